@@ -19,3 +19,6 @@ pub mod judgement;
 pub mod rule;
 
 pub mod registry;
+
+pub mod partition;
+pub mod wire;

@@ -28,32 +28,33 @@ impl Validity {
     }
 }
 
-/// Parses `2026-01-01`, `2026-01-01T12:30` or `2026-01-01T12:30:00` (with or without `+08:00`; a space may stand for `T`).
+/// Parses `2026-01-01`, `2026-01-01T12:30`, `2026-01-01T12:30:00` or with `.000` behind (with or without `+08:00`; a space may
+/// stand for `T`): what people write, and what [`Time`] prints.
 pub(crate) fn parse_moment(text: &str) -> Option<Time> {
-    let text = text.trim().strip_suffix("+08:00").unwrap_or(text.trim());
-    let text = text.strip_suffix(".000").unwrap_or(text);
+    let text = text.trim();
+    let text = text.strip_suffix("+08:00").unwrap_or(text);
     let (date, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let (clock, millisecond) = clock.split_once('.').unwrap_or((clock, "000"));
+    let number = |digits: &str| {
+        let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse::<u16>().ok().filter(|_| all_digits)
+    };
+    let small = |digits: &str| number(digits).and_then(|n| u8::try_from(n).ok());
     let mut date = date.split('-');
     let mut clock = clock.split(':');
-    let mut next = |part: Option<&str>| part.and_then(|digits| digits.parse::<u16>().ok());
-    let (year, month, day) = (next(date.next())?, next(date.next())?, next(date.next())?);
-    let (hour, minute) = (next(clock.next())?, next(clock.next())?);
-    let second = match clock.next() {
-        Some(digits) => next(Some(digits))?,
-        None => 0,
+    let civil = Civil {
+        year: i32::from(number(date.next()?)?),
+        month: small(date.next()?)?,
+        day: small(date.next()?)?,
+        hour: small(clock.next()?)?,
+        minute: small(clock.next()?)?,
+        second: small(clock.next().unwrap_or("00"))?,
+        millisecond: number(millisecond).filter(|_| millisecond.len() == 3)?,
     };
     if date.next().is_some() || clock.next().is_some() {
         return None;
     }
-    Time::from_civil(Civil {
-        year: i32::from(year),
-        month: u8::try_from(month).ok()?,
-        day: u8::try_from(day).ok()?,
-        hour: u8::try_from(hour).ok()?,
-        minute: u8::try_from(minute).ok()?,
-        second: u8::try_from(second).ok()?,
-        millisecond: 0,
-    })
+    Time::from_civil(civil)
 }
 
 /// Serde of a moment as text a person writes.
@@ -88,12 +89,16 @@ mod tests {
         assert_eq!(at("2026-01-01").as_deref(), Some("2026-01-01T00:00:00.000+08:00"));
         assert_eq!(at("2026-01-01T12:30"), at("2026-01-01 12:30:00"));
         assert_eq!(at("2026-01-01T12:30:00.000+08:00"), at("2026-01-01T12:30"));
+        let printed = "2026-01-01T12:30:00.123+08:00";
+        assert_eq!(at(printed).as_deref(), Some(printed));
         for bad in [
             "",
             "2026-13-01",
             "2026-01-01T25:00",
             "01/02/2026",
             "2026-01-01T12:30:00:00",
+            "2026-+1-01",
+            "2026-01-01T12:30:00.5",
         ] {
             assert_eq!(at(bad), None, "{bad}");
         }

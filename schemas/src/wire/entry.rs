@@ -1,0 +1,117 @@
+//! Records of the `reports` topic.
+
+use prost::Message as _;
+
+use super::error::{WireError, closed, content_id, format, id, inline, required};
+use super::generated as wire;
+use super::report::{report_from_wire, report_to_wire};
+use crate::entry::{ClockStep, EntryBody, Mark, MarkKind, Presence, PresenceState, Tick};
+use crate::ids::{FactorCode, IngestId, Mn, OutletId};
+use crate::registry::Registry;
+use crate::time::{Span, Time};
+
+/// The bytes of one record of `reports`.
+pub fn encode_entry(body: &EntryBody) -> Vec<u8> {
+    let body = match body {
+        EntryBody::Report(report) => wire::entry::Body::Report(report_to_wire(report)),
+        EntryBody::Tick(tick) => wire::entry::Body::Tick(wire::Tick {
+            ingest: tick.ingest.into(),
+            received_at: tick.received_at.0,
+        }),
+        EntryBody::Presence(presence) => wire::entry::Body::Presence(wire::Presence {
+            mn: presence.mn.into(),
+            outlet: presence.outlet.into(),
+            ingest: presence.ingest.into(),
+            state: presence.state.number().into(),
+            epoch: presence.epoch,
+            peer: presence.peer.as_str().to_owned(),
+            received_at: presence.received_at.0,
+        }),
+        EntryBody::ClockStep(step) => wire::entry::Body::ClockStep(wire::ClockStep {
+            ingest: step.ingest.into(),
+            from: step.from.0,
+            to: step.to.0,
+        }),
+        EntryBody::Registry(registry) => wire::entry::Body::Registry(registry_json(registry)),
+        EntryBody::Mark(mark) => wire::entry::Body::Mark(mark_to_wire(mark)),
+    };
+    wire::Entry {
+        format: super::FORMAT,
+        body: Some(body),
+    }
+    .encode_to_vec()
+}
+
+/// One record of `reports` from its bytes.
+pub fn decode_entry(bytes: &[u8]) -> Result<EntryBody, WireError> {
+    let entry = wire::Entry::decode(bytes).map_err(|source| WireError::Malformed {
+        message: "entry",
+        source,
+    })?;
+    format("entry", entry.format)?;
+    Ok(match required("entry.body", entry.body)? {
+        wire::entry::Body::Report(report) => EntryBody::Report(Box::new(report_from_wire(report)?)),
+        wire::entry::Body::Tick(tick) => EntryBody::Tick(Tick {
+            ingest: id("tick.ingest", IngestId::new(&tick.ingest))?,
+            received_at: Time(tick.received_at),
+        }),
+        wire::entry::Body::Presence(presence) => EntryBody::Presence(Presence {
+            mn: id("presence.mn", Mn::new(&presence.mn))?,
+            outlet: id("presence.outlet", OutletId::new(&presence.outlet))?,
+            ingest: id("presence.ingest", IngestId::new(&presence.ingest))?,
+            state: closed("presence.state", presence.state, PresenceState::from_number)?,
+            epoch: presence.epoch,
+            peer: inline("presence.peer", &presence.peer)?,
+            received_at: Time(presence.received_at),
+        }),
+        wire::entry::Body::ClockStep(step) => EntryBody::ClockStep(ClockStep {
+            ingest: id("clock_step.ingest", IngestId::new(&step.ingest))?,
+            from: Time(step.from),
+            to: Time(step.to),
+        }),
+        wire::entry::Body::Registry(json) => EntryBody::Registry(Box::new(
+            serde_json::from_slice(&json).map_err(|source| WireError::Registry { source })?,
+        )),
+        wire::entry::Body::Mark(mark) => EntryBody::Mark(mark_from_wire(mark)?),
+    })
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
+)]
+fn registry_json(registry: &Registry) -> Vec<u8> {
+    serde_json::to_vec(registry).expect("a registry always has a JSON form")
+}
+
+fn mark_to_wire(mark: &Mark) -> wire::Mark {
+    wire::Mark {
+        id: mark.id.as_bytes().to_vec(),
+        outlet: mark.outlet.into(),
+        factor: mark.factor.map(Into::into),
+        start: mark.span.start.0,
+        end: mark.span.end.0,
+        kind: mark.kind.number().into(),
+        withdrawn: mark.withdrawn,
+        by: mark.by.clone(),
+        note: mark.note.clone(),
+        received_at: mark.received_at.0,
+    }
+}
+
+fn mark_from_wire(mark: wire::Mark) -> Result<Mark, WireError> {
+    Ok(Mark {
+        id: content_id("mark.id", &mark.id)?,
+        outlet: id("mark.outlet", OutletId::new(&mark.outlet))?,
+        factor: id("mark.factor", mark.factor.as_deref().map(FactorCode::new).transpose())?,
+        span: Span {
+            start: Time(mark.start),
+            end: Time(mark.end),
+        },
+        kind: closed("mark.kind", mark.kind, MarkKind::from_number)?,
+        withdrawn: mark.withdrawn,
+        by: mark.by,
+        note: mark.note,
+        received_at: Time(mark.received_at),
+    })
+}

@@ -1,0 +1,11 @@
+//! The ground, tried from outside.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers shared by the modules of one test binary: they are `pub` to each other and fail by panicking"
+)]
+
+mod fresh;
+mod strategies;
+mod wire;
+mod wire_fresh;
