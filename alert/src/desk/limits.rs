@@ -1,0 +1,40 @@
+//! The desk's limits, each with its reason. What happens at them is tested in `tests/it/desk`.
+
+use std::time::Duration;
+
+/// Open connections. A bureau's duty room, its enterprises' phones and the live lists of both, with room to spare; beyond it
+/// the kernel's backlog waits.
+pub const CONNECTIONS: usize = 2_048;
+
+/// Live lists at one time (issue 9 asks for 500 clients). The next one is told to come back in [`RETRY`].
+pub const LIVE_CLIENTS: usize = 600;
+
+/// When a refused or cut live list tries again.
+pub const RETRY: Duration = Duration::from_secs(5);
+
+/// A live list hears at least this often, so that proxies keep the line and the clock on the page moves.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Missed rows sent again to a live list that returns with its last id. One that missed more reloads its page.
+pub const REPLAY_ROWS: usize = 200;
+
+/// A request's headers must have come within this time, so that slow ones cannot hold connections.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers still being written when the desk stops get this long.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest body of a form: the longest note below in UTF-8, percent-encoded, nine bytes for each Chinese character.
+pub const BODY_BYTES: usize = 32 * 1_024;
+
+/// Longest note a person may write, in characters.
+pub const NOTE_CHARS: usize = 2_000;
+
+/// Cases on one page of a list: one screen's scrolling, and under 300 kB of page.
+pub const PAGE_CASES: usize = 50;
+
+/// Points in one answer of the series, four weeks of hours or half a day of minutes for one factor.
+pub const SERIES_POINTS: usize = 1_440;
+
+/// An acknowledgement can be taken back for this long, by its author.
+pub const UNDO: Duration = Duration::from_secs(10);

@@ -1,0 +1,1 @@
+//! Writing cases and their trace.
