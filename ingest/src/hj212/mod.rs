@@ -1,0 +1,7 @@
+//! HJ 212 without IO: bytes to frames, frames to packets, packets to fields, and back.
+//!
+//! Three dialects: HJ/T 212-2005, HJ 212-2017, HJ 212-2025. No device in the field conforms in full, so everything here gives a
+//! value plus complaints: what was readable is kept, what was odd is named.
+
+pub mod crc;
+pub mod encode;
