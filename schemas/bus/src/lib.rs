@@ -1,1 +1,36 @@
-//! placeholder
+//! The bus: what one room has said durably, every other room reads at its own pace.
+//!
+//! ```text
+//! ingest ── append ──▶ ┌───────────────────────────────────────┐ ── read ──▶ detect, archive, desk
+//!                      │ topic/partition: 0 1 2 3 4 5 … next   │ ◀─ commit ─ (per consumer: next offset to read)
+//! detect ─ transact ─▶ └───────────────────────────────────────┘ ── wait ──▶ (wakes when an offset is durable)
+//! ```
+//!
+//! Three promises, the same on every carrier and held by one contract suite (`tests/it/contract.rs`):
+//! 1. `append` returns only when every record of the vec is durable; the vec is all or nothing.
+//! 2. `transact` makes outputs and committed offsets durable in one atomic write: that is exactly-once.
+//! 3. `read` shows durable records only, in offset order, each offset once, for as long as retention keeps them.
+//!
+//! Carriers, chosen by URL: `memory:` (tests, nothing survives) and `file:DIR` (one machine). `kafka://` is refused
+//! with a clear message until its carrier is built.
+
+mod bus;
+mod config;
+mod error;
+mod ledger;
+mod marks;
+mod memory;
+mod options;
+mod record;
+mod retention;
+mod stats;
+
+pub use bus::Bus;
+pub use config::BusConfig;
+pub use error::BusError;
+pub use options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
+pub use record::{
+    ConsumerId, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewRecord, ReadLimit, Record,
+    Topic, TopicPartition,
+};
+pub use stats::{BusStats, ConsumerPosition, Extent};

@@ -1,0 +1,39 @@
+//! The `[bus]` section of the configuration.
+
+use crate::BusError;
+use crate::options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
+
+/// Section `[bus]`; every default is in deploy's `default.toml`.
+#[derive(Debug, Clone, serde::Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct BusConfig {
+    /// `memory:`, `file:DIR` or `kafka://…`.
+    pub url: String,
+    /// Lines per topic, 1 to 256; fixed when the log is made.
+    pub partitions: u32,
+    /// Size at which a segment is closed, in bytes.
+    pub segment_bytes: u64,
+    /// Consumed segments are kept up to this many bytes.
+    pub keep_bytes: u64,
+    /// The log never occupies more bytes than this.
+    pub max_bytes: u64,
+    /// `"refuse"` or `"set_aside"`.
+    pub recovery: Recovery,
+}
+
+impl BusConfig {
+    /// The checked URL and options. Clock and pinning consumers are what the process is made of, not configuration.
+    pub fn resolve(&self, clock: ClockKind, pinning: Vec<Pinning>) -> Result<(BusUrl, BusOptions), BusError> {
+        let options = BusOptions {
+            partitions: self.partitions,
+            clock,
+            segment_bytes: self.segment_bytes,
+            keep_bytes: self.keep_bytes,
+            max_bytes: self.max_bytes,
+            pinning,
+            recovery: self.recovery,
+        };
+        options.check()?;
+        Ok((BusUrl::parse(&self.url)?, options))
+    }
+}
