@@ -26,20 +26,29 @@ pub(super) fn merge(defaults: &Table, file: &str, text: &str) -> (Table, Vec<Pro
     (merged, problems)
 }
 
-/// Where a key path such as `ingest.listen` stands in the text, if the user wrote it.
-pub(super) fn offset_of(text: &str, path: &str) -> Option<usize> {
+/// Where a path such as `ingest.listen` or `outlet[3].factor[1]` stands in a text, as far as the text has it.
+pub(crate) fn offset_of(text: &str, path: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
-    let mut table = document.get_ref();
-    let mut found = None;
-    for name in path.split('.') {
-        let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
-        found = Some(key.span().start);
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
+    let mut parts = path.split('.').flat_map(|part| part.split(['[', ']'])).filter(|part| !part.is_empty());
+    let first = parts.next()?;
+    let (key, value) = document.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
+    let (mut found, mut value) = (key.span().start, value);
+    for part in parts {
+        value = match value.get_ref() {
+            DeValue::Table(inner) => {
+                let Some((key, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else { break };
+                found = key.span().start;
+                value
+            }
+            DeValue::Array(items) => {
+                let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else { break };
+                found = item.span().start;
+                item
+            }
             _ => break,
-        }
+        };
     }
-    found
+    Some(found)
 }
 
 struct Merger<'a> {

@@ -1,0 +1,96 @@
+//! `/metrics`, `/healthz`, `/readyz` and `/stats` for machines and operators, apart from the desk's pages.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{Encoder, TextEncoder};
+use tokio::net::TcpListener;
+
+use crate::balance::{self, Balance};
+use crate::roles::stop::Stop;
+use crate::roles::{Context, at};
+
+/// What is not well, by the part that says so. Empty means ready.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Health {
+    /// Says what is wrong with a part, in a sentence.
+    pub(crate) fn complain(&self, part: &'static str, sentence: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, sentence);
+    }
+
+    /// Says that a part is well again.
+    pub(crate) fn well(&self, part: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    /// All complaints, a sentence each.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().map(|(part, sentence)| format!("{part}: {sentence}")).collect()
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    context: Context,
+    health: Health,
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(listener: TcpListener, context: Context, health: Health, stop: Stop) -> anyhow::Result<()> {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/stats", get(stats))
+        .with_state(Admin { context, health });
+    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.wait()).await?)
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    for (consumer, partition, behind) in lags(&admin.context).await {
+        tracing::trace!(consumer, partition, behind, "lag");
+    }
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&admin.context.metrics.gather(), &mut text) {
+        Ok(()) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let complaints = admin.health.complaints();
+    if complaints.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n") + "\n").into_response()
+}
+
+async fn stats(State(admin): State<Admin>) -> Response {
+    match balance::of_running(&admin.context.bus, &admin.context.data_dir).await {
+        Ok(balance) => axum::Json::<Balance>(balance).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// How far each consumer is behind, per partition.
+async fn lags(context: &Context) -> Vec<(&'static str, u32, u64)> {
+    let mut found = Vec::new();
+    for partition in 0..context.bus.partitions() {
+        let place = at(plume_bus::Topic::Reports, partition);
+        let end = context.bus.range(place).await.map_or(0, |range| range.end);
+        for name in [crate::roles::DETECT, crate::roles::ARCHIVE] {
+            let Ok(consumer) = crate::roles::consumer(name) else { continue };
+            let done = context.bus.committed(consumer, place).await.ok().flatten().unwrap_or(0);
+            found.push((name, partition, end.saturating_sub(done)));
+        }
+    }
+    found
+}

@@ -1,0 +1,134 @@
+//! The command line: one binary, a subcommand for each errand.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+示例 / Examples:
+  plume demo                                   三座模拟电厂，两分钟看懂 / three simulated plants, two minutes
+  plume check --config plume.toml              检查配置与基础档案 / explain every error with file and line
+  plume run --config plume.toml                接入真实设备 / collect from real devices
+  plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
+  plume simulate --to 127.0.0.1:9212           扮演设备 / play devices
+  plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
+
+/// 从烟囱到预警工作台：采集 HJ 212 数据，小时结束前预警，全部归档为 Parquet。
+///
+/// From the stack to the warning desk: collects HJ 212, warns before the hour is lost, archives everything to Parquet.
+#[derive(Debug, Parser)]
+#[command(name = "plume", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// 要做的事 / what to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What plume can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// 三座模拟电厂在虚拟时钟上运行 / three simulated plants on a virtual clock
+    Demo(DemoArgs),
+    /// 接入真实设备并运行全部角色 / collect from real devices, all roles in one process
+    Run(RunArgs),
+    /// 检查配置与基础档案，列出每一个问题 / check configuration and registry, every problem with file and line
+    Check(RunArgs),
+    /// 扮演设备发送数据 / play devices against a listening plume
+    Simulate(SimulateArgs),
+    /// 解析报文，逐字段说明 / explain packets field by field
+    Decode(DecodeArgs),
+    /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets
+    Stats(StatsArgs),
+    /// 打印全部配置项及默认值 / print every option with its default
+    Config,
+}
+
+/// Arguments of `run` and `check`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// 配置文件 / configuration file
+    #[arg(long, short, env = "PLUME_CONFIG", default_value = "plume.toml")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// 数据目录 / data directory (an earlier demo's data in it is replaced)
+    #[arg(long, default_value = "plume-data")]
+    pub(crate) data: PathBuf,
+    /// 虚拟时钟倍速 / how many times faster than real time
+    #[arg(long, default_value_t = 60.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// 工作台地址 / address of the desk's pages
+    #[arg(long, default_value = "127.0.0.1:8212")]
+    pub(crate) listen: SocketAddr,
+    /// 故事结束即退出，不符合预期则返回非零 / stop when the story is over, non-zero if it did not come out
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// 随机种子 / seed of the plants' noise
+    #[arg(long, default_value_t = 212)]
+    pub(crate) seed: u64,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// 平台地址 / where plume listens
+    #[arg(long, default_value = "127.0.0.1:9212")]
+    pub(crate) to: SocketAddr,
+    /// 按原样发送文件中的报文，或将 CSV 映射为因子 / raw packets as they are, or a CSV mapped to factors (needs --map)
+    #[arg(long)]
+    pub(crate) from: Option<PathBuf>,
+    /// CSV 列与因子的对应（TOML） / which column is which factor
+    #[arg(long, requires = "from")]
+    pub(crate) map: Option<PathBuf>,
+    /// 随机种子 / seed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// 设备数 / number of devices
+    #[arg(long, default_value_t = 3)]
+    pub(crate) devices: u32,
+    /// 运行多少秒后停止 / stop after this many seconds (0: until Ctrl-C)
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seconds: u64,
+}
+
+/// Arguments of `decode`.
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {
+    /// 报文；不给则读标准输入 / packets; standard input if none
+    pub(crate) packets: Vec<String>,
+    /// 从文件读取 / read from a file
+    #[arg(long)]
+    pub(crate) file: Option<PathBuf>,
+    /// 输出语言 / language: zh or en
+    #[arg(long, default_value = "zh", value_parser = ["zh", "en"])]
+    pub(crate) lang: String,
+    /// 输出 JSON / print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// SM4 密钥（16 字符） / SM4 key, 16 characters
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// 配置文件 / configuration file, to find data directory and admin address
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// 输出 JSON / print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if (1.0..=600.0).contains(&speed) { Ok(speed) } else { Err("give a speed from 1 to 600".to_owned()) }
+}

@@ -1,0 +1,76 @@
+//! `plume check`: every problem of the configuration and the registry at once, each with its line and what to try.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use plume_schemas::factors::Catalogue;
+use plume_schemas::registry::{Registry, Severity};
+
+use crate::config::{Config, Problem, offset_of};
+use crate::out;
+
+/// Checks and prints; fails when plume would not start.
+pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
+    let catalogue = Catalogue::embedded()?;
+    let problems = match Config::load(config) {
+        Err(problems) => problems,
+        Ok(loaded) => {
+            let path = registry_path(config, &loaded);
+            match load_registry(&path, &catalogue) {
+                Ok((registry, warnings)) => {
+                    out::line(format_args!("{}: 配置正确 / configuration is fine", config.display()));
+                    out::line(format_args!(
+                        "{}: {} 家企业，{} 个排放口，{} 台设备 / {} enterprises, {} outlets, {} devices",
+                        path.display(),
+                        registry.enterprises.len(),
+                        registry.outlets.len(),
+                        registry.sources.len(),
+                        registry.enterprises.len(),
+                        registry.outlets.len(),
+                        registry.sources.len(),
+                    ));
+                    warnings
+                }
+                Err(problems) => problems,
+            }
+        }
+    };
+    for problem in &problems {
+        out::line(problem);
+    }
+    let errors = problems.iter().filter(|problem| !problem.warning).count();
+    if errors == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    out::line(format_args!("{errors} 个错误，未启动 / {errors} error(s), plume would not start"));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The registry file of a configuration: relative to the configuration's own directory.
+pub(crate) fn registry_path(config: &Path, loaded: &Config) -> std::path::PathBuf {
+    config.parent().unwrap_or(Path::new("")).join(&loaded.plume.registry)
+}
+
+/// Reads and checks a registry file. Errors: everything that makes it unusable; else the warnings beside it.
+pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Registry, Vec<Problem>), Vec<Problem>> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = "set `plume.registry` in the configuration; deploy/examples/registry.toml is a start".to_owned();
+        vec![Problem::of_file(&file, format!("registry cannot be read: {error}"), hint)]
+    })?;
+    let registry: Registry = toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        vec![Problem::at(&file, &text, offset, error.message().to_owned(), "see deploy/examples/registry.toml".to_owned())]
+    })?;
+    let problems: Vec<Problem> = registry
+        .check(catalogue)
+        .into_iter()
+        .map(|found| {
+            let offset = offset_of(&text, &found.path).unwrap_or(0);
+            let mut problem = Problem::at(&file, &text, offset, format!("`{}`: {}", found.path, found.message), found.hint);
+            problem.warning = found.severity == Severity::Warning;
+            problem
+        })
+        .collect();
+    if problems.iter().all(|problem| problem.warning) { Ok((registry, problems)) } else { Err(problems) }
+}

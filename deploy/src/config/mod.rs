@@ -1,0 +1,171 @@
+//! The configuration: `default.toml` holds every option once, a user's file says what differs.
+
+mod merge;
+mod problem;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Table;
+
+pub(crate) use merge::offset_of;
+pub(crate) use problem::Problem;
+
+/// Every option with its default and its explanation; the schema of the configuration.
+pub(crate) const DEFAULTS: &str = include_str!("../../default.toml");
+
+/// The whole configuration. No `Default`: the defaults are in `default.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) plume: PlumeConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) admin: AdminConfig,
+    pub(crate) bus: BusConfig,
+    pub(crate) ingest: plume_ingest::config::IngestConfig,
+    pub(crate) detect: plume_detect::Settings,
+    pub(crate) archive: plume_archive::ArchiveConfig,
+    pub(crate) alert: plume_alert::config::AlertConfig,
+    pub(crate) desk: DeskConfig,
+}
+
+/// `[plume]`: where things lie.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlumeConfig {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) registry: PathBuf,
+    pub(crate) checkpoint_interval_s: u64,
+}
+
+/// `[log]`: lines for the operator.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// One line for a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[admin]`: metrics, health and statistics over HTTP.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdminConfig {
+    pub(crate) listen: SocketAddr,
+}
+
+/// `[bus]`: the log between the rooms.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BusConfig {
+    pub(crate) url: String,
+    pub(crate) partitions: u32,
+    pub(crate) segment_bytes: u64,
+    pub(crate) keep_bytes: u64,
+    pub(crate) max_bytes: u64,
+}
+
+/// `[desk]`: the pages.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeskConfig {
+    pub(crate) listen: SocketAddr,
+}
+
+impl Config {
+    /// The defaults alone.
+    pub(crate) fn defaults() -> Result<Self, Vec<Problem>> {
+        Self::from_text("default.toml", "")
+    }
+
+    /// Reads a user's file. Every problem of the file at once, each with its line.
+    pub(crate) fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let hint = "give the path with --config FILE, or write one with `plume help config`".to_owned();
+            vec![Problem::of_file(&file, format!("cannot be read: {error}"), hint)]
+        })?;
+        Self::from_text(&file, &text)
+    }
+
+    /// Parses a user's text over the defaults.
+    pub(crate) fn from_text(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let defaults: Table = DEFAULTS
+            .parse()
+            .map_err(|error: toml::de::Error| vec![Problem::of_file("default.toml", error.to_string(), String::new())])?;
+        let (merged, problems) = merge::merge(&defaults, file, text);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let config: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+            let path = error.path().to_string();
+            vec![place(file, text, &path, error.into_inner().to_string().trim().to_owned(), String::new())]
+        })?;
+        let problems: Vec<_> = config
+            .relations()
+            .into_iter()
+            .map(|(path, message, hint)| place(file, text, path, message, hint))
+            .collect();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Values that fit their type but not each other: (key, what is wrong, what to try).
+    fn relations(&self) -> Vec<(&'static str, String, String)> {
+        let mut found = Vec::new();
+        let mut need = |holds: bool, path, message: &str, hint: &str| {
+            if !holds {
+                found.push((path, message.to_owned(), hint.to_owned()));
+            }
+        };
+        need(
+            (1..=64).contains(&self.bus.partitions),
+            "bus.partitions",
+            "must be 1 to 64",
+            "one machine needs 1; the number is fixed when the data directory is made",
+        );
+        need(
+            self.bus.segment_bytes >= 1 << 20,
+            "bus.segment_bytes",
+            "must be at least 1 MiB (1048576)",
+            "small segments only cost files; 67108864 is usual",
+        );
+        need(
+            self.bus.max_bytes >= self.bus.keep_bytes.saturating_add(2 * self.bus.segment_bytes),
+            "bus.max_bytes",
+            "must be at least keep_bytes plus two segments, or the log would refuse answers while it still keeps old data",
+            "raise max_bytes or lower keep_bytes",
+        );
+        need(
+            self.plume.checkpoint_interval_s >= 1,
+            "plume.checkpoint_interval_s",
+            "must be at least 1",
+            "60 is usual; it bounds how much of the log is read again after a restart",
+        );
+        need(
+            self.admin.listen != self.desk.listen || self.admin.listen.port() == 0,
+            "admin.listen",
+            "is the address of desk.listen",
+            "give each its own port",
+        );
+        found
+    }
+}
+
+/// A problem at the place of a key, or of the file where the user did not write the key.
+fn place(file: &str, text: &str, path: &str, message: String, hint: String) -> Problem {
+    let message = format!("`{path}`: {message}");
+    match merge::offset_of(text, path) {
+        Some(offset) => Problem::at(file, text, offset, message, hint),
+        None => Problem::of_file(file, message, hint),
+    }
+}

@@ -1,0 +1,86 @@
+//! The judge's memory on disk: one file a partition, replaced whole, with the offset it stands at.
+//!
+//! ```text
+//! "PLMCKPT0" | offset u64 LE | length u64 LE | 16 bytes of SHA-256(offset, state) | state
+//! ```
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use plume_schemas::ids::ContentId;
+
+const MAGIC: &[u8; 8] = b"PLMCKPT0";
+const HEADER_BYTES: usize = 8 + 8 + 8 + 16;
+
+/// Where the checkpoint of a partition lies.
+pub(crate) fn path(data_dir: &Path, partition: u32) -> PathBuf {
+    data_dir.join("state").join(format!("detect-{partition}.ckpt"))
+}
+
+/// Replaces the file: written beside it, synced, renamed, directory synced.
+pub(crate) fn save(path: &Path, offset: u64, state: &[u8]) -> anyhow::Result<()> {
+    let dir = path.parent().context("checkpoint without a directory")?;
+    fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+    let fresh = path.with_extension("ckpt.new");
+    let mut file = File::create(&fresh).with_context(|| format!("create {}", fresh.display()))?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&offset.to_le_bytes());
+    bytes.extend_from_slice(&(state.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(checksum(offset, state).as_bytes());
+    bytes.extend_from_slice(state);
+    file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("rename to {}", path.display()))?;
+    File::open(dir).and_then(|dir| dir.sync_all()).with_context(|| format!("sync {}", dir.display()))
+}
+
+/// The offset and state of the file; `None` where there is none or it is not whole (then the log rebuilds the state).
+pub(crate) fn load(path: &Path) -> anyhow::Result<Option<(u64, Vec<u8>)>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+    };
+    let whole = parse(&bytes);
+    if whole.is_none() {
+        tracing::warn!(file = %path.display(), "checkpoint is damaged, rebuilding the judge's state from the log");
+    }
+    Ok(whole)
+}
+
+fn parse(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (offset, rest) = rest.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<8>()?;
+    let (sum, state) = rest.split_first_chunk::<16>()?;
+    let offset = u64::from_le_bytes(*offset);
+    let whole = state.len() as u64 == u64::from_le_bytes(*length) && *sum == *checksum(offset, state).as_bytes();
+    whole.then(|| (offset, state.to_vec()))
+}
+
+fn checksum(offset: u64, state: &[u8]) -> ContentId {
+    ContentId::of(&[&offset.to_le_bytes(), state])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_or_cut_checkpoint_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(dir.path(), 3);
+        assert_eq!(load(&path).unwrap(), None);
+        save(&path, 42, b"state").unwrap();
+        assert_eq!(load(&path).unwrap(), Some((42, b"state".to_vec())));
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert_eq!(parse(&bad), None, "flipped byte {at}");
+            assert_eq!(parse(&good[..at]), None, "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The loops that read a topic, take a step and store the effect: one file a role. Rooms give the steps; only here do they meet.
+
+pub(crate) mod archive;
+pub(crate) mod checkpoint;
+pub(crate) mod desk;
+pub(crate) mod detect;
+pub(crate) mod registry;
+pub(crate) mod stop;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use plume_bus::{Bus, ReadLimit, Topic, TopicPartition};
+use plume_schemas::factors::Catalogue;
+use plume_schemas::ids::ConsumerId;
+use plume_schemas::registry::RegistryIndex;
+use plume_schemas::time::Clock;
+use tokio::sync::watch;
+
+/// What every role is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
+    pub(crate) metrics: prometheus::Registry,
+    pub(crate) data_dir: PathBuf,
+}
+
+/// How much one read brings: bounds memory of a loop and the size of its transaction.
+pub(crate) const READ_LIMIT: ReadLimit = ReadLimit { records: 2_000, bytes: 8 << 20 };
+
+/// The judge's consumer: its offset moves in the transaction of its outputs.
+pub(crate) const DETECT: &str = "detect";
+/// Pins what the judge would need after a restart: the offset of its last checkpoint.
+pub(crate) const DETECT_CHECKPOINT: &str = "detect-checkpoint";
+/// The archive's consumer.
+pub(crate) const ARCHIVE: &str = "archive";
+
+/// The consumers that hold segments back (D6).
+pub(crate) fn pinning() -> anyhow::Result<Vec<ConsumerId>> {
+    [DETECT_CHECKPOINT, ARCHIVE].into_iter().map(consumer).collect()
+}
+
+/// A consumer by name.
+pub(crate) fn consumer(name: &str) -> anyhow::Result<ConsumerId> {
+    Ok(ConsumerId::new(name)?)
+}
+
+/// A partition of a topic.
+pub(crate) fn at(topic: Topic, partition: u32) -> TopicPartition {
+    TopicPartition { topic, partition }
+}
