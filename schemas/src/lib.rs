@@ -20,5 +20,15 @@ pub mod rule;
 
 pub mod registry;
 
+pub mod codes;
+pub mod factors;
+pub mod formulas;
+pub mod limits;
+pub mod units;
+
 pub mod partition;
 pub mod wire;
+
+mod table;
+
+pub use table::CatalogueError;

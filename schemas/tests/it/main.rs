@@ -6,6 +6,7 @@
 )]
 
 mod fresh;
+mod oxygen;
 mod strategies;
 mod wire;
 mod wire_fresh;
