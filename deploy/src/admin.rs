@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::balance::{self, Balance};
 use crate::roles::stop::Stop;
-use crate::roles::{Context, at};
+use crate::roles::{Context, measure_lag};
 
 /// What is not well, by the part that says so. Empty means ready.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +55,8 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, health: Healt
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    for (consumer, partition, behind) in lags(&admin.context).await {
-        tracing::trace!(consumer, partition, behind, "lag");
+    if let Err(error) = measure_lag(&admin.context).await {
+        return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response();
     }
     let mut text = Vec::new();
     match TextEncoder::new().encode(&admin.context.metrics.gather(), &mut text) {
@@ -78,19 +78,4 @@ async fn stats(State(admin): State<Admin>) -> Response {
         Ok(balance) => axum::Json::<Balance>(balance).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
-}
-
-/// How far each consumer is behind, per partition.
-async fn lags(context: &Context) -> Vec<(&'static str, u32, u64)> {
-    let mut found = Vec::new();
-    for partition in 0..context.bus.partitions() {
-        let place = at(plume_bus::Topic::Reports, partition);
-        let end = context.bus.range(place).await.map_or(0, |range| range.end);
-        for name in [crate::roles::DETECT, crate::roles::ARCHIVE] {
-            let Ok(consumer) = crate::roles::consumer(name) else { continue };
-            let done = context.bus.committed(consumer, place).await.ok().flatten().unwrap_or(0);
-            found.push((name, partition, end.saturating_sub(done)));
-        }
-    }
-    found
 }

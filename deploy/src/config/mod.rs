@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) plume: PlumeConfig,
     pub(crate) log: LogConfig,
     pub(crate) admin: AdminConfig,
-    pub(crate) bus: BusConfig,
+    pub(crate) bus: plume_bus::BusConfig,
     pub(crate) ingest: plume_ingest::config::IngestConfig,
     pub(crate) detect: plume_detect::Settings,
     pub(crate) archive: plume_archive::ArchiveConfig,
@@ -62,17 +62,6 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdminConfig {
     pub(crate) listen: SocketAddr,
-}
-
-/// `[bus]`: the log between the rooms.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BusConfig {
-    pub(crate) url: String,
-    pub(crate) partitions: u32,
-    pub(crate) segment_bytes: u64,
-    pub(crate) keep_bytes: u64,
-    pub(crate) max_bytes: u64,
 }
 
 /// `[desk]`: the pages.
@@ -128,24 +117,6 @@ impl Config {
             }
         };
         need(
-            (1..=64).contains(&self.bus.partitions),
-            "bus.partitions",
-            "must be 1 to 64",
-            "one machine needs 1; the number is fixed when the data directory is made",
-        );
-        need(
-            self.bus.segment_bytes >= 1 << 20,
-            "bus.segment_bytes",
-            "must be at least 1 MiB (1048576)",
-            "small segments only cost files; 67108864 is usual",
-        );
-        need(
-            self.bus.max_bytes >= self.bus.keep_bytes.saturating_add(2 * self.bus.segment_bytes),
-            "bus.max_bytes",
-            "must be at least keep_bytes plus two segments, or the log would refuse answers while it still keeps old data",
-            "raise max_bytes or lower keep_bytes",
-        );
-        need(
             self.plume.checkpoint_interval_s >= 1,
             "plume.checkpoint_interval_s",
             "must be at least 1",
@@ -157,6 +128,9 @@ impl Config {
             "is the address of desk.listen",
             "give each its own port",
         );
+        if let Err(error) = self.bus.resolve(plume_bus::ClockKind::System, Vec::new()) {
+            found.push(("bus", error.to_string(), error.hint()));
+        }
         found
     }
 }

@@ -5,12 +5,13 @@ pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod registry;
+pub(crate) mod signals;
 pub(crate) mod stop;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plume_bus::{Bus, ReadLimit, Topic, TopicPartition};
+use plume_bus::{Bus, Pinning, ReadLimit, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::ConsumerId;
 use plume_schemas::registry::RegistryIndex;
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
     pub(crate) metrics: prometheus::Registry,
+    pub(crate) signals: signals::Signals,
     pub(crate) data_dir: PathBuf,
 }
 
@@ -38,10 +40,16 @@ pub(crate) const DETECT_CHECKPOINT: &str = "detect-checkpoint";
 /// The archive's consumer.
 pub(crate) const ARCHIVE: &str = "archive";
 
-/// The consumers that hold segments back (D6).
-pub(crate) fn pinning() -> anyhow::Result<Vec<ConsumerId>> {
-    [DETECT_CHECKPOINT, ARCHIVE].into_iter().map(consumer).collect()
+/// The consumers that hold segments back, and on which topics (D6).
+pub(crate) fn pinning() -> anyhow::Result<Vec<Pinning>> {
+    Ok(vec![
+        Pinning { consumer: consumer(DETECT_CHECKPOINT)?, topics: vec![Topic::Reports] },
+        Pinning { consumer: consumer(ARCHIVE)?, topics: ARCHIVED.to_vec() },
+    ])
 }
+
+/// The topics that become Parquet.
+pub(crate) const ARCHIVED: [Topic; 4] = [Topic::Reports, Topic::Quarantine, Topic::Judgements, Topic::Events];
 
 /// A consumer by name.
 pub(crate) fn consumer(name: &str) -> anyhow::Result<ConsumerId> {
@@ -51,4 +59,22 @@ pub(crate) fn consumer(name: &str) -> anyhow::Result<ConsumerId> {
 /// A partition of a topic.
 pub(crate) fn at(topic: Topic, partition: u32) -> TopicPartition {
     TopicPartition { topic, partition }
+}
+
+/// Sets the gauge of how far each consumer of the log is behind; returns the most any one is, in records.
+pub(crate) async fn measure_lag(context: &Context) -> anyhow::Result<u64> {
+    let mut most = 0;
+    for partition in 0..context.bus.partitions() {
+        for (name, topics) in [(DETECT, &[Topic::Reports][..]), (ARCHIVE, &ARCHIVED[..])] {
+            for topic in topics {
+                let place = at(*topic, partition);
+                let end = context.bus.range(place).await?.end;
+                let done = context.bus.committed(consumer(name)?, place).await?.unwrap_or(0);
+                let behind = end.saturating_sub(done);
+                context.signals.lag(name, *topic, partition, behind);
+                most = most.max(behind);
+            }
+        }
+    }
+    Ok(most)
 }

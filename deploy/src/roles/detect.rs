@@ -1,0 +1,158 @@
+//! The judge's loop: read entries, step, and store outputs and offset in one atomic write (D14).
+//!
+//! After a restart the state comes from the last checkpoint, which may be older than the committed offset. The entries between
+//! the two are stepped again with their outputs thrown away: they were said already.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use plume_bus::{Bus, BusError, NewRecord, Record, Topic};
+use plume_detect::{Engine, Out, Settings};
+use plume_schemas::entry::{Entry, LogPosition};
+use plume_schemas::wire;
+use super::signals::Signals;
+use super::stop::Stop;
+use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer};
+
+/// One partition's judge with its place in the log.
+struct Judge {
+    bus: Bus,
+    partition: u32,
+    engine: Engine,
+    next: u64,
+    out: Out,
+    checkpoint: PathBuf,
+    signals: Signals,
+}
+
+/// Judges a partition until told to stop. Errors end the role: its state is what the log says, so a restart mends it.
+pub(crate) async fn run(
+    context: Context,
+    partition: u32,
+    settings: Settings,
+    checkpoint_interval: Duration,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    let place = at(Topic::Reports, partition);
+    let mut judge = Judge::open(&context, partition, &settings).await?;
+    let mut last_checkpoint = Instant::now();
+    while !stop.told() {
+        tokio::select! {
+            () = context.bus.wait(place, judge.next) => {}
+            () = stop.clone().wait() => break,
+        }
+        let records = context.bus.read(place, judge.next, READ_LIMIT).await?;
+        judge.work(&records).await?;
+        if last_checkpoint.elapsed() >= checkpoint_interval {
+            judge.save().await?;
+            last_checkpoint = Instant::now();
+        }
+    }
+    judge.save().await
+}
+
+impl Judge {
+    async fn open(context: &Context, partition: u32, settings: &Settings) -> anyhow::Result<Self> {
+        let place = at(Topic::Reports, partition);
+        let path = checkpoint::path(&context.data_dir, partition);
+        let retained = context.bus.range(place).await?;
+        let committed = context.bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
+        let (engine, from) = match checkpoint::load(&path)? {
+            Some((offset, state)) if retained.contains(&offset) || offset == retained.end => {
+                match Engine::restore(&state, settings) {
+                    Ok(engine) => (engine, offset),
+                    Err(error) => {
+                        tracing::warn!(partition, %error, "checkpoint does not fit, rebuilding the judge from the log");
+                        (Engine::new(settings.clone(), partition), retained.start)
+                    }
+                }
+            }
+            _ => (Engine::new(settings.clone(), partition), retained.start),
+        };
+        let signals = context.signals.clone();
+        let bus = context.bus.clone();
+        let mut judge = Self { bus, partition, engine, next: from, out: Out::default(), checkpoint: path, signals };
+        judge.catch_up(committed).await?;
+        Ok(judge)
+    }
+
+    /// Steps what was judged before, without saying it again.
+    async fn catch_up(&mut self, committed: u64) -> anyhow::Result<()> {
+        let from = self.next;
+        while self.next < committed {
+            let records = self.bus.read(at(Topic::Reports, self.partition), self.next, READ_LIMIT).await?;
+            if records.is_empty() {
+                break;
+            }
+            for record in records.iter().take_while(|record| record.offset < committed) {
+                self.step(record);
+                self.out.clear();
+            }
+        }
+        if self.next > from {
+            tracing::info!(partition = self.partition, from, to = self.next, "judge caught up with what it had said");
+        }
+        Ok(())
+    }
+
+    /// Judges records and stores what came out with the offset, in one write.
+    async fn work(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.out.clear();
+        for record in records {
+            self.step(record);
+        }
+        let outputs = self.outputs();
+        let commits = vec![(at(Topic::Reports, self.partition), self.next)];
+        loop {
+            match self.bus.transact(consumer(DETECT)?, outputs.clone(), commits.clone()).await {
+                Ok(_) => return Ok(()),
+                // Space comes back when the archive advances; until then the judge waits and nothing is lost.
+                Err(error @ BusError::DiskFull { .. }) => {
+                    tracing::error!(%error, hint = error.hint(), "judge waits for space in the log");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error).context("store judgements"),
+            }
+        }
+    }
+
+    fn step(&mut self, record: &Record) {
+        self.next = record.offset + 1;
+        match wire::decode_entry(&record.payload) {
+            Ok(body) => {
+                let position = LogPosition { partition: self.partition, offset: record.offset };
+                self.engine.step(&Entry { at: position, body }, &mut self.out);
+            }
+            Err(error) => {
+                self.signals.unreadable(record, &error);
+            }
+        }
+    }
+
+    fn outputs(&self) -> Vec<NewRecord> {
+        let judgements = self.out.judgements.iter().map(|judgement| NewRecord {
+            to: at(Topic::Judgements, self.partition),
+            key: judgement.outlet.to_string(),
+            payload: Bytes::from(wire::encode_judgement(judgement)),
+        });
+        let events = self.out.events.iter().map(|event| NewRecord {
+            to: at(Topic::Events, self.partition),
+            key: event.judgement.outlet.to_string(),
+            payload: Bytes::from(wire::encode_event(event)),
+        });
+        judgements.chain(events).collect()
+    }
+
+    /// Writes the checkpoint, then lets the log forget what lies before it.
+    async fn save(&mut self) -> anyhow::Result<()> {
+        let (path, offset, state) = (self.checkpoint.clone(), self.next, self.engine.checkpoint());
+        tokio::task::spawn_blocking(move || checkpoint::save(&path, offset, &state)).await??;
+        let commits = vec![(at(Topic::Reports, self.partition), offset)];
+        self.bus.commit(consumer(DETECT_CHECKPOINT)?, commits).await.context("commit the checkpoint's offset")
+    }
+}

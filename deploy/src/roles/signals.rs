@@ -1,0 +1,50 @@
+//! What the role loops have to tell: one function per happening, logged and counted together.
+
+use plume_bus::Record;
+use plume_schemas::wire::WireError;
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// Handles of the loops' metrics. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    unreadable: IntCounterVec,
+    lag: IntGaugeVec,
+}
+
+impl Signals {
+    /// Registers the metrics, each at zero.
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let unreadable = IntCounterVec::new(
+            Opts::new("plume_deploy_unreadable_records_total", "Records of the log that could not be decoded and were skipped"),
+            &["topic"],
+        )?;
+        let lag = IntGaugeVec::new(
+            Opts::new("plume_deploy_lag_records", "Records of a topic that a consumer has not worked off yet"),
+            &["consumer", "topic", "partition"],
+        )?;
+        registry.register(Box::new(unreadable.clone()))?;
+        registry.register(Box::new(lag.clone()))?;
+        for topic in plume_bus::Topic::ALL {
+            unreadable.with_label_values(&[topic.as_str()]).reset();
+        }
+        Ok(Self { unreadable, lag })
+    }
+
+    /// A record could not be decoded: it is skipped, so that one bad record never stops a room.
+    pub(crate) fn unreadable(&self, record: &Record, error: &WireError) {
+        self.unreadable.with_label_values(&[record.from.topic.as_str()]).inc();
+        tracing::error!(
+            topic = record.from.topic.as_str(),
+            partition = record.from.partition,
+            offset = record.offset,
+            %error,
+            "record skipped: it cannot be read"
+        );
+    }
+
+    /// How many records a consumer has before it.
+    pub(crate) fn lag(&self, consumer: &str, topic: plume_bus::Topic, partition: u32, records: u64) {
+        let labels = [consumer, topic.as_str(), &partition.to_string()];
+        self.lag.with_label_values(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+}
