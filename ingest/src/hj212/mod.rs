@@ -5,3 +5,8 @@
 
 pub mod crc;
 pub mod encode;
+mod ending;
+pub mod frame;
+pub mod tolerance;
+
+pub use ending::{Check, CheckKind};
