@@ -3,10 +3,14 @@
 //! Three dialects: HJ/T 212-2005, HJ 212-2017, HJ 212-2025. No device in the field conforms in full, so everything here gives a
 //! value plus complaints: what was readable is kept, what was odd is named.
 
+pub mod complaints;
 pub mod crc;
 pub mod encode;
 mod ending;
 pub mod frame;
+pub mod packet;
+pub mod reply;
+pub mod sm4;
 pub mod tolerance;
 
 pub use ending::{Check, CheckKind};
