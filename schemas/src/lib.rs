@@ -26,6 +26,7 @@ pub mod formulas;
 pub mod limits;
 pub mod units;
 
+pub mod dedupe;
 pub mod partition;
 pub mod wire;
 
