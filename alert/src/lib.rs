@@ -10,7 +10,25 @@
 mod named;
 
 pub mod accounts;
+pub mod config;
+
+pub mod act;
+pub mod book;
 pub mod case;
 pub mod store;
 
+pub mod group;
+pub mod mute;
+pub mod notify;
+pub mod outbox;
+pub mod route;
+pub mod sinks;
+pub mod words;
+
+pub mod series;
+pub mod signals;
+
 pub mod desk;
+mod run;
+
+pub use run::{Desk, DeskError, EventOutcome};

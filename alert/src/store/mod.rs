@@ -5,10 +5,12 @@
 
 pub(crate) mod db;
 mod json;
+pub(crate) mod log;
+pub(crate) mod outbox;
 mod query;
 mod sessions;
 mod views;
-mod write;
+pub(crate) mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use plume_schemas::ids::ContentId;
 
 use db::Db;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};
+pub(crate) use views::mask;
 pub use views::{CaseRow, NoticeRow, TraceRow};
 
 /// The desk's database. Clones share it.
@@ -118,6 +121,11 @@ impl Store {
         Ok(Self {
             db: std::sync::Arc::new(Db::open_sqlite(Path::new(path)).await?),
         })
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<db::Tx<'_>, StoreError> {
+        self.db.begin().await
     }
 
     /// Closes all connections. What was committed is on disk already.

@@ -1,0 +1,229 @@
+//! The `[alert]` section. All defaults live in deploy's `default.toml`.
+
+use serde::Deserialize;
+
+use crate::words::Lang;
+
+/// `[alert]`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AlertConfig {
+    /// The desk's database: `sqlite:PATH`, a relative path is below the data directory.
+    pub store: String,
+    /// Language of notices.
+    pub language: Lang,
+    /// `[alert.book]`.
+    pub book: BookConfig,
+    /// `[alert.notify]`.
+    pub notify: NotifyConfig,
+    /// `[alert.console]`.
+    pub console: ConsoleConfig,
+    /// `[alert.mail]`.
+    pub mail: MailConfig,
+    /// `[alert.series]`.
+    pub series: SeriesConfig,
+}
+
+/// `[alert.book]`: how long the book waits by the clock.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct BookConfig {
+    /// Seconds after the end of a warned hour before its outcome is decided without a word from the judge.
+    pub outcome_wait_s: u32,
+    /// Seconds after a fault ended before its case is closed by itself.
+    pub close_resolved_after_s: u32,
+    /// Days after which applied events are forgotten; repeats of older ones are known by their place in the log.
+    pub keep_applied_days: u32,
+}
+
+/// `[alert.notify]`: who is told when, and how hard plume tries.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// Switches all sending off; notices are still made, shown and skipped with the reason `off`.
+    pub enabled: bool,
+    /// Seconds that a notice which is not urgent waits for others to the same receiver, to go as one message.
+    pub group_wait_s: u32,
+    /// Seconds an urgent warning waits for 签收 before the next contact of the chain is told.
+    pub escalate_after_s: u32,
+    /// Minute of the day at which the quiet hours begin.
+    pub quiet_from_min: u16,
+    /// Minute of the day at which they end and what was held is sent.
+    pub quiet_to_min: u16,
+    /// Messages to one address within an hour; more wait. Urgent ones are exempt.
+    pub rate_per_hour: u32,
+    /// Attempts before a message is given up.
+    pub max_attempts: u32,
+    /// Seconds before the second attempt; doubled each time.
+    pub retry_first_s: u32,
+    /// Longest pause between attempts, seconds.
+    pub retry_max_s: u32,
+    /// Milliseconds between looks at the outbox where nothing woke it.
+    pub poll_ms: u32,
+    /// Exceed ratio (超标倍数) from which a preliminary exceedance rings at the duty desk.
+    pub grave_ratio: f64,
+    /// Hours in a row from which it does.
+    pub grave_hours: u32,
+    /// Factors of which every exceedance rings.
+    pub grave_factors: Vec<String>,
+}
+
+/// `[alert.console]`: notices as lines on the terminal, for trying out.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// On: every channel that nothing else serves goes to the terminal.
+    pub enabled: bool,
+}
+
+/// `[alert.mail]`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// Send mail.
+    pub enabled: bool,
+    /// The SMTP server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: MailTls,
+    /// Account, or empty for none.
+    pub username: String,
+    /// Password, or empty for none.
+    pub password: Secret,
+    /// Sender: `plume <plume@example.com>`.
+    pub from: String,
+    /// Milliseconds for one SMTP step.
+    pub timeout_ms: u32,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// Not at all: a relay on this machine only.
+    None,
+    /// STARTTLS, refused without.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// `[alert.series]`: minute values kept in memory for the charts.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesConfig {
+    /// Hours kept.
+    pub hours: u32,
+    /// Points kept over all factors (16 bytes each); beyond, the series longest without news is dropped.
+    pub max_points: u64,
+}
+
+/// A text that is never shown.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret of this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() {
+            "Secret()"
+        } else {
+            "Secret(masked)"
+        })
+    }
+}
+
+impl AlertConfig {
+    /// Values that fit their type but make no sense: (key, what is wrong, what to try).
+    pub fn problems(&self) -> Vec<(&'static str, String, String)> {
+        let mut found = Vec::new();
+        let mut need = |holds: bool, key: &'static str, wrong: &str, hint: &str| {
+            if !holds {
+                found.push((key, wrong.to_owned(), hint.to_owned()));
+            }
+        };
+        let notify = &self.notify;
+        need(
+            self.store.starts_with("sqlite:"),
+            "alert.store",
+            "is not a database address",
+            "write `sqlite:desk.db`",
+        );
+        for (key, minute) in [
+            ("alert.notify.quiet_from_min", notify.quiet_from_min),
+            ("alert.notify.quiet_to_min", notify.quiet_to_min),
+        ] {
+            need(
+                minute < 1_440,
+                key,
+                "is past the end of the day",
+                "write a minute of the day, 0 to 1439",
+            );
+        }
+        need(
+            notify.max_attempts >= 1,
+            "alert.notify.max_attempts",
+            "would send nothing",
+            "write 1 or more; to send nothing set `enabled = false`",
+        );
+        need(
+            notify.retry_first_s >= 1 && notify.retry_first_s <= notify.retry_max_s,
+            "alert.notify.retry_first_s",
+            "must be at least 1 and not over `retry_max_s`",
+            "write 30 and 1800",
+        );
+        need(
+            notify.poll_ms >= 10,
+            "alert.notify.poll_ms",
+            "would keep a core busy",
+            "write 10 or more",
+        );
+        need(
+            notify.grave_ratio.is_finite() && notify.grave_ratio > 0.0,
+            "alert.notify.grave_ratio",
+            "must be a positive number",
+            "write 1.0",
+        );
+        need(
+            self.series.hours >= 1 && self.series.hours <= 72,
+            "alert.series.hours",
+            "is outside 1 to 72",
+            "write 26; longer spans come from the archive",
+        );
+        if self.mail.enabled {
+            need(
+                !self.mail.host.is_empty(),
+                "alert.mail.host",
+                "is empty",
+                "name the SMTP server",
+            );
+            need(
+                self.mail.from.parse::<lettre::message::Mailbox>().is_ok(),
+                "alert.mail.from",
+                "is not a mail address",
+                "write `plume <plume@example.com>`",
+            );
+            need(
+                self.mail.tls != MailTls::None || self.mail.password.reveal().is_empty(),
+                "alert.mail.tls",
+                "would send the password unprotected",
+                "write `starttls` or `tls`",
+            );
+        }
+        found
+    }
+}

@@ -1,0 +1,231 @@
+//! The sentences as data, and how a row becomes a sentence.
+
+use std::collections::HashMap;
+
+use plume_schemas::rule::RuleCode;
+
+use super::{Lang, Saying, row_name};
+
+/// The rows that come with plume.
+const EMBEDDED: &str = include_str!("../../data/words.csv");
+
+/// A sentence taken apart.
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Text(String),
+    /// `{name}`.
+    Fact(String),
+    /// `{?name}`.
+    Needs(String),
+    /// `[…]`.
+    Optional(Vec<Piece>),
+}
+
+/// All sentences.
+#[derive(Clone, Debug)]
+pub struct Words {
+    rows: HashMap<(String, Saying), Vec<Row>>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    zh: Vec<Piece>,
+    en: Vec<Piece>,
+}
+
+/// A row of the sentences cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WordsError {
+    /// The file is no CSV, or a column is missing.
+    #[error("words.csv cannot be read")]
+    Csv(#[from] csv::Error),
+    /// A name that plume does not know.
+    #[error("words.csv line {line}: `{text}` is not {expected}")]
+    Unknown {
+        /// Which line.
+        line: u64,
+        /// What stands there.
+        text: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Brackets or braces do not close.
+    #[error("words.csv line {line}: {what} is not closed in `{text}`")]
+    Unclosed {
+        /// Which line.
+        line: u64,
+        /// `[` or `{`.
+        what: char,
+        /// The sentence.
+        text: String,
+    },
+}
+
+impl WordsError {
+    /// What to try.
+    pub fn hint(&self) -> String {
+        "columns are rule,edge,zh,en; close every { and [; put sentences with a comma in double quotes".into()
+    }
+}
+
+impl Words {
+    /// The sentences that come with plume.
+    pub fn embedded() -> Result<Self, WordsError> {
+        Self::from_csv(EMBEDDED)
+    }
+
+    /// Sentences from CSV text with columns `rule,edge,zh,en`.
+    pub fn from_csv(text: &str) -> Result<Self, WordsError> {
+        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+        let mut rows: HashMap<_, Vec<Row>> = HashMap::new();
+        for record in reader.records() {
+            let record = record?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let cell = |at: usize| record.get(at).unwrap_or_default();
+            let rule = cell(0);
+            if RuleCode::from_code(rule).is_none() && !matches!(rule, "*" | "LEAD") {
+                return Err(WordsError::Unknown {
+                    line,
+                    text: rule.to_owned(),
+                    expected: "a rule, LEAD or *",
+                });
+            }
+            let saying = Saying::from_code(cell(1)).ok_or_else(|| WordsError::Unknown {
+                line,
+                text: cell(1).to_owned(),
+                expected: "breach, confirmed, cleared or retracted",
+            })?;
+            rows.entry((rule.to_owned(), saying)).or_default().push(Row {
+                zh: parse(cell(2), line)?,
+                en: parse(cell(3), line)?,
+            });
+        }
+        Ok(Self { rows })
+    }
+
+    /// The first sentence whose facts are all there: the rule's own, else that of all rules, else the rule's name.
+    pub(super) fn speak(
+        &self,
+        rule: RuleCode,
+        saying: Saying,
+        lang: Lang,
+        fact: &dyn Fn(&str) -> Option<String>,
+    ) -> String {
+        let of = |name: &str| self.rows.get(&(name.to_owned(), saying)).map_or(&[][..], Vec::as_slice);
+        let own = of(row_name(rule));
+        // A confirmed breach without words of its own is still a breach.
+        let breach = if saying == Saying::Confirmed && own.is_empty() {
+            self.rows
+                .get(&(row_name(rule).to_owned(), Saying::Breach))
+                .map_or(&[][..], Vec::as_slice)
+        } else {
+            &[]
+        };
+        own.iter()
+            .chain(breach)
+            .chain(of("*"))
+            .find_map(|row| {
+                let pieces = match lang {
+                    Lang::Zh => &row.zh,
+                    Lang::En => &row.en,
+                };
+                fill(pieces, fact)
+            })
+            .map_or_else(
+                || lang.pick(rule.zh(), rule.en()).to_owned(),
+                |text| text.trim_end().to_owned(),
+            )
+    }
+}
+
+fn fill(pieces: &[Piece], fact: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(fixed) => text.push_str(fixed),
+            Piece::Fact(name) => text.push_str(&fact(name)?),
+            Piece::Needs(name) => drop(fact(name)?),
+            Piece::Optional(inner) => text.push_str(&fill(inner, fact).unwrap_or_default()),
+        }
+    }
+    Some(text)
+}
+
+fn parse(text: &str, line: u64) -> Result<Vec<Piece>, WordsError> {
+    let mut open: Option<Vec<Piece>> = None;
+    let mut pieces = Vec::new();
+    let mut fixed = String::new();
+    let mut chars = text.chars();
+    let unclosed = |what| WordsError::Unclosed {
+        line,
+        what,
+        text: text.to_owned(),
+    };
+    while let Some(c) = chars.next() {
+        if !matches!(c, '{' | '[' | ']') {
+            fixed.push(c);
+            continue;
+        }
+        let into = open.as_mut().unwrap_or(&mut pieces);
+        if !fixed.is_empty() {
+            into.push(Piece::Text(std::mem::take(&mut fixed)));
+        }
+        match c {
+            '{' => {
+                let name: String = chars.by_ref().take_while(|&c| c != '}').collect();
+                into.push(match name.strip_prefix('?') {
+                    Some(name) => Piece::Needs(name.to_owned()),
+                    None => Piece::Fact(name),
+                });
+            }
+            '[' if open.is_none() => open = Some(Vec::new()),
+            '[' => return Err(unclosed('[')),
+            _ => match open.take() {
+                Some(inner) => pieces.push(Piece::Optional(inner)),
+                None => return Err(unclosed('[')),
+            },
+        }
+    }
+    if open.is_some() {
+        return Err(unclosed('['));
+    }
+    if text.matches('{').count() != text.matches('}').count() {
+        return Err(unclosed('{'));
+    }
+    if !fixed.is_empty() {
+        pieces.push(Piece::Text(fixed));
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(text: &str) -> Option<String> {
+        let pieces = parse(text, 2).unwrap();
+        fill(&pieces, &|name| (name != "missing").then(|| format!("<{name}>")))
+    }
+
+    #[test]
+    fn optional_parts_go_when_a_fact_is_missing() {
+        assert_eq!(say("a{x}[，b{y}][c{missing}]d").as_deref(), Some("a<x>，b<y>d"));
+        assert_eq!(say("{?x}a[{?missing}b]").as_deref(), Some("a"));
+        assert_eq!(say("a{missing}"), None);
+        assert_eq!(say("{?missing}a"), None);
+    }
+
+    #[test]
+    fn what_does_not_close_is_refused() {
+        for bad in ["a[b", "a]b", "a{b", "[a[b]]"] {
+            assert!(parse(bad, 2).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn unknown_rows_are_named_with_their_line() {
+        let error = Words::from_csv("rule,edge,zh,en\nNOSUCH,breach,a,b\n").unwrap_err();
+        assert_eq!(error.to_string(), "words.csv line 2: `NOSUCH` is not a rule, LEAD or *");
+        assert!(Words::from_csv("rule,edge,zh,en\nCONST,opened,a,b\n").is_err());
+    }
+}
