@@ -30,9 +30,21 @@ static ASSETS: &[Asset] = &[
     asset("desk.js", JS, include_bytes!("../../assets/desk.js")),
     asset("chart.js", JS, include_bytes!("../../assets/chart.js")),
     asset("plume.svg", "image/svg+xml", include_bytes!("../../assets/plume.svg")),
-    asset("uplot.js", JS, include_bytes!("../../assets/vendor/uplot/uPlot.iife.min.js")),
-    asset("uplot.css", CSS, include_bytes!("../../assets/vendor/uplot/uPlot.min.css")),
-    asset("uplot.LICENSE.txt", "text/plain; charset=utf-8", include_bytes!("../../assets/vendor/uplot/LICENSE")),
+    asset(
+        "uplot.js",
+        JS,
+        include_bytes!("../../assets/vendor/uplot/uPlot.iife.min.js"),
+    ),
+    asset(
+        "uplot.css",
+        CSS,
+        include_bytes!("../../assets/vendor/uplot/uPlot.min.css"),
+    ),
+    asset(
+        "uplot.LICENSE.txt",
+        "text/plain; charset=utf-8",
+        include_bytes!("../../assets/vendor/uplot/LICENSE"),
+    ),
 ];
 
 /// FNV-1a: only says whether a file changed.
@@ -49,7 +61,10 @@ const fn fnv(bytes: &[u8]) -> u64 {
 /// Where a page finds the file, e.g. `/assets/9f86d081884c7d65/desk.css`; a name that is not there is its own address and
 /// answers 404, which the page tests would see.
 pub(crate) fn href(name: &str) -> String {
-    let hash = ASSETS.iter().find(|asset| asset.name == name).map_or(0, |asset| asset.hash);
+    let hash = ASSETS
+        .iter()
+        .find(|asset| asset.name == name)
+        .map_or(0, |asset| asset.hash);
     format!("/assets/{hash:016x}/{name}")
 }
 

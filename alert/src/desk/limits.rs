@@ -15,6 +15,15 @@ pub const RETRY: Duration = Duration::from_secs(5);
 /// A live list hears at least this often, so that proxies keep the line and the clock on the page moves.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// The same where the clock is virtual: a minute of the demo is about a second of ours.
+pub const HEARTBEAT_VIRTUAL: Duration = Duration::from_secs(1);
+
+/// Events waiting for one slow browser; then its task waits, and catches up from the store.
+pub const LIVE_QUEUE: usize = 16;
+
+/// A live list whose session has ended is closed within this time.
+pub const SESSION_CHECK: Duration = Duration::from_secs(60);
+
 /// Missed rows sent again to a live list that returns with its last id. One that missed more reloads its page.
 pub const REPLAY_ROWS: usize = 200;
 
@@ -24,11 +33,9 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers still being written when the desk stops get this long.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest body of a form: the longest note below in UTF-8, percent-encoded, nine bytes for each Chinese character.
-pub const BODY_BYTES: usize = 32 * 1_024;
-
-/// Longest note a person may write, in characters.
-pub const NOTE_CHARS: usize = 2_000;
+/// Longest body of a form: two texts of [`MAX_ACT_TEXT_CHARS`](crate::case::MAX_ACT_TEXT_CHARS), percent-encoded, nine bytes
+/// for each Chinese character.
+pub const BODY_BYTES: usize = 48 * 1_024;
 
 /// Cases on one page of a list: one screen's scrolling, and under 300 kB of page.
 pub const PAGE_CASES: usize = 50;
@@ -36,5 +43,8 @@ pub const PAGE_CASES: usize = 50;
 /// Points in one answer of the series, four weeks of hours or half a day of minutes for one factor.
 pub const SERIES_POINTS: usize = 1_440;
 
-/// An acknowledgement can be taken back for this long, by its author.
-pub const UNDO: Duration = Duration::from_secs(10);
+/// The strip warns when the last record is older than this: ingest writes its clock every few seconds.
+pub const RECORD_OLD_MS: i64 = 2 * plume_schemas::time::MINUTE_MS;
+
+/// The strip warns when a notice should have gone out this long ago.
+pub const OUTBOX_LATE_MS: i64 = 2 * plume_schemas::time::MINUTE_MS;

@@ -1,1 +1,55 @@
-//! The desk's pages.
+//! The desk's pages: server-rendered, readable without scripts, live with them.
+//!
+//! ```text
+//! request ─▶ headers ─▶ language ─▶ guard (session, table of routes) ─▶ page ─▶ store (scope and stream in every question)
+//!                                                                        └▶ view (words, numbers) ─▶ template
+//! ```
+//!
+//! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in [`text`]. Pages are in `templates/`,
+//! the stylesheet and the small scripts in `assets/`, all inside the binary.
+
+mod assets;
+mod auth;
+mod chart;
+mod headers;
+pub mod limits;
+mod live;
+mod names;
+mod pages;
+mod plot;
+mod problem;
+mod pulse;
+pub mod routes;
+mod series;
+mod serve;
+mod shell;
+mod state;
+mod still;
+mod text;
+mod view;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+
+pub use serve::serve;
+pub use state::{DeskOptions, DeskState};
+
+/// The desk's pages as a router: every route of the table behind its guard.
+pub fn router(state: DeskState) -> Router {
+    let mut router = Router::new();
+    for route in routes::ROUTES {
+        let guard = from_fn_with_state((state.clone(), route.need), auth::guard);
+        router = router.route(route.path, (route.handler)().layer(guard));
+    }
+    router
+        .fallback(not_found)
+        .layer(from_fn(auth::remember_language))
+        .layer(from_fn(headers::secure))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .with_state(state)
+}
+
+async fn not_found(auth::Asked(lang): auth::Asked, uri: axum::http::Uri) -> axum::response::Response {
+    problem::Problem::NotFound.page(lang, uri.path())
+}

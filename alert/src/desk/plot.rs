@@ -153,11 +153,19 @@ impl Columns {
                 .into_iter()
                 .map(|(span, why)| (second(span.start), second(span.end), why))
                 .collect(),
-            ticks: plot.ticks.iter().map(|tick| (second(tick.at), tick.word.clone())).collect(),
+            ticks: plot
+                .ticks
+                .iter()
+                .map(|tick| (second(tick.at), tick.word.clone()))
+                .collect(),
         };
         for point in &plot.points {
             let row = columns.row(point.at);
-            let to = if point.flag.is_none() { &mut columns.value } else { &mut columns.flagged };
+            let to = if point.flag.is_none() {
+                &mut columns.value
+            } else {
+                &mut columns.flagged
+            };
             set(to, row, point.value);
         }
         for (at, mean) in plot.running_mean() {
@@ -201,6 +209,28 @@ fn set(column: &mut [Option<f64>], row: usize, value: Option<f64>) {
     if let Some(cell) = column.get_mut(row) {
         *cell = value.map(|value| (value * 1_000.0).round() / 1_000.0);
     }
+}
+
+/// At most `most` points: neighbours that count alike are averaged, so that a long span keeps its shape and its gaps.
+pub(crate) fn thin(points: Vec<Point>, most: usize) -> Vec<Point> {
+    let together = points.len().div_ceil(most.max(1));
+    if together <= 1 {
+        return points;
+    }
+    points
+        .chunk_by(|a, b| a.flag == b.flag && a.at.plus(a.lasts_ms) == b.at)
+        .flat_map(|run| run.chunks(together))
+        .filter_map(|few| {
+            let values: Vec<f64> = few.iter().filter_map(|point| point.value).collect();
+            let first = few.first()?;
+            Some(Point {
+                at: first.at,
+                lasts_ms: few.iter().map(|point| point.lasts_ms).sum(),
+                value: (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64),
+                flag: first.flag.clone(),
+            })
+        })
+        .collect()
 }
 
 /// Neighbouring points with the same complaint as one span.
@@ -256,12 +286,31 @@ mod tests {
             point(2, 90.0, Some("C")),
             point(3, 20.0, None),
         ]);
-        assert_eq!(plot.running_mean(), vec![(Time(MINUTE_MS), 10.0), (Time(4 * MINUTE_MS), 15.0)]);
+        assert_eq!(
+            plot.running_mean(),
+            vec![(Time(MINUTE_MS), 10.0), (Time(4 * MINUTE_MS), 15.0)]
+        );
         let columns = Columns::new(&plot);
         assert_eq!(columns.at, vec![0, 60, 120, 180, 240]);
         assert_eq!(columns.value, vec![Some(10.0), None, None, Some(20.0), None]);
         assert_eq!(columns.flagged, vec![None, Some(90.0), Some(90.0), None, None]);
         assert_eq!(columns.flags, vec![(60, 180, "C".to_owned())]);
+    }
+
+    #[test]
+    fn thinning_keeps_gaps_and_flags() {
+        let mut points: Vec<Point> = (0..10)
+            .map(|minute| point(minute, 10.0 + minute as f64, None))
+            .collect();
+        points.remove(5);
+        let few = thin(points.clone(), 5);
+        assert!(few.len() <= 6, "{few:?}");
+        assert_eq!(few.iter().map(|point| point.lasts_ms).sum::<i64>(), 9 * MINUTE_MS);
+        assert!(
+            few.iter().any(|point| point.at == Time(6 * MINUTE_MS)),
+            "nothing is averaged across the gap"
+        );
+        assert_eq!(thin(points.clone(), 100), points);
     }
 
     #[test]
@@ -276,7 +325,13 @@ mod tests {
         });
         let columns = Columns::new(&plot);
         let rows = columns.at.len();
-        for column in [&columns.value, &columns.mean, &columns.projection, &columns.low, &columns.high] {
+        for column in [
+            &columns.value,
+            &columns.mean,
+            &columns.projection,
+            &columns.low,
+            &columns.high,
+        ] {
             assert_eq!(column.len(), rows);
         }
         assert!(columns.at.is_sorted());

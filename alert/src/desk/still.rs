@@ -89,7 +89,10 @@ pub(crate) fn draw(plot: &Plot, size: Size, words: &Words<'_>) -> String {
     now_line(&mut svg, &frame, plot, words);
     minutes(&mut svg, &frame, plot);
     let mean = plot.running_mean();
-    put(&mut svg, format_args!("<polyline class=\"mean\" points=\"{}\"/>", path(&frame, &mean)));
+    put(
+        &mut svg,
+        format_args!("<polyline class=\"mean\" points=\"{}\"/>", path(&frame, &mean)),
+    );
     flags(&mut svg, &frame, plot);
     ticks(&mut svg, &frame, plot);
     svg.push_str("</svg>");
@@ -116,7 +119,10 @@ fn axes(svg: &mut String, frame: &Frame, step: f64, unit: &str) {
         let y = frame.y(value);
         put(svg, format_args!("<path class=\"axis\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
         let (x, below) = (LEFT - 6.0, y + 4.0);
-        put(svg, format_args!("<text x=\"{x}\" y=\"{below:.1}\" text-anchor=\"end\">{value:.digits$}</text>"));
+        put(
+            svg,
+            format_args!("<text x=\"{x}\" y=\"{below:.1}\" text-anchor=\"end\">{value:.digits$}</text>"),
+        );
         value += step;
     }
     put(svg, format_args!("<text x=\"0\" y=\"10\">{}</text>", escape(unit)));
@@ -129,7 +135,10 @@ fn axes(svg: &mut String, frame: &Frame, step: f64, unit: &str) {
             put(svg, format_args!("<path class=\"axis\" d=\"M{x:.1} {floor}V{end}\"/>"));
             let (y, word) = (floor + 18.0, time_word(at, every));
             let anchor = if x > right - 20.0 { "end" } else { "middle" };
-            put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{word}</text>"));
+            put(
+                svg,
+                format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{word}</text>"),
+            );
         }
         at = at.plus(every);
     }
@@ -155,10 +164,16 @@ fn time_word(at: Time, every: i64) -> String {
 fn limit(svg: &mut String, frame: &Frame, plot: &Plot, words: &Words<'_>) {
     let Some(limit) = plot.limit else { return };
     let (y, right) = (frame.y(limit), frame.size.width - RIGHT);
-    put(svg, format_args!("<path class=\"limit\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
+    put(
+        svg,
+        format_args!("<path class=\"limit\" d=\"M{LEFT} {y:.1}H{right}\"/>"),
+    );
     let (above, word) = (y - 5.0, escape(words.limit));
     let x = LEFT + 4.0;
-    put(svg, format_args!("<text class=\"limit-word\" x=\"{x}\" y=\"{above:.1}\">{word}</text>"));
+    put(
+        svg,
+        format_args!("<text class=\"limit-word\" x=\"{x}\" y=\"{above:.1}\">{word}</text>"),
+    );
 }
 
 fn now_line(svg: &mut String, frame: &Frame, plot: &Plot, words: &Words<'_>) {
@@ -168,7 +183,10 @@ fn now_line(svg: &mut String, frame: &Frame, plot: &Plot, words: &Words<'_>) {
     let (x, floor) = (frame.x(plot.now), frame.floor());
     put(svg, format_args!("<path class=\"now\" d=\"M{x:.1} {TOP}V{floor}\"/>"));
     let (word, y) = (escape(words.now), TOP - 4.0);
-    put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{word}</text>"));
+    put(
+        svg,
+        format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{word}</text>"),
+    );
 }
 
 fn projection(svg: &mut String, frame: &Frame, plot: &Plot) {
@@ -176,8 +194,14 @@ fn projection(svg: &mut String, frame: &Frame, plot: &Plot) {
     let (x0, y0) = (frame.x(p.from), frame.y(p.mean_so_far));
     let (x1, y1) = (frame.x(p.until), frame.y(p.mean));
     let (high, low) = (frame.y(p.mean + p.half_band), frame.y(p.mean - p.half_band));
-    put(svg, format_args!("<path class=\"band\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {high:.1}V{low:.1}Z\"/>"));
-    put(svg, format_args!("<path class=\"projection\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}\"/>"));
+    put(
+        svg,
+        format_args!("<path class=\"band\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {high:.1}V{low:.1}Z\"/>"),
+    );
+    put(
+        svg,
+        format_args!("<path class=\"projection\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}\"/>"),
+    );
 }
 
 /// The values that count, broken where one is missing; a lone one is a dot.
@@ -186,9 +210,15 @@ fn minutes(svg: &mut String, frame: &Frame, plot: &Plot) {
     let mut close = |run: &mut Vec<(Time, f64)>| {
         if let [(at, value)] = run.as_slice() {
             let (x, y) = (frame.x(*at), frame.y(*value));
-            put(svg, format_args!("<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>"));
+            put(
+                svg,
+                format_args!("<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>"),
+            );
         } else if !run.is_empty() {
-            put(svg, format_args!("<polyline class=\"minutes\" points=\"{}\"/>", path(frame, run)));
+            put(
+                svg,
+                format_args!("<polyline class=\"minutes\" points=\"{}\"/>", path(frame, run)),
+            );
         }
         run.clear();
     };
@@ -209,7 +239,10 @@ fn minutes(svg: &mut String, frame: &Frame, plot: &Plot) {
 fn path(frame: &Frame, points: &[(Time, f64)]) -> String {
     points.iter().fold(String::new(), |mut path, (at, value)| {
         let space = if path.is_empty() { "" } else { " " };
-        put(&mut path, format_args!("{space}{:.1},{:.1}", frame.x(*at), frame.y(*value)));
+        put(
+            &mut path,
+            format_args!("{space}{:.1},{:.1}", frame.x(*at), frame.y(*value)),
+        );
         path
     })
 }
@@ -243,7 +276,10 @@ fn ticks(svg: &mut String, frame: &Frame, plot: &Plot) {
 
 /// Text inside an SVG.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -274,7 +310,12 @@ mod tests {
             window: None,
             now: Time(30 * MINUTE_MS),
             unit: "<b>".into(),
-            points: vec![point(0, Some(1.0)), point(1, Some(2.0)), point(5, Some(3.0)), point(6, None)],
+            points: vec![
+                point(0, Some(1.0)),
+                point(1, Some(2.0)),
+                point(5, Some(3.0)),
+                point(6, None),
+            ],
             limit: Some(35.0),
             projection: None,
             ticks: Vec::new(),

@@ -1,0 +1,7 @@
+//! The pages, one file each.
+
+pub(crate) mod act;
+pub(crate) mod case;
+pub(crate) mod duty;
+pub(crate) mod enter;
+pub(crate) mod phone;

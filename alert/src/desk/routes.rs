@@ -1,0 +1,139 @@
+//! Every address of the desk in one table: method, path, who may, handler. There is no other way to add one, so nothing is
+//! served that the table does not authorise; `tests/it/desk/roles.rs` asks each route as each role.
+
+use axum::routing::{MethodRouter, get, post};
+
+use super::pages::{act, case, duty, enter, phone};
+use super::state::DeskState;
+use super::text::Texts;
+use super::{assets, live, series};
+use crate::accounts::{Action, Role};
+use crate::case::ActKind;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Anybody: the way in, the stylesheet.
+    Nobody,
+    /// Whoever is signed in.
+    Somebody,
+    /// Those of the bureau (and read-only guests) who may do this.
+    Office(Action),
+    /// The enterprise and its contractor, if they may do this.
+    Site(Action),
+    /// Either side, if they may do this.
+    Both(Action),
+}
+
+impl Need {
+    /// True where the role may.
+    pub const fn met_by(self, role: Role) -> bool {
+        match self {
+            Self::Nobody | Self::Somebody => true,
+            Self::Office(action) => !is_site(role) && crate::accounts::authorise(role, action),
+            Self::Site(action) => is_site(role) && crate::accounts::authorise(role, action),
+            Self::Both(action) => crate::accounts::authorise(role, action),
+        }
+    }
+
+    /// Where a person who asked for the other side's page is sent instead.
+    pub(crate) const fn elsewhere(self, role: Role) -> Option<&'static str> {
+        match self {
+            Self::Office(_) if is_site(role) => Some("/m"),
+            Self::Site(_) if !is_site(role) && crate::accounts::authorise(role, Action::ViewCases) => Some("/"),
+            _ => None,
+        }
+    }
+}
+
+/// True for the enterprise and its contractor.
+pub(crate) const fn is_site(role: Role) -> bool {
+    matches!(role, Role::Enterprise | Role::Contractor)
+}
+
+/// The first page of a role.
+pub(crate) const fn home(role: Role) -> &'static str {
+    if is_site(role) { "/m" } else { "/" }
+}
+
+/// One address.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Its path, with axum's placeholders.
+    pub path: &'static str,
+    /// Who may.
+    pub need: Need,
+    /// What answers.
+    pub(crate) handler: fn() -> MethodRouter<DeskState>,
+}
+
+const VIEW: Action = Action::ViewCases;
+const COMMENT: Action = Action::Act(ActKind::Comment);
+const ANSWER: Action = Action::Act(ActKind::Answer);
+const FAULT: Action = Action::Act(ActKind::ReportFault);
+const OFFICER: Action = Action::Act(ActKind::ContactOfficer);
+
+macro_rules! routes {
+    ($($method:ident $path:literal, $need:expr, $handler:path;)+) => {
+        &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            need: $need,
+            handler: || routes!(@ $method $handler),
+        },)+]
+    };
+    (@ GET $handler:path) => { get($handler) };
+    (@ POST $handler:path) => { post($handler) };
+}
+
+/// The table.
+pub static ROUTES: &[Route] = routes! {
+    GET "/assets/{hash}/{name}", Need::Nobody, assets::get;
+    GET "/enter/{token}", Need::Nobody, enter::enter;
+    POST "/leave", Need::Somebody, enter::leave;
+
+    GET "/", Need::Office(VIEW), duty::page;
+    GET "/parts/strip", Need::Office(VIEW), duty::strip;
+    GET "/parts/list", Need::Office(VIEW), duty::list;
+    GET "/parts/cases/{id}", Need::Office(VIEW), case::summary;
+    GET "/alerts/{id}", Need::Office(VIEW), case::page;
+    POST "/alerts/{id}/acts/acknowledge", Need::Office(COMMENT), act::acknowledge;
+    POST "/alerts/{id}/acts/withdraw", Need::Office(COMMENT), act::withdraw;
+    POST "/alerts/{id}/acts/write", Need::Office(COMMENT), act::write;
+
+    GET "/m", Need::Site(VIEW), phone::home;
+    GET "/m/parts/list", Need::Site(VIEW), phone::list;
+    GET "/m/alerts/{id}", Need::Site(VIEW), phone::case;
+    POST "/m/alerts/{id}/acts/acknowledge", Need::Site(COMMENT), act::acknowledge;
+    POST "/m/alerts/{id}/acts/withdraw", Need::Site(COMMENT), act::withdraw;
+    GET "/m/alerts/{id}/answer", Need::Site(ANSWER), phone::answer_form;
+    POST "/m/alerts/{id}/answer", Need::Site(ANSWER), phone::answer;
+    GET "/m/alerts/{id}/fault", Need::Site(FAULT), phone::fault_form;
+    POST "/m/alerts/{id}/fault", Need::Site(FAULT), phone::fault;
+    GET "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer_form;
+    POST "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer;
+
+    GET "/events", Need::Both(VIEW), live::events;
+    GET "/api/series/{id}", Need::Both(VIEW), series::get;
+};
+
+/// The navigation of a role: the pages it may open.
+pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str) -> Vec<super::shell::NavItem> {
+    let path = address.split('?').next().unwrap_or_default();
+    let entries: [(&'static str, &'static str); 1] = [("/", t.duty)];
+    entries
+        .into_iter()
+        .filter(|(href, _)| {
+            ROUTES
+                .iter()
+                .any(|route| route.path == *href && route.need.met_by(role))
+        })
+        .map(|(href, word)| super::shell::NavItem {
+            href,
+            word,
+            here: href == path,
+        })
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! What every handler shares: the desk behind the pages, places for live lists, and the stop.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plume_schemas::entry::EntryBody;
+use plume_schemas::ids::ContentId;
+use plume_schemas::registry::RegistryIndex;
+use plume_schemas::time::Time;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+
+use super::auth::Visitor;
+use super::limits::{HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
+use super::names::Names;
+use super::pulse::{Devices, Pulse};
+use crate::Desk;
+use crate::accounts::Viewer;
+use crate::act::{ActError, UNDO_MS};
+use crate::case::{Act, Family, State as CaseState};
+use crate::store::{CaseFilter, CaseRow, Order, Page, Store, StoreError};
+use crate::words::{Lang, Saying, headline};
+
+/// How the pages are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeskOptions {
+    /// Browsers reach the desk by HTTPS (a TLS proxy stands before it): cookies are sent over nothing else.
+    pub secure_cookies: bool,
+    /// The clock is virtual (D3): pages say so, and it is sent every second.
+    pub virtual_clock: bool,
+}
+
+/// An act meets the judge's own change of the case at most this often before it gives up.
+const ACT_TRIES: u32 = 5;
+
+/// A place among the live lists, given back when dropped.
+pub(crate) type LivePlace = OwnedSemaphorePermit;
+
+/// What every handler shares. Clones share it.
+#[derive(Clone, Debug)]
+pub struct DeskState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    desk: Desk,
+    options: DeskOptions,
+    pulse: Mutex<Pulse>,
+    live: Arc<Semaphore>,
+    stop: watch::Sender<bool>,
+}
+
+impl DeskState {
+    /// The pages of this desk.
+    pub fn new(desk: Desk, options: DeskOptions) -> Self {
+        Self(Arc::new(Inner {
+            desk,
+            options,
+            pulse: Mutex::default(),
+            live: Arc::new(Semaphore::new(LIVE_CLIENTS)),
+            stop: watch::Sender::new(false),
+        }))
+    }
+
+    /// Takes a record of the reports topic: charts, signs of life, the book's clock and the registry in force all follow it.
+    pub fn observe(&self, body: &EntryBody) {
+        self.pulse().observe(body);
+        match body {
+            EntryBody::Report(report) => self.0.desk.observe(report),
+            EntryBody::Registry(registry) => {
+                self.0
+                    .desk
+                    .set_registry(Arc::new(RegistryIndex::new((**registry).clone())));
+            }
+            EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),
+            EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) => {}
+        }
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the last record of the log was written.
+    pub(crate) fn last_record(&self) -> Option<Time> {
+        self.pulse().last_record()
+    }
+
+    /// The devices this person may see.
+    pub(crate) fn devices(&self, viewer: &Viewer) -> Devices {
+        self.pulse().devices(viewer, &self.0.desk.registry(), self.now())
+    }
+
+    /// The engine behind the pages.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.0.desk.store()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.desk.now()
+    }
+
+    pub(crate) fn secure(&self) -> bool {
+        self.0.options.secure_cookies
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        if self.0.options.virtual_clock {
+            HEARTBEAT_VIRTUAL
+        } else {
+            HEARTBEAT
+        }
+    }
+
+    /// What things are called, in this language.
+    pub(crate) fn names(&self, lang: Lang) -> Names<'_> {
+        Names::new(self.0.desk.registry(), self.0.desk.catalogue(), lang)
+    }
+
+    /// The sentence about a case.
+    pub(crate) fn sentence(&self, case: &CaseRow, visitor: &Visitor) -> String {
+        let judgement = &case.judgement;
+        let saying = match case.state {
+            CaseState::Retracted => Saying::Retracted,
+            _ => Saying::of(judgement, case.certainty),
+        };
+        headline(
+            self.0.desk.words(),
+            judgement,
+            case.certainty,
+            saying,
+            self.0.desk.catalogue(),
+            visitor.lang,
+        )
+    }
+
+    /// Does what a person wants done to a case. Without a version it is done to the case as it is: what is said does not depend
+    /// on what the judge may have added meanwhile.
+    pub(crate) async fn act(
+        &self,
+        viewer: &Viewer,
+        case: ContentId,
+        act: &Act,
+        version: Option<i64>,
+    ) -> Result<(), ActError> {
+        if let Some(version) = version {
+            return self.0.desk.act(viewer, case, act, version).await.map(drop);
+        }
+        let mut tries = ACT_TRIES;
+        loop {
+            let row = self.store().case(viewer, case).await?.ok_or(ActError::NoSuchCase)?;
+            match self.0.desk.act(viewer, case, act, row.version).await {
+                Err(ActError::Changed { .. }) if tries > 1 => tries -= 1,
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    /// Seconds in which this person can take back their acknowledgement, if any are left.
+    pub(crate) fn undo_left(&self, case: &CaseRow, viewer: &Viewer) -> Option<u64> {
+        let by = case.acknowledged.as_ref().filter(|by| by.name == viewer.name)?;
+        let left = UNDO_MS - self.now().since(by.at);
+        u64::try_from(left / 1_000).ok().filter(|&seconds| seconds > 0)
+    }
+
+    /// Running windows that will probably exceed.
+    pub(crate) async fn at_risk(&self, viewer: &Viewer) -> Result<u64, StoreError> {
+        let filter = CaseFilter {
+            states: vec![CaseState::Open],
+            families: vec![Family::Near],
+            ..CaseFilter::default()
+        };
+        let page = Page {
+            order: Order::Latest,
+            offset: 0,
+            limit: 0,
+        };
+        Ok(self.store().cases(viewer, &filter, page).await?.total)
+    }
+
+    /// Districts of the enterprises a viewer may see, in order.
+    pub(crate) fn districts(&self, viewer: &Viewer) -> Vec<String> {
+        let registry = self.0.desk.registry();
+        let mut districts: Vec<String> = registry
+            .registry()
+            .enterprises
+            .iter()
+            .map(|enterprise| enterprise.district.clone())
+            .filter(|district| !district.is_empty())
+            .filter(|district| match &viewer.scope {
+                crate::accounts::Scope::District(own) => own == district,
+                _ => true,
+            })
+            .collect();
+        districts.sort();
+        districts.dedup();
+        districts
+    }
+
+    /// The number of the last change, as it counts up.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<i64> {
+        self.0.desk.changes()
+    }
+
+    /// A place among the live lists, or nothing where all are taken.
+    pub(crate) fn live_place(&self) -> Option<LivePlace> {
+        Arc::clone(&self.0.live).try_acquire_owned().ok()
+    }
+
+    /// Becomes true when the desk stops.
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.0.stop.subscribe()
+    }
+
+    /// Ends the live lists.
+    pub(crate) fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+}

@@ -1,0 +1,324 @@
+//! Every word the pages show, Chinese and English side by side. A page can only name words that stand here, in both languages.
+//!
+//! `{}` is a place to be filled by [`put`], the same number of times in both languages. The sentences of
+//! warnings, which mails share, live in [`crate::words`].
+
+use std::fmt::Display;
+
+use crate::words::{FOOTER_EN, FOOTER_ZH, Lang};
+
+/// What a page needs to know of a language, besides its words.
+pub(crate) trait Speaks {
+    /// The tag of HTML's `lang`.
+    fn tag(self) -> &'static str;
+    /// The one to switch to.
+    fn other(self) -> Self;
+    /// Its own name.
+    fn own_name(self) -> &'static str;
+    /// The words of this language.
+    fn texts(self) -> &'static Texts;
+}
+
+impl Speaks for Lang {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Zh => Self::En,
+            Self::En => Self::Zh,
+        }
+    }
+
+    fn own_name(self) -> &'static str {
+        match self {
+            Self::Zh => "中文",
+            Self::En => "English",
+        }
+    }
+
+    fn texts(self) -> &'static Texts {
+        match self {
+            Self::Zh => &ZH,
+            Self::En => &EN,
+        }
+    }
+}
+
+/// Fills the `{}` of a text in order.
+pub(crate) fn put(text: &str, values: &[&dyn Display]) -> String {
+    let mut parts = text.split("{}");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    let mut values = values.iter();
+    for part in parts {
+        if let Some(value) = values.next() {
+            filled.push_str(&value.to_string());
+        }
+        filled.push_str(part);
+    }
+    filled
+}
+
+macro_rules! texts {
+    ($($key:ident: $zh:expr, $en:expr;)+) => {
+        /// The words, by name.
+        #[derive(Debug)]
+        pub(crate) struct Texts { $(pub(crate) $key: &'static str,)+ }
+        static ZH: Texts = Texts { $($key: $zh,)+ };
+        static EN: Texts = Texts { $($key: $en,)+ };
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($key), $zh, $en),)+];
+    };
+}
+
+texts! {
+    // Everywhere
+    product: "plume 预警", "plume";
+    skip: "跳到正文", "Skip to content";
+    nav: "主导航", "Main";
+    leave: "退出", "Sign out";
+    back: "返回", "Back";
+    home: "返回首页", "Home";
+    cancel: "取消", "Cancel";
+    undo: "撤销", "Undo";
+    dash: "—", "–";
+    join: "，", ", ";
+    colon: "：", ": ";
+    demo_note: "演示环境：数据由模拟器产生，页面时间为虚拟时钟。", "Demo: simulated plants; all times are those of a virtual clock.";
+    legal: FOOTER_ZH, FOOTER_EN;
+
+    // Duty board
+    duty: "值班工作台", "Duty board";
+    cases: "预警列表", "Alerts";
+    selected: "选中的预警", "Selected alert";
+    select_hint: "选择一条预警查看摘要", "Choose an alert to see it here";
+    filters: "筛选", "Filters";
+    devices: "数采仪", "Devices";
+    online: "在线", "online";
+    late: "迟到", "late";
+    offline: "离线", "offline";
+    at_risk: "本小时可能超标", "Hours at risk now";
+    overdue: "逾期未办", "Overdue";
+    outbox: "待发通知", "Notices waiting";
+    outbox_behind: "滞后 {}", "{} behind";
+    last_record: "最新数据时刻", "Clock of the last record";
+    record_lag: "滞后 {}", "{} behind";
+    no_record: "暂无数据", "no data yet";
+    severity: "级别", "Severity";
+    at_least: "{}及以上", "{} or graver";
+    kind: "类型", "Kind";
+    district: "区县", "District";
+    state: "状态", "State";
+    all: "全部", "All";
+    live_cases: "未办结", "Not closed";
+    unacknowledged: "待签收", "To acknowledge";
+    closed_cases: "已办结", "Closed";
+    none_open: "没有符合条件的预警", "No alert matches";
+    older: "下一页", "Next page";
+    live_new: "新增 {} 条", "{} new";
+    live_changed: "更新 {} 条", "{} changed";
+    live_stale: "列表已有较多更新，点此刷新", "Much has changed; click to read again";
+    live_urgent: "紧急 {} 条", "{} urgent";
+    ring_on: "开启响铃", "Allow ringing";
+    ring_off: "关闭响铃", "Stop ringing";
+    open_case: "查看详情", "Open";
+    summary_more: "在新页面查看全部", "See all";
+
+    // Case
+    what: "事项", "What";
+    where_: "地点", "Where";
+    since: "起始", "Since";
+    how_sure: "把握", "How sure";
+    next: "下一步", "Do next";
+    steps: "判定过程", "How it was judged";
+    judged_at: "{} 判定", "judged {}";
+    packets: "原始数据包", "Packets behind it";
+    trace: "处置记录", "Trace";
+    acts: "处置", "Act";
+    related: "相关预警", "Related alerts";
+    acknowledge: "签收", "Acknowledge";
+    acknowledged: "已签收", "Acknowledged";
+    note: "备注", "Note";
+    note_hint: "备注、电话记录或办结说明", "A note, a call, or why it is closed";
+    add_note: "添加备注", "Add note";
+    add_call: "电话记录", "Log call";
+    close: "办结", "Close";
+    close_false: "判为误报", "False alarm";
+    changed_meanwhile: "该预警有更新", "This alert has changed";
+    reload: "查看更新", "Show";
+    zoom: "时间范围", "Time range";
+    span_window: "本时段", "This window";
+    span_6h: "6 小时", "6 h";
+    span_24h: "24 小时", "24 h";
+    chart_of: "{}（{}）", "{} ({})";
+    chart_title: "{}：{} 至 {}", "{}: {} to {}";
+    minute_value: "分钟值", "Minute value";
+    minute_corrected: "分钟折算值", "Corrected minute value";
+    mean_so_far: "当前均值", "Mean so far";
+    projection: "预计均值（80% 区间）", "Projected mean (80 % band)";
+    projection_low: "预计下限", "Band low";
+    projection_high: "预计上限", "Band high";
+    limit: "限值", "Limit";
+    limit_is: "限值 {}", "Limit {}";
+    flags: "不计入统计（标记）", "Does not count (flag)";
+    time: "时间", "Time";
+    now: "现在", "now";
+
+    // Figures
+    minutes: "分钟", "min";
+    hours: "小时", "h";
+    days: "天", "d";
+    time_left_hour: "本小时剩余", "Left in this hour";
+    time_left_day: "本日剩余", "Left in this day";
+    headroom: "余下均值不高于", "Rest may average at most";
+    headroom_at: "余下均值不高于（{} 判定）", "Rest may average at most (judged {})";
+    no_headroom: "即使余下为零也将超限值", "Over the limit even at zero";
+    projected_limit: "预计均值 / 限值", "Projected mean / limit";
+    mean_limit: "均值 / 限值", "Mean / limit";
+    exceed_ratio: "超标{}倍", "{} × over";
+    exceed_ratio_word: "超标倍数", "Exceed ratio";
+    lasted: "已持续", "Lasted";
+    value: "当前数值", "Value";
+    flow_change: "同期烟气流量变化", "Gas flow moved";
+    hour_bar: "已过 {} 分钟，余 {} 分钟", "{} minutes gone, {} left";
+    due_left: "办理时限剩余", "Left to deal with it";
+    overdue_by: "已逾期", "Overdue by";
+    marks_left: "标记截止剩余", "Left to mark";
+    since_time: "{} 起", "since {}";
+    window_of: "{}—{}", "{}–{}";
+    over: "已恢复", "over";
+
+    notices: "通知", "Notices";
+    notice_sent: "已发送", "sent";
+    notice_waiting: "待发送", "waiting";
+    notice_failed: "发送失败（{}）", "failed ({})";
+    notice_skipped: "未发送（{}）", "not sent ({})";
+    corrected: "折算", "corrected";
+    from_to: "{} 至 {}", "{} to {}";
+    since_for: "{}，已持续 {}", "{}, for {}";
+    judged_window: "时段 {}，{} 判定", "window {}, judged {}";
+    by_when: "（不晚于 {}）", " (by {})";
+
+    // What to do next
+    next_nothing: "无需处置", "Nothing";
+    next_resolved: "核对恢复情况后办结", "Check that it is over, then close";
+    next_near: "立即检查治理设施运行和负荷情况", "Check the abatement and the load now";
+    next_near_over: "核对本时段结果，填报原因与措施", "Check how the hour ended; file cause and measures";
+    next_exceed: "核实数据；如需标记，请按时完成；填报原因与措施", "Check the data; mark it in time if it must be; file cause and measures";
+    next_frequency: "排查超标原因，制定整改措施", "Find the cause and plan the remedy";
+    next_quality: "检查采样探头、伴热管线、预处理及分析仪", "Check probe, heated line, conditioning and analyser";
+    next_offline: "检查数采仪供电和网络", "Check power and network of the logger";
+    next_common: "检查平台、线路和运营商；暂不联系各企业", "Check platform, line and carrier; do not call the enterprises";
+    next_conformance: "请运维单位核对数采仪设置和时钟", "Have the contractor check settings and clock of the logger";
+    next_drift: "请运维单位核查零点和量程，按 HJ 75 安排校准", "Have the contractor check zero and span, calibrate per HJ 75";
+    next_lead: "疑似情形，待核查；仅限线索专员办理", "A suspicion to be checked; for lead officers only";
+    next_budget: "安排启停和检修，避免超出豁免时长", "Plan starts, stops and repairs within the exempt hours";
+
+    // States
+    to_acknowledge: "待签收", "to acknowledge";
+    by_whom: "{}签收", "acknowledged by {}";
+    answered: "已报措施", "measures filed";
+    is_overdue: "已逾期", "overdue";
+    is_late: "补传数据", "backfilled";
+    is_trial: "试运行", "on trial";
+    preliminary: "初判", "preliminary";
+    confirmed: "已确认", "confirmed";
+    exceeded_preliminary: "超标（初判）", "Exceeded (preliminary)";
+    exceeded_confirmed: "超标（已确认）", "Exceeded (confirmed)";
+
+    // How sure
+    probability: "超标概率 {}%", "probability of exceeding {} %";
+    band: "预计区间 {}—{} {}", "80 % band {} to {} {}";
+    valid_minutes: "有效数据 {} 分钟", "{} valid minutes";
+    judged_by_clock: "依据 {} 的数据", "from data up to {}";
+
+    // Acts said back
+    done_acknowledge: "已签收。", "Acknowledged.";
+    done_withdraw: "已撤销签收。", "Acknowledgement withdrawn.";
+    done_comment: "备注已添加。", "Note added.";
+    done_phone: "电话记录已添加。", "Call logged.";
+    done_close: "已办结。", "Closed.";
+    done_answer: "原因与措施已提交。", "Cause and measures filed.";
+    done_fault: "设备异常已报告，编号见处置记录。", "Fault reported; its number stands in the trace.";
+    done_officer: "已通知片区负责人，请保持电话畅通。", "The district officer has been told; please keep your phone at hand.";
+    refused: "未能完成", "Not done";
+
+    // Enterprise phone page
+    todo: "待办", "To do";
+    todo_acknowledge: "待签收", "To acknowledge";
+    todo_answer: "待报措施", "To answer";
+    todo_returned: "退回待补充", "Returned";
+    todo_due: "即将到期", "Due soon";
+    nothing_to_do: "当前没有待办事项", "Nothing to do now";
+    cause_and_measures: "原因与措施", "Cause and measures";
+    report_fault: "报告设备异常", "Report instrument fault";
+    contact_officer: "联系片区负责人", "Contact district officer";
+    cause: "原因", "Cause";
+    cause_hint: "请选择最接近的一项", "Choose the closest";
+    measures: "已采取或计划采取的措施", "Measures taken or planned";
+    measures_hint: "如：14:35 增加脱硫剂投加量，负荷降至 80%", "e.g. 14:35 more reagent, load down to 80 %";
+    fault_what: "异常情况", "What is wrong";
+    fault_hint: "设备名称、异常现象、发现时间", "Which instrument, what it does, since when";
+    fault_about: "提交后生成编号和时间，并记入处置记录。", "It gets a number and a time and is kept in the trace.";
+    send: "提交", "Send";
+    no_officer: "档案中暂无片区负责人信息，请联系属地生态环境部门。", "No officer is on file; please call the local authority.";
+    officer_hint: "也可请片区负责人回电：", "Or ask the officer to call back:";
+    ask_call_back: "请回电", "Ask to be called";
+    cause_process: "生产负荷或原料变化", "Change of load or raw material";
+    cause_abatement: "治理设施运行异常", "Abatement trouble";
+    cause_start: "启停炉或工况调整", "Start-up, shut-down or change of condition";
+    cause_monitor: "监测设备异常", "Monitoring instrument";
+    cause_other: "其他", "Other";
+    cause_missing: "请选择原因并填写措施。", "Choose a cause and write the measures.";
+    text_missing: "请填写内容。", "Please write something.";
+
+    // Way in and problems
+    sign_in: "请使用登录链接", "Use your sign-in link";
+    sign_in_hint: "会话已过期或尚未登录。请打开收到的登录链接（演示环境的链接在终端中显示）。",
+        "There is no session, or it has ended. Open the link you were given (the demo prints its links in the terminal).";
+    bad_link: "链接无效或已过期", "This link is wrong or has ended";
+    bad_link_hint: "请重新获取登录链接。", "Ask for a new one.";
+    forbidden: "没有权限", "Not allowed";
+    forbidden_hint: "当前账号无权查看此页面或执行此操作。", "Your role may not see this page or do this.";
+    not_found: "未找到", "Not found";
+    not_found_hint: "页面或预警不存在，或不在您的查看范围内。", "There is no such page or alert, or it is not yours to see.";
+    bad_request: "请求有误", "Bad request";
+    bad_request_hint: "请返回上一页重试。", "Go back and try again.";
+    failed: "暂时无法处理", "Cannot do that now";
+    failed_hint: "数据已安全保存，页面暂时无法显示，请稍后重试。", "The data is safe, the page cannot be shown; try again soon.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_are_complete() {
+        for (key, zh, en) in ALL {
+            assert!(!zh.is_empty() && !en.is_empty(), "{key} is missing in one language");
+            let cjk = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            assert!(!cjk(en), "{key}: the English text holds Chinese: {en}");
+            assert_eq!(
+                zh.matches("{}").count(),
+                en.matches("{}").count(),
+                "{key}: places differ"
+            );
+            let halves = |text: &str| text.chars().any(|c| ",;:?!".contains(c)) && cjk(text) && !text.contains("{}");
+            assert!(
+                !halves(&zh.replace("14:35", "")),
+                "{key}: half-width punctuation in Chinese: {zh}"
+            );
+        }
+    }
+
+    #[test]
+    fn places_are_filled_in_order() {
+        assert_eq!(put("a {} b {} c", &[&1, &"x"]), "a 1 b x c");
+        assert_eq!(put("none", &[&1]), "none");
+        assert_eq!(put("{}{}", &[&1]), "1");
+    }
+}

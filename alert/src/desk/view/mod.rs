@@ -1,0 +1,7 @@
+//! From rows to what a page shows: words, numbers with unit and time, a colour and a shape. Nothing here asks a store.
+
+pub(crate) mod badge;
+pub(crate) mod case;
+pub(crate) mod figures;
+pub(crate) mod number;
+pub(crate) mod steps;
