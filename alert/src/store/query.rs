@@ -290,7 +290,7 @@ impl Store {
     /// What the top of the page counts, for this viewer at `now`.
     pub async fn counts(&self, viewer: &Viewer, now: Time) -> Result<Counts, StoreError> {
         let seq = self.last_change().await?;
-        let count = async |add: &dyn Fn(&mut Where)| -> Result<u64, StoreError> {
+        let count = async |add: &(dyn Fn(&mut Where) + Sync)| -> Result<u64, StoreError> {
             let mut wanted = Where::seen_by(viewer);
             add(&mut wanted);
             let row = self
