@@ -1,9 +1,13 @@
 //! The handle every room holds.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::BusError;
+use crate::embedded::Embedded;
+use crate::findings::Finding;
+use crate::fs::{Fs, RealFs};
 use crate::ledger::Batch;
 use crate::memory::Memory;
 use crate::options::{BusOptions, BusUrl, ClockKind, Recovery};
@@ -19,22 +23,32 @@ pub struct Bus {
 #[derive(Clone, Debug)]
 enum Carrier {
     Memory(Arc<Memory>),
+    Embedded(Arc<Embedded>),
 }
 
 impl Bus {
     /// Opens the carrier of `url`. Within a tokio runtime.
     ///
     /// Errors: [`BusError::Option`], and for `file:` [`BusError::Locked`], [`BusError::ClockMismatch`],
-    /// [`BusError::PartitionsMismatch`], [`BusError::Version`], [`BusError::Damaged`], [`BusError::Io`].
-    #[expect(clippy::unused_async, reason = "opening a log recovers it first")]
+    /// [`BusError::PartitionsMismatch`], [`BusError::Version`], [`BusError::Damaged`], [`BusError::Unrepairable`],
+    /// [`BusError::Io`].
     pub async fn open(url: &BusUrl, options: BusOptions) -> Result<Self, BusError> {
         options.check()?;
         match url {
             BusUrl::Memory => Ok(Self {
                 carrier: Carrier::Memory(Arc::new(Memory::new(options))),
             }),
-            BusUrl::File(_) | BusUrl::Kafka(_) => Err(BusError::NotBuilt { url: url.to_string() }),
+            BusUrl::File(dir) => Self::open_with_fs(Arc::new(RealFs), dir.clone(), options).await,
+            BusUrl::Kafka(url) => Err(BusError::NotBuilt { url: url.clone() }),
         }
+    }
+
+    /// Opens the embedded log in `dir` of another file system: a failing one, a slow one. Errors as for `file:`.
+    pub async fn open_with_fs(fs: Arc<dyn Fs>, dir: PathBuf, options: BusOptions) -> Result<Self, BusError> {
+        options.check()?;
+        Ok(Self {
+            carrier: Carrier::Embedded(Arc::new(Embedded::open(fs, dir, options).await?)),
+        })
     }
 
     /// A bus in memory that keeps everything: up to 1 GiB, nobody pins, virtual clock. `partitions` 1 to 256, clamped.
@@ -57,6 +71,32 @@ impl Bus {
     pub fn partitions(&self) -> u32 {
         match &self.carrier {
             Carrier::Memory(memory) => memory.partitions(),
+            Carrier::Embedded(log) => log.partitions(),
+        }
+    }
+
+    /// Counts re-partitionings of the log (D7); part of archive names (D15).
+    pub fn generation(&self) -> u32 {
+        match &self.carrier {
+            Carrier::Memory(_) => 1,
+            Carrier::Embedded(log) => log.generation(),
+        }
+    }
+
+    /// What opening found and did; already logged.
+    pub fn findings(&self) -> &[Finding] {
+        match &self.carrier {
+            Carrier::Memory(_) => &[],
+            Carrier::Embedded(log) => log.findings(),
+        }
+    }
+
+    /// Resolves with [`BusError::Stopped`] once the bus takes no more writes, so that the process can end and be
+    /// started again. Never, while all is well.
+    pub async fn stopped(&self) -> BusError {
+        match &self.carrier {
+            Carrier::Memory(_) => std::future::pending().await,
+            Carrier::Embedded(log) => log.stopped().await,
         }
     }
 
@@ -98,6 +138,7 @@ impl Bus {
     pub async fn committed(&self, consumer: ConsumerId, at: TopicPartition) -> Result<Option<u64>, BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => memory.committed(&consumer, at),
+            Carrier::Embedded(log) => log.committed(&consumer, at),
         }
     }
 
@@ -108,6 +149,7 @@ impl Bus {
     pub async fn range(&self, at: TopicPartition) -> Result<Range<u64>, BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => memory.range(at),
+            Carrier::Embedded(log) => log.range(at),
         }
     }
 
@@ -118,10 +160,10 @@ impl Bus {
     ///
     /// Errors: [`BusError::Expired`] (names the retained range), [`BusError::BeyondEnd`], [`BusError::Damaged`],
     /// [`BusError::UnknownPartition`], [`BusError::Io`], [`BusError::Closed`].
-    #[expect(clippy::unused_async, reason = "a carrier on disk reads off the runtime's threads")]
     pub async fn read(&self, at: TopicPartition, offset: u64, limit: ReadLimit) -> Result<Vec<Record>, BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => memory.read(at, offset, limit),
+            Carrier::Embedded(log) => log.read(at, offset, limit).await,
         }
     }
 
@@ -130,6 +172,7 @@ impl Bus {
     pub async fn wait(&self, at: TopicPartition, offset: u64) {
         match &self.carrier {
             Carrier::Memory(memory) => memory.wait(at, offset).await,
+            Carrier::Embedded(log) => log.wait(at, offset).await,
         }
     }
 
@@ -137,6 +180,7 @@ impl Bus {
     pub fn stats(&self) -> BusStats {
         match &self.carrier {
             Carrier::Memory(memory) => memory.stats(),
+            Carrier::Embedded(log) => log.stats(),
         }
     }
 
@@ -144,23 +188,23 @@ impl Bus {
     /// [`BusError::Closed`] from then on; closing again is a no-op.
     ///
     /// Errors: [`BusError::WriteFailed`], [`BusError::Stopped`]: what was acknowledged is durable all the same.
-    #[expect(clippy::unused_async, reason = "a carrier on disk finishes its writes")]
     pub async fn close(&self) -> Result<(), BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => {
                 memory.close();
                 Ok(())
             }
+            Carrier::Embedded(log) => log.close().await,
         }
     }
 
-    #[expect(clippy::unused_async, reason = "a carrier on disk answers after its sync")]
     async fn write(&self, batch: Batch) -> Result<Vec<u64>, BusError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         match &self.carrier {
             Carrier::Memory(memory) => memory.write(batch),
+            Carrier::Embedded(log) => log.write(batch).await,
         }
     }
 }

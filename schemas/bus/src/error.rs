@@ -147,6 +147,14 @@ pub enum BusError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// Damage that even [`crate::Recovery::SetAside`] cannot go around: nothing else tells which offsets were handed out.
+    #[error("{} cannot be repaired: {what}", .file.display())]
+    Unrepairable {
+        /// The segment.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A file operation failed outside the write path: opening, listing, reading.
     #[error("cannot {action} {}", .file.display())]
     Io {
@@ -225,6 +233,10 @@ impl BusError {
                  .damaged file and what was lost is reported",
                 file.display()
             ),
+            Self::Unrepairable { .. } => {
+                "restore the directory from a copy, or move it away to start an empty log; consumers then begin at 0"
+                    .into()
+            }
             Self::Io { .. } => {
                 "check that the directory exists, is on a healthy disk and belongs to plume's user".into()
             }

@@ -177,6 +177,21 @@ impl Ledger {
         Ok(offsets)
     }
 
+    /// Applies a batch that another ledger took with these offsets, telling `touched` the slot of each record.
+    pub(crate) fn settle(&mut self, batch: &Batch, offsets: &[u64], mut touched: impl FnMut(usize)) {
+        for (record, &offset) in batch.records.iter().zip(offsets) {
+            if let Ok(slot) = self.slot(record.to) {
+                self.raise(slot, offset + 1);
+                touched(slot);
+            }
+        }
+        if let Some((consumer, commits)) = &batch.commits {
+            for &(at, offset) in commits {
+                self.set_committed(consumer, at, offset);
+            }
+        }
+    }
+
     /// A commit may go back (a consumer that replays) but never beyond what exists once the batch is in.
     fn check_commits(
         &self,

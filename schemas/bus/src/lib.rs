@@ -16,18 +16,23 @@
 
 mod bus;
 mod config;
+mod embedded;
 mod error;
+mod findings;
+pub mod fs;
 mod ledger;
 mod marks;
 mod memory;
 mod options;
 mod record;
 mod retention;
+mod signals;
 mod stats;
 
 pub use bus::Bus;
 pub use config::BusConfig;
 pub use error::BusError;
+pub use findings::{Finding, FindingKind};
 pub use options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
 pub use record::{
     ConsumerId, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewRecord, ReadLimit, Record,

@@ -13,7 +13,7 @@ use crate::ledger::{Batch, Class, Ledger};
 use crate::marks::Marks;
 use crate::options::BusOptions;
 use crate::record::{ConsumerId, ReadLimit, Record, TopicPartition};
-use crate::retention::{self, Span};
+use crate::retention;
 use crate::stats::{BusStats, Extent};
 
 /// What a record costs beside its key and payload; it stands for the frame it would have on disk.
@@ -195,6 +195,7 @@ impl State {
             return Ok(());
         }
         self.stats.refused_full += 1;
+        self.stats.full = true;
         let held_by = match (self.spans.front(), self.spans.get(1)) {
             (Some(oldest), Some(next)) => retention::holder(&oldest.start, &next.start, &options.pinning, &self.ledger),
             _ => None,
@@ -215,9 +216,8 @@ impl State {
     }
 
     fn store(&mut self, batch: Batch, bytes: u64) -> Result<(), BusError> {
-        self.stats.batches += 1;
-        self.stats.records += batch.records.len() as u64;
-        self.stats.written_bytes += bytes;
+        self.stats.count_group(1, batch.records.len() as u64, bytes);
+        self.stats.full &= batch.class == Class::Advance;
         self.bytes += bytes;
         if let Some(span) = self.spans.back_mut() {
             span.bytes += bytes;
@@ -232,18 +232,21 @@ impl State {
     }
 
     fn release(&mut self, keep_bytes: u64, options: &BusOptions) {
-        let spans: Vec<_> = self
-            .spans
-            .iter()
-            .map(|held| Span {
-                start: &held.start,
-                bytes: held.bytes,
-            })
-            .collect();
-        let count = retention::releasable(&spans, keep_bytes, &options.pinning, &self.ledger);
-        for held in self.spans.drain(..count) {
-            self.bytes -= held.bytes;
+        while let (Some(oldest), Some(next)) = (self.spans.front(), self.spans.get(1)) {
+            let left = self.bytes - oldest.bytes;
+            if !retention::may_release(
+                &oldest.start,
+                &next.start,
+                left,
+                keep_bytes,
+                &options.pinning,
+                &self.ledger,
+            ) {
+                break;
+            }
+            self.bytes = left;
             self.stats.released_segments += 1;
+            self.spans.pop_front();
         }
         let Some(oldest) = self.spans.front() else { return };
         for ((first, line), &start) in self.first.iter_mut().zip(&mut self.lines).zip(&oldest.start) {

@@ -7,24 +7,17 @@ use crate::ledger::Ledger;
 use crate::options::Pinning;
 use crate::record::{ConsumerId, TopicPartition};
 
-/// What retention sees of a segment: the next offset of each line (by slot) when it was begun, and its size.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span<'a> {
-    pub(crate) start: &'a [u64],
-    pub(crate) bytes: u64,
-}
-
-/// How many of `spans` (oldest first, the one being written last) may be released while `keep_bytes` remain.
-pub(crate) fn releasable(spans: &[Span<'_>], keep_bytes: u64, pinning: &[Pinning], ledger: &Ledger) -> usize {
-    let mut left: u64 = spans.iter().map(|span| span.bytes).sum();
-    let sealed = spans.windows(2).take_while(|pair| match pair {
-        [this, next] => {
-            left -= this.bytes;
-            left >= keep_bytes && holder(this.start, next.start, pinning, ledger).is_none()
-        }
-        _ => false,
-    });
-    sealed.count()
+/// True if the oldest segment may go: `start` is where each line (by slot) stood when it began, `end` where the next begins,
+/// `left` the bytes that remain without it.
+pub(crate) fn may_release(
+    start: &[u64],
+    end: &[u64],
+    left: u64,
+    keep_bytes: u64,
+    pinning: &[Pinning],
+    ledger: &Ledger,
+) -> bool {
+    left >= keep_bytes && holder(start, end, pinning, ledger).is_none()
 }
 
 /// The first pinning consumer that has not committed past the records between `start` and `end`.
@@ -58,12 +51,14 @@ mod tests {
     const STARTS: [[u64; 7]; 3] = [[0; 7], [2, 0, 0, 0, 0, 0, 0], [3, 0, 0, 1, 0, 0, 0]];
 
     fn count(keep_bytes: u64, pinning: &[Pinning], commits: &[(&str, Topic, u64)]) -> usize {
-        let spans: Vec<_> = STARTS.iter().map(|start| Span { start, bytes: 100 }).collect();
         let mut ledger = Ledger::new(1);
         for &(name, topic, offset) in commits {
             ledger.set_committed(&ConsumerId::new(name).unwrap(), TopicPartition::new(topic, 0), offset);
         }
-        releasable(&spans, keep_bytes, pinning, &ledger)
+        let pairs = STARTS.windows(2).zip([200, 100]);
+        let gone =
+            pairs.take_while(|(pair, left)| may_release(&pair[0], &pair[1], *left, keep_bytes, pinning, &ledger));
+        gone.count()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the bus can say about itself: for `/metrics`, `plume stats` and the desk.
 
+use std::time::Duration;
+
 use crate::record::{ConsumerId, TopicPartition};
 
 /// Counts since the bus was opened, and the state of the moment.
@@ -37,10 +39,33 @@ pub struct BusStats {
     pub total_fsync_us: u64,
     /// Writes refused for want of room.
     pub refused_full: u64,
+    /// The last `append` was refused for want of room.
+    pub full: bool,
     /// Segments released by retention.
     pub released_segments: u64,
     /// Why the bus takes no writes any more, if so.
     pub stopped: Option<String>,
+}
+
+impl BusStats {
+    /// Counts one sync that made `batches` durable.
+    pub(crate) fn count_group(&mut self, batches: u64, records: u64, bytes: u64) {
+        self.groups += 1;
+        self.batches += batches;
+        self.records += records;
+        self.written_bytes += bytes;
+        self.last_group_batches = batches;
+        self.largest_group_batches = self.largest_group_batches.max(batches);
+    }
+
+    /// Counts the time of a sync.
+    pub(crate) fn count_sync(&mut self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.fsyncs += 1;
+        self.last_fsync_us = us;
+        self.slowest_fsync_us = self.slowest_fsync_us.max(us);
+        self.total_fsync_us = self.total_fsync_us.saturating_add(us);
+    }
 }
 
 /// What one line holds.

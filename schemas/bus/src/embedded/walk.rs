@@ -1,0 +1,230 @@
+//! Walking a segment frame by frame, and telling what stopped the walk: the end, an unfinished write, or damage.
+
+use std::io;
+
+use super::frame::{FRAME_HEADER_BYTES, Head, Kind, MARKER, Place};
+use crate::fs::{FsFile, read_exact_at};
+
+/// Bytes read at once: a few frames of a busy log, and small beside a segment.
+const WINDOW_BYTES: u64 = 128 << 10;
+
+/// A part of a file in memory, moved forward as the walk goes.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    file: &'a dyn FsFile,
+    /// Nothing at or after this position is looked at.
+    end: u64,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+/// What lies at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A whole frame with the right checksums.
+    Frame(Head),
+    /// The end.
+    End,
+    /// The start of a frame that the file ends within.
+    Short,
+    /// Bytes that are no frame.
+    Bad(&'static str),
+}
+
+impl<'a> Window<'a> {
+    pub(crate) fn new(file: &'a dyn FsFile, end: u64) -> Self {
+        Self {
+            file,
+            end,
+            start: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// `count` bytes at `position`, or `None` if the end comes before.
+    pub(crate) fn bytes(&mut self, position: u64, count: usize) -> io::Result<Option<&[u8]>> {
+        let Some(left) = self.end.checked_sub(position).filter(|left| *left >= count as u64) else {
+            return Ok(None);
+        };
+        let held = position
+            .checked_sub(self.start)
+            .and_then(|from| usize::try_from(from).ok());
+        let from = match held {
+            Some(from) if from + count <= self.buffer.len() => from,
+            _ => {
+                let fill = left.min(WINDOW_BYTES.max(count as u64));
+                self.buffer.resize(usize::try_from(fill).map_err(io::Error::other)?, 0);
+                self.start = position;
+                let read = read_exact_at(self.file, &mut self.buffer, position);
+                if read.is_err() {
+                    self.buffer.clear();
+                }
+                read?;
+                0
+            }
+        };
+        Ok(self.buffer.get(from..from + count))
+    }
+
+    /// What lies at `place`, its body's checksum included.
+    pub(crate) fn step(&mut self, place: Place) -> io::Result<Step> {
+        if place.position >= self.end {
+            return Ok(Step::End);
+        }
+        let Some(bytes) = self.bytes(place.position, FRAME_HEADER_BYTES)? else {
+            return Ok(Step::Short);
+        };
+        let Some(head) = Head::decode(bytes, place) else {
+            return Ok(Step::Bad("a frame header does not match its checksum"));
+        };
+        Ok(match self.body(place.position, &head)? {
+            None => Step::Short,
+            Some(body) if crc32fast::hash(body) == head.body_crc => Step::Frame(head),
+            Some(_) => Step::Bad("a frame body does not match its checksum"),
+        })
+    }
+
+    /// The body of the frame at `position`.
+    pub(crate) fn body(&mut self, position: u64, head: &Head) -> io::Result<Option<&[u8]>> {
+        self.bytes(position + FRAME_HEADER_BYTES as u64, head.body_bytes as usize)
+    }
+
+    /// Position and head of the first whole frame after `place` whose sequence is above `sequence`.
+    fn resume(&mut self, place: Place, sequence: u64) -> io::Result<Option<(u64, Head)>> {
+        let mut position = place.position + 1;
+        while let Some(bytes) = self.bytes(position, MARKER.len())? {
+            if bytes == MARKER
+                && let Step::Frame(head) = self.step(Place { position, ..place })?
+                && head.sequence > sequence
+            {
+                return Ok(Some((position, head)));
+            }
+            position += 1;
+        }
+        Ok(None)
+    }
+
+    /// True if nothing but zeros lies from `position` to the end: a length that reached the disk without its content.
+    fn is_blank(&mut self, mut position: u64) -> io::Result<bool> {
+        while position < self.end {
+            let count = usize::try_from((self.end - position).min(WINDOW_BYTES)).map_err(io::Error::other)?;
+            if self
+                .bytes(position, count)?
+                .is_some_and(|bytes| bytes.iter().any(|b| *b != 0))
+            {
+                return Ok(false);
+            }
+            position += count as u64;
+        }
+        Ok(true)
+    }
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) place: Place,
+    /// The sequence expected first.
+    pub(crate) sequence: u64,
+    /// Sequences may jump forward: the segment has been repaired, or is being.
+    pub(crate) gaps: bool,
+}
+
+/// What ended a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The end of the file, right after a frame.
+    End,
+    /// A write that was not finished: never acknowledged.
+    Torn,
+    /// Bytes that are no whole frame, with whole frames again from `resumes` on, if there are any.
+    ///
+    /// `was_durable` says that the bytes had been on disk: something written later proves it. Without that proof it may be
+    /// a write that a power cut left half done; rot of the very last batch of an unclean end cannot be told from it.
+    Bad {
+        what: &'static str,
+        resumes: Option<u64>,
+        was_durable: bool,
+    },
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
+    /// One past the last whole frame.
+    pub(crate) end: u64,
+    /// Where the last group of frames begins: those after it are not known to be on disk.
+    pub(crate) doubt_from: u64,
+    /// Sequence of the frame that comes next.
+    pub(crate) sequence: u64,
+    pub(crate) stop: Stop,
+}
+
+/// Is handed position, head and body of a frame; `None` says that the body is not well formed.
+pub(crate) type Visit<'v> = dyn FnMut(u64, &Head, &[u8]) -> Option<()> + 'v;
+
+/// Visits whole frames in order until something stops it.
+pub(crate) fn walk(window: &mut Window<'_>, from: Start, visit: &mut Visit<'_>) -> io::Result<Walk> {
+    let mut place = from.place;
+    let mut sequence = from.sequence;
+    let mut group = (sequence, place.position);
+    let stop = loop {
+        let what = match window.step(place)? {
+            Step::End => break Stop::End,
+            Step::Short => break Stop::Torn,
+            Step::Bad(what) => break classify(window, place, sequence, what)?,
+            Step::Frame(head) => {
+                let next = place.position + head.frame_bytes();
+                let in_order = head.sequence == sequence || from.gaps && head.sequence > sequence;
+                let body = window.body(place.position, &head)?.unwrap_or_default();
+                let visited = match head.kind {
+                    _ if !in_order => Err("a frame is out of sequence"),
+                    Kind::Close if body.is_empty() => Ok(()),
+                    Kind::Batch => visit(place.position, &head, body).ok_or("a frame body is not well formed"),
+                    Kind::Close => Err("a closing frame is not empty"),
+                };
+                if visited.is_ok() {
+                    if head.durable_before != group.0 {
+                        group = (head.durable_before, place.position);
+                    }
+                    sequence = head.sequence + 1;
+                    place.position = next;
+                }
+                visited.err().map(|what| (what, next))
+            }
+        };
+        if let Some((what, next)) = what {
+            break Stop::Bad {
+                what,
+                resumes: Some(next),
+                was_durable: true,
+            };
+        }
+    };
+    Ok(Walk {
+        end: place.position,
+        doubt_from: group.1,
+        sequence,
+        stop,
+    })
+}
+
+/// Bytes at `place` are no frame. They are damage if a later frame says that everything before it was on disk.
+fn classify(window: &mut Window<'_>, place: Place, expected: u64, what: &'static str) -> io::Result<Stop> {
+    if window.is_blank(place.position)? {
+        return Ok(Stop::Torn);
+    }
+    let mut after = place;
+    let mut resumes = None;
+    let mut was_durable = false;
+    while !was_durable && let Some((position, head)) = window.resume(after, expected)? {
+        resumes = resumes.or(Some(position));
+        was_durable = head.durable_before > expected;
+        after.position = position;
+    }
+    Ok(Stop::Bad {
+        what,
+        resumes,
+        was_durable,
+    })
+}

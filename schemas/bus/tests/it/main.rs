@@ -1,0 +1,16 @@
+//! The bus from outside: one contract for every carrier, and the embedded log on a disk that fails.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+mod contract;
+mod contract_limits;
+
+mod crash;
+mod damage;
+mod disk;
+mod group;
+mod messages;
+mod model;
+mod opening;
