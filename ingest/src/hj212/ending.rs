@@ -1,7 +1,35 @@
-//! The end of a frame: checksum and tail, and what a checksum says of a segment.
+//! A frame as it is handed out, and its end: checksum and tail, and what a checksum says of a segment.
 
 use super::crc;
 use super::tolerance::{Tolerance, Tolerances};
+
+/// A frame, cut out of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Where its `##` stands in the connection's stream.
+    pub stream_offset: u64,
+    /// All of it, tail included.
+    pub raw: &'a [u8],
+    /// The data segment, as received.
+    pub segment: &'a [u8],
+    /// Where the segment begins in `raw`.
+    pub body: usize,
+    /// What the length field says.
+    pub declared: usize,
+    /// What the checksum says.
+    pub check: Check,
+    /// Departures from the format that accepting it needs. A wrong checksum is not among them.
+    pub needs: Tolerances,
+}
+
+impl Frame<'_> {
+    /// The frame with another segment, as an encrypted one was before: its length and checksum are those of the plain segment.
+    pub fn with_segment(&self, segment: &[u8]) -> Vec<u8> {
+        let head = self.raw.get(..self.body).unwrap_or_default();
+        let tail = self.raw.get(self.body + self.segment.len()..).unwrap_or_default();
+        [head, segment, tail].concat()
+    }
+}
 
 /// The checksum of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

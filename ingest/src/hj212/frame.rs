@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use plume_schemas::report::QuarantineReason;
 
 use super::crc;
+pub use super::ending::Frame;
 use super::ending::{Check, CheckKind, Ending, Look, is_blank, look_at_end};
 use super::tolerance::{Tolerance, Tolerances};
 
@@ -23,23 +24,6 @@ const MAX_PROBES: usize = 4;
 const MAX_HEADS: usize = 16;
 /// The length field has four digits.
 pub const MAX_DECLARED_BYTES: usize = 9999;
-
-/// A frame, cut out of the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// Where its `##` stands in the connection's stream.
-    pub stream_offset: u64,
-    /// All of it, tail included.
-    pub raw: &'a [u8],
-    /// The data segment, as received.
-    pub segment: &'a [u8],
-    /// What the length field says.
-    pub declared: usize,
-    /// What the checksum says.
-    pub check: Check,
-    /// Departures from the format that accepting it needs. A wrong checksum is not among them.
-    pub needs: Tolerances,
-}
 
 /// What came out of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +164,7 @@ impl Framer {
                 .buffer
                 .get(found.body..found.ending.segment_end)
                 .unwrap_or_default(),
+            body: found.body - found.at,
             declared: found.declared,
             check: found.check,
             needs: found.needs,

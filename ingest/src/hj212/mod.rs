@@ -7,10 +7,15 @@ pub mod complaints;
 pub mod crc;
 pub mod encode;
 mod ending;
+pub mod fields;
 pub mod frame;
+pub mod intake;
 pub mod packet;
 pub mod reply;
+pub mod session;
 pub mod sm4;
+mod subfields;
+pub mod tokens;
 pub mod tolerance;
 
 pub use ending::{Check, CheckKind};

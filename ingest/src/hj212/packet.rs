@@ -59,6 +59,9 @@ impl<'a> Packet<'a> {
             cp,
             dialect: Dialect::Hj2017,
         };
+        if header.contains(&b',') {
+            complaints.add(ComplaintCode::OddGrammar, b"comma in the header");
+        }
         let mut seen = 0_u16;
         for field in header.split(|b| matches!(b, b';' | b',')) {
             packet.take(field, &mut seen, complaints);

@@ -19,14 +19,15 @@ pub enum ReplyKind {
 
 impl ReplyKind {
     /// The answer a packet asks for; none for answers (never answered) and where Flag says that none is wanted. Notices of the
-    /// device (1001, 1013, 1014 of 2017 and 2025, 2072 of 2005) are answered whatever Flag says; heartbeats when it asks.
+    /// device (1001, 1013, 1014 of 2017 and 2025, 2072 of 2005) are answered whatever Flag says; heartbeats, and the notices
+    /// of a platform (2012, 2022), when Flag asks.
     pub fn wanted_by(packet: &Packet<'_>) -> Option<Self> {
         let old = packet.dialect == Dialect::Hj2005;
         match packet.cn? {
             9011..=9014 => None,
             1001 | 1013 | 1014 if !old => Some(Self::Notice),
             2072 if old => Some(Self::Notice),
-            9015 | 9021 => packet.wants_answer().then_some(Self::Notice),
+            2012 | 2022 | 9015 | 9021 => packet.wants_answer().then_some(Self::Notice),
             _ => packet.wants_answer().then_some(Self::Data),
         }
     }

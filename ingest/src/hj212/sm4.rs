@@ -95,7 +95,7 @@ pub struct DeviceKeys {
 }
 
 /// The keys of all devices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRing(HashMap<Mn, DeviceKeys>);
 
 impl KeyRing {

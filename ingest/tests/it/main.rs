@@ -1,6 +1,10 @@
 //! The tests of ingest against its public face, in one binary.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod expected;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod vectors;

@@ -1,0 +1,402 @@
+//! The content of CP as readings: values with flags, grouped by factor, in the codes of 2017, with what was wrong beside them.
+//!
+//! One bad field never loses the others. Names are read in any case and both separators, codes of 2005 and 2017 side by side.
+
+use std::sync::Arc;
+
+use plume_schemas::decimal::Decimal;
+use plume_schemas::factors::Catalogue;
+use plume_schemas::ids::{FactorCode, Inline};
+use plume_schemas::reading::{Basis, Flag, Reading, Statistic, Value};
+use plume_schemas::report::{ComplaintCode, Dialect};
+use plume_schemas::time::Time;
+use plume_schemas::units::Unit;
+
+use super::complaints::{Complaints, inline};
+use super::packet::Packet;
+use super::subfields::{Bare, Sub, bare, flag, sub};
+use super::tokens::{Token, Tokens};
+
+/// Fields read of one packet. 1024 bytes hold at most about 340; more comes only from noise with a right checksum.
+pub const MAX_FIELDS: usize = 512;
+/// Slots of the code cache; a device uses a few dozen codes.
+const CACHE_SLOTS: usize = 64;
+
+/// What a CP says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields {
+    /// DataTime, or AlarmTime where there is none.
+    pub measured_at: Option<Time>,
+    /// DataTime as sent, where it is there.
+    pub data_time_text: Option<Inline<23>>,
+    /// BeginTime or EndTime is there: the packet asks for data.
+    pub is_query: bool,
+    /// The values, in the order sent.
+    pub readings: Vec<Reading>,
+    /// Factors sent under a code of 2005 whose unit there is MPa and since then kPa: values still in MPa.
+    pub in_mpa: Vec<FactorCode>,
+    groups: Vec<Group>,
+}
+
+/// Fields of one factor that stand together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Group {
+    factor: FactorCode,
+    known: bool,
+    in_mpa: bool,
+    /// The factor had a group before.
+    again: bool,
+    flag: Option<Flag>,
+    maker_flag: Inline<7>,
+    first: usize,
+    end: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    sent: FactorCode,
+    kept: FactorCode,
+    known: bool,
+    in_mpa: bool,
+}
+
+/// Reads CPs one after the other, keeping its memory: no allocation for packets like those before.
+#[derive(Clone, Debug)]
+pub struct FieldReader {
+    catalogue: Arc<Catalogue>,
+    cache: Vec<Option<Slot>>,
+    fields: Fields,
+}
+
+impl FieldReader {
+    /// A reader that knows the factors of `catalogue`.
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        Self {
+            catalogue,
+            cache: vec![None; CACHE_SLOTS],
+            fields: Fields::default(),
+        }
+    }
+
+    /// Reads the CP of a packet.
+    pub fn read(&mut self, packet: &Packet<'_>, complaints: &mut Complaints) -> &Fields {
+        let fields = &mut self.fields;
+        fields.measured_at = None;
+        fields.data_time_text = None;
+        fields.is_query = false;
+        fields.readings.clear();
+        fields.in_mpa.clear();
+        fields.groups.clear();
+        let mut tokens = Tokens::new(packet.cp);
+        let mut code_before: &[u8] = b"";
+        let mut count = 0;
+        for token in tokens.by_ref() {
+            count += 1;
+            if count > MAX_FIELDS {
+                complaints.add(
+                    ComplaintCode::TooLong,
+                    format!("more than {MAX_FIELDS} fields").as_bytes(),
+                );
+                break;
+            }
+            if token.odd {
+                complaints.add(ComplaintCode::OddGrammar, token.name);
+            }
+            let Some(value) = token.value else {
+                complaints.add(ComplaintCode::UnknownField, token.name);
+                code_before = b"";
+                continue;
+            };
+            let Some(hyphen) = token.name.iter().rposition(|&b| b == b'-').filter(|&at| at > 0) else {
+                code_before = b"";
+                self.bare(token, value, complaints);
+                continue;
+            };
+            let (code, name) = (
+                token.name.get(..hyphen).unwrap_or_default(),
+                token.name.get(hyphen + 1..).unwrap_or_default(),
+            );
+            if code != code_before {
+                let Some(slot) = self.code(code) else {
+                    complaints.add(ComplaintCode::UnknownField, token.name);
+                    code_before = b"";
+                    continue;
+                };
+                code_before = code;
+                self.fields.open_group(slot.kept, slot.known, slot.in_mpa);
+            }
+            self.sub(packet, token, name, value, complaints);
+        }
+        if tokens.trailing_separator {
+            complaints.add(ComplaintCode::OddGrammar, b"separator or blank before the closing &&");
+        }
+        self.fields.settle(packet, complaints);
+        &self.fields
+    }
+
+    /// The code plume keeps for what was sent.
+    fn code(&mut self, text: &[u8]) -> Option<Slot> {
+        let hash = text
+            .iter()
+            .fold(text.len(), |n, &b| n.wrapping_mul(31).wrapping_add(usize::from(b)))
+            % CACHE_SLOTS;
+        if let Some(slot) = self.cache[hash].filter(|slot| slot.sent.as_str().as_bytes() == text) {
+            return Some(slot);
+        }
+        let sent = FactorCode::new(std::str::from_utf8(text).ok()?).ok()?;
+        let (kept, known) = self.catalogue.canonical(sent);
+        let factor = self.catalogue.by_2005(sent);
+        let in_mpa = factor.is_some_and(|f| (f.unit_2005, f.unit) == (Some(Unit::MPa), Some(Unit::KPa)));
+        let slot = Slot {
+            sent,
+            kept,
+            known,
+            in_mpa,
+        };
+        self.cache[hash] = Some(slot);
+        Some(slot)
+    }
+
+    /// A field with a hyphen, of the group that is open.
+    fn sub(&mut self, packet: &Packet<'_>, token: Token<'_>, name: &[u8], text: &[u8], complaints: &mut Complaints) {
+        let (sub, spelt) = sub(name);
+        if !spelt {
+            complaints.add(ComplaintCode::OddGrammar, token.name);
+        }
+        let Some(factor) = self.fields.groups.last().map(|group| group.factor) else {
+            return;
+        };
+        match sub {
+            Sub::Value(statistic, basis) => {
+                let value = read_value(packet, (factor, statistic), text, token.quoted, complaints);
+                let sentinel = basis == Basis::Corrected
+                    && packet.dialect == Dialect::Hj2025
+                    && value
+                        .decimal()
+                        .is_some_and(|value| self.catalogue.is_sentinel(factor, value));
+                let value = if sentinel {
+                    complaints.about(ComplaintCode::Sentinel, Some(factor), text);
+                    Value::Text(inline(&String::from_utf8_lossy(text)))
+                } else {
+                    value
+                };
+                self.fields.push(factor, (statistic, basis), value, complaints);
+            }
+            Sub::Named | Sub::Unknown => {
+                if sub == Sub::Unknown {
+                    complaints.about(ComplaintCode::UnknownField, Some(factor), name);
+                }
+                let named = format!("{factor}-{}", String::from_utf8_lossy(name));
+                // A name that fits no code stays in the raw bytes.
+                if let Ok(named) = FactorCode::new(&named) {
+                    let statistic = if sub == Sub::Named {
+                        Statistic::Data
+                    } else {
+                        Statistic::Other
+                    };
+                    let value = read_value(packet, (factor, statistic), text, token.quoted, complaints);
+                    self.fields.push(named, (statistic, Basis::Standard), value, complaints);
+                }
+            }
+            Sub::Flag => {
+                let (flag, spelt) = flag(text);
+                if !spelt || flag == Flag::Unknown {
+                    complaints.about(ComplaintCode::UnknownFlag, Some(factor), text);
+                }
+                if let Some(group) = self.fields.groups.last_mut() {
+                    if group.flag.is_some() {
+                        complaints.about(ComplaintCode::Repeated, Some(factor), token.name);
+                    } else {
+                        group.flag = Some(flag);
+                        if flag == Flag::Unknown {
+                            group.maker_flag = inline(&String::from_utf8_lossy(text));
+                        }
+                    }
+                }
+            }
+            Sub::MakerFlag => {
+                if let Some(group) = self.fields.groups.last_mut() {
+                    group.maker_flag = inline(&String::from_utf8_lossy(text));
+                }
+            }
+            Sub::Detail => {}
+        }
+    }
+
+    /// A field without a hyphen.
+    fn bare(&mut self, token: Token<'_>, text: &[u8], complaints: &mut Complaints) {
+        let (bare, spelt) = bare(token.name);
+        if !spelt {
+            complaints.add(ComplaintCode::OddGrammar, token.name);
+        }
+        let fields = &mut self.fields;
+        match bare {
+            Bare::DataTime if fields.data_time_text.is_some() => complaints.add(ComplaintCode::Repeated, token.name),
+            Bare::DataTime => {
+                fields.measured_at = Time::parse_stamp(text);
+                fields.data_time_text = Some(inline(&String::from_utf8_lossy(text)));
+            }
+            Bare::AlarmTime => fields.measured_at = fields.measured_at.or(Time::parse_stamp(text)),
+            Bare::Query => fields.is_query = true,
+            Bare::Qualifier | Bare::Secret => {}
+            Bare::Value | Bare::Unknown => {
+                if bare == Bare::Unknown {
+                    complaints.add(ComplaintCode::UnknownField, token.name);
+                }
+                let code = std::str::from_utf8(token.name)
+                    .ok()
+                    .and_then(|name| FactorCode::new(name).ok());
+                if let Some(code) = code {
+                    let value = decimal_or_text(text);
+                    fields.open_group(code, true, false);
+                    let statistic = if bare == Bare::Value {
+                        Statistic::Data
+                    } else {
+                        Statistic::Other
+                    };
+                    fields.push(code, (statistic, Basis::Standard), value, complaints);
+                }
+            }
+        }
+    }
+}
+
+impl Fields {
+    fn open_group(&mut self, factor: FactorCode, known: bool, in_mpa: bool) {
+        let again = self.groups.iter().any(|group| group.factor == factor);
+        let first = self.readings.len();
+        self.groups.push(Group {
+            factor,
+            known,
+            in_mpa,
+            again,
+            flag: None,
+            maker_flag: Inline::default(),
+            first,
+            end: first,
+        });
+    }
+
+    fn push(&mut self, factor: FactorCode, which: (Statistic, Basis), value: Value, complaints: &mut Complaints) {
+        let Some(group) = self.groups.last_mut() else {
+            return;
+        };
+        let from = if group.again { 0 } else { group.first };
+        let same = |other: &Reading| other.factor == factor && (other.statistic, other.basis) == which;
+        if self.readings.iter().skip(from).any(same) {
+            let text = format!("{factor}-{}", which.0);
+            return complaints.about(ComplaintCode::Repeated, Some(factor), text.as_bytes());
+        }
+        self.readings.push(Reading {
+            factor,
+            statistic: which.0,
+            basis: which.1,
+            value,
+            flag: Flag::Missing,
+            maker_flag: Inline::default(),
+        });
+        group.end = self.readings.len();
+    }
+
+    /// Gives each value the flag of its factor, and complains of what lacks one or is unknown.
+    fn settle(&mut self, packet: &Packet<'_>, complaints: &mut Complaints) {
+        for at in 0..self.groups.len() {
+            let Some(&group) = self.groups.get(at) else { break };
+            let elsewhere = || {
+                let mut same = self.groups.iter().filter(|other| other.factor == group.factor);
+                same.find(|other| other.flag.is_some())
+                    .map(|other| (other.flag, other.maker_flag))
+            };
+            let (flag, maker_flag) = match group.flag {
+                Some(_) => (group.flag, group.maker_flag),
+                None => elsewhere().unwrap_or((None, group.maker_flag)),
+            };
+            let mut lacks_flag = false;
+            let mut about_factor = false;
+            for reading in self.readings.get_mut(group.first..group.end).unwrap_or_default() {
+                reading.flag = flag.unwrap_or(Flag::Missing);
+                reading.maker_flag = maker_flag;
+                lacks_flag |= flag.is_none() && wants_flag(packet.dialect, reading.statistic);
+                about_factor |= !matches!(reading.statistic, Statistic::State | Statistic::Hours);
+            }
+            if lacks_flag {
+                complaints.about(ComplaintCode::MissingFlag, Some(group.factor), b"");
+            }
+            if !group.known && about_factor {
+                complaints.about(
+                    ComplaintCode::UnknownFactor,
+                    Some(group.factor),
+                    group.factor.as_str().as_bytes(),
+                );
+            }
+            if group.in_mpa && !self.in_mpa.contains(&group.factor) {
+                self.in_mpa.push(group.factor);
+            }
+        }
+    }
+}
+
+/// 2005 flags real-time values only; states, times and texts have no flag in any edition.
+fn wants_flag(dialect: Dialect, statistic: Statistic) -> bool {
+    match statistic {
+        Statistic::Sample => true,
+        Statistic::Min | Statistic::Mean | Statistic::Max | Statistic::Total => dialect != Dialect::Hj2005,
+        _ => false,
+    }
+}
+
+/// A number, exact where possible; else text, with a complaint where a number was due.
+fn read_value(
+    packet: &Packet<'_>,
+    (factor, statistic): (FactorCode, Statistic),
+    text: &[u8],
+    quoted: bool,
+    complaints: &mut Complaints,
+) -> Value {
+    if let Some(decimal) = Decimal::parse(text).filter(|_| !quoted && statistic != Statistic::Serial) {
+        return Value::Decimal(decimal);
+    }
+    if text.is_empty() {
+        complaints.about(ComplaintCode::EmptyValue, Some(factor), statistic.code().as_bytes());
+        return Value::Empty;
+    }
+    if statistic == Statistic::Serial {
+        // A serial number has 24 characters; its end is what tells instruments apart, the whole is in the raw bytes.
+        let text = String::from_utf8_lossy(text);
+        let from = text.char_indices().rev().nth(14).map_or(0, |(at, _)| at);
+        return Value::Text(inline(text.get(from..).unwrap_or_default()));
+    }
+    // Working conditions (ST 45) are letters, and site information may be.
+    let letters_meant = packet.st == Some(b"45") || statistic == Statistic::Info;
+    if !letters_meant {
+        if let Some(value) = long_number(text) {
+            complaints.about(ComplaintCode::InexactNumber, Some(factor), text);
+            return Value::Float(value);
+        }
+        complaints.about(ComplaintCode::NotANumber, Some(factor), text);
+    }
+    let Ok(utf8) = std::str::from_utf8(text) else {
+        complaints.about(ComplaintCode::OtherEncoding, Some(factor), b"");
+        return Value::Text(inline(&decode_gbk(text)));
+    };
+    Value::Text(inline(utf8))
+}
+
+fn decimal_or_text(text: &[u8]) -> Value {
+    if text.is_empty() {
+        return Value::Empty;
+    }
+    Decimal::parse(text).map_or_else(|| Value::Text(inline(&decode_gbk(text))), Value::Decimal)
+}
+
+/// A number with too many digits for a [`Decimal`], or with an exponent. Words such as `nan` and `inf` are no numbers.
+fn long_number(text: &[u8]) -> Option<f64> {
+    let plain = text.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b)) && text.iter().any(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| plain)?;
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// Text in UTF-8, else as GBK (GB 18030), which older loggers write.
+pub fn decode_gbk(text: &[u8]) -> String {
+    std::str::from_utf8(text).map_or_else(|_| encoding_rs::GB18030.decode(text).0.into_owned(), str::to_owned)
+}
