@@ -27,6 +27,7 @@ pub mod limits;
 pub mod units;
 
 pub mod dedupe;
+pub mod event_json;
 pub mod partition;
 pub mod wire;
 

@@ -26,7 +26,7 @@ pub enum DedupeError {
         found: u64,
     },
     /// Cut off, or a part that cannot be.
-    #[error("dedupe state cannot be read at byte {at}: {what}")]
+    #[error("dedupe state is damaged at byte {at}, expected {what}")]
     Damaged {
         /// Where.
         at: usize,

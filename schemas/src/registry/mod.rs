@@ -2,12 +2,41 @@
 //!
 //! Its truth is the log: an import or an edit appends a whole [`Registry`] as a new revision to every partition.
 
+mod check;
+mod csv;
 mod index;
 mod types;
 mod validity;
 
+pub use check::{Problem, ProblemSeverity};
+pub use csv::{CsvFile, CsvFiles, CsvProblem};
 pub use index::{RegistryIndex, Route};
 pub use types::{
     Contact, ContactRole, Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork,
 };
 pub use validity::Validity;
+
+use crate::ids::ContentId;
+use crate::time::Time;
+
+impl Registry {
+    /// The registry as JSON, as it stands on the wire.
+    #[expect(
+        clippy::expect_used,
+        reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
+    )]
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a registry always has a JSON form")
+    }
+
+    /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes nothing has the
+    /// id of the revision in force and need not be recorded. The order of rows counts, because of two rows the first one does.
+    pub fn content_hash(&self) -> ContentId {
+        let bare = Self {
+            revision: 0,
+            recorded_at: Time::default(),
+            ..self.clone()
+        };
+        ContentId::of(&[b"registry", &bare.to_json()])
+    }
+}

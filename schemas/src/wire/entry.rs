@@ -7,7 +7,6 @@ use super::generated as wire;
 use super::report::{report_from_wire, report_to_wire};
 use crate::entry::{ClockStep, EntryBody, Mark, MarkKind, Presence, PresenceState, Tick};
 use crate::ids::{FactorCode, IngestId, Mn, OutletId};
-use crate::registry::Registry;
 use crate::time::{Span, Time};
 
 /// The bytes of one record of `reports`.
@@ -32,7 +31,7 @@ pub fn encode_entry(body: &EntryBody) -> Vec<u8> {
             from: step.from.0,
             to: step.to.0,
         }),
-        EntryBody::Registry(registry) => wire::entry::Body::Registry(registry_json(registry)),
+        EntryBody::Registry(registry) => wire::entry::Body::Registry(registry.to_json()),
         EntryBody::Mark(mark) => wire::entry::Body::Mark(mark_to_wire(mark)),
     };
     wire::Entry {
@@ -74,14 +73,6 @@ pub fn decode_entry(bytes: &[u8]) -> Result<EntryBody, WireError> {
         )),
         wire::entry::Body::Mark(mark) => EntryBody::Mark(mark_from_wire(mark)?),
     })
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
-)]
-fn registry_json(registry: &Registry) -> Vec<u8> {
-    serde_json::to_vec(registry).expect("a registry always has a JSON form")
 }
 
 fn mark_to_wire(mark: &Mark) -> wire::Mark {

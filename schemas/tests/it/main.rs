@@ -6,8 +6,12 @@
 )]
 
 mod dedupe;
+mod event_json;
 mod fresh;
+mod messages;
+mod numbers;
 mod oxygen;
+mod registry;
 mod strategies;
 mod wire;
 mod wire_fresh;
