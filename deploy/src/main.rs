@@ -1,2 +1,49 @@
-//! placeholder
-fn main() {}
+//! plume: from the stack to the warning desk. See docs/ARCHITECTURE.md for the rooms.
+
+mod admin;
+mod balance;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod demo;
+mod logging;
+mod out;
+mod roles;
+mod run;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            out::complain(format_args!("错误 / error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Demo(args) => runtime()?.block_on(demo::run(args)),
+        Command::Run(args) => runtime()?.block_on(run::run(&args)),
+        Command::Check(args) => commands::check::run(&args.config),
+        Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
+        Command::Decode(args) => commands::decode::run(&args),
+        Command::Stats(args) => runtime()?.block_on(commands::stats::run(&args)),
+        Command::Config => {
+            out::line(config::DEFAULTS.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -69,6 +69,7 @@ pub(crate) struct AdminConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeskConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) secure_cookies: bool,
 }
 
 impl Config {

@@ -1,0 +1,166 @@
+//! `plume demo`: all of plume on one virtual clock (D3), three simulated plants, and the people who answer.
+//!
+//! Nothing here knows how the story ends: plants, judge, desk and archive are the real ones, and the closing line is counted from
+//! the desk's database.
+
+mod narrator;
+mod outcome;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use plume_alert::accounts::{Role, Scope, TOKEN_BYTES, Viewer};
+use plume_bus::ClockKind;
+use plume_schemas::time::MINUTE_MS;
+use plume_simulator::story::{self, Part};
+use plume_simulator::tcp::{Conditions, Pacer, run_devices};
+use tokio::sync::{mpsc, watch};
+
+use crate::cli::DemoArgs;
+use crate::clock::VirtualClock;
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::system::{Plan, System};
+use crate::{logging, out};
+
+/// Written into a demo's directory: only a directory that carries it is ever emptied.
+const MARKER: &str = "this-is-a-demo";
+/// After the story the desk has this long, in virtual minutes, to decide what came of the warnings.
+const SETTLE_MIN: i64 = 30;
+
+/// Runs the demo; until Ctrl-C, or with `--headless` until the story is over.
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    logging::start(&LogConfig { format: LogFormat::Text, filter: "warn".to_owned() });
+    prepare(&args.data)?;
+    let time = VirtualClock::start(story::start(), args.speed);
+    let mut system = System::start(plan(&args, &time)?).await?;
+    greet(&args, &system).await?;
+
+    let (stop_devices, devices_stop) = watch::channel(false);
+    let (steer, steering) = mpsc::channel(4);
+    let pace = time.clone();
+    let conditions = Conditions {
+        clock: time.clock(),
+        pacer: Pacer::new(move |at| pace.real_time_until(at)),
+        stop: devices_stop,
+        on_answer: None,
+    };
+    let devices = tokio::spawn(run_devices(system.addresses.ingest, story::devices(args.seed), conditions, steering));
+    let mut narrator = narrator::Narrator::new(system.desk.clone(), time.clone(), steer);
+
+    let story = async {
+        narrator.until(story::start().plus(story::LENGTH_MIN * MINUTE_MS)).await?;
+        narrator.until_settled(story::start().plus((story::LENGTH_MIN + SETTLE_MIN) * MINUTE_MS)).await?;
+        system.caught_up().await
+    };
+    let interrupted = tokio::select! {
+        told = story => { told?; false }
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    let mut code = ExitCode::SUCCESS;
+    if !interrupted {
+        let outcome = outcome::count(&system.desk).await?;
+        conclude(&args, &outcome);
+        if args.headless && !outcome.as_told() {
+            out::complain(format_args!("故事未按预期结束 / the story did not come out as told: {outcome:?}"));
+            code = ExitCode::FAILURE;
+        }
+        if !args.headless {
+            out::line("\n页面仍可查看，Ctrl-C 结束 / the pages stay up, Ctrl-C ends");
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                error = system.failed() => return Err(error),
+            }
+        }
+    }
+    stop_devices.send_replace(true);
+    devices.await.context("simulated devices")?;
+    system.stop().await?;
+    out::line("已停止 / stopped");
+    Ok(code)
+}
+
+fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {
+    let mut config = Config::defaults().map_err(|problems| anyhow::anyhow!("default.toml: {problems:?}"))?;
+    "127.0.0.1:0".clone_into(&mut config.ingest.listen);
+    config.desk.listen = args.listen;
+    config.admin.listen = ([127, 0, 0, 1], 0).into();
+    Ok(Plan {
+        config,
+        clock: time.clock(),
+        clock_kind: ClockKind::Virtual,
+        registry: story::registry(),
+        data_dir: args.data.clone(),
+        console: None,
+    })
+}
+
+/// Empties the directory of an earlier demo; refuses any other directory that holds something.
+fn prepare(data: &Path) -> anyhow::Result<()> {
+    if data.join(MARKER).exists() {
+        std::fs::remove_dir_all(data).with_context(|| format!("remove the earlier demo's {}", data.display()))?;
+    } else if data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} holds something that is not a demo's data; give another directory with --data", data.display());
+    }
+    std::fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
+    std::fs::write(data.join(MARKER), "plume demo may delete this directory\n")
+        .with_context(|| format!("write to {}", data.display()))
+}
+
+/// Prints where to look: three links that sign in by themselves, on loopback only.
+async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
+    let base = format!("http://{}", system.addresses.desk);
+    let viewers = [
+        ("值班员 / duty officer", Viewer { name: "演示值班员".to_owned(), role: Role::CityDuty, scope: Scope::All }, "/"),
+        (
+            "企业手机页 / enterprise phone",
+            Viewer {
+                name: "李主管".to_owned(),
+                role: Role::Enterprise,
+                scope: Scope::Enterprise(Part::Jia.enterprise()),
+            },
+            "/m",
+        ),
+        ("只读 / read-only", Viewer { name: "访客".to_owned(), role: Role::ReadOnly, scope: Scope::All }, "/"),
+    ];
+    out::line("plume demo · 三座模拟电厂，虚拟时钟 / three simulated plants on a virtual clock");
+    out::line(format_args!("时钟 {} 起，{} 倍速 / clock starts there, {} times as fast", story::start(), args.speed, args.speed));
+    for (label, viewer, _) in &viewers {
+        let token = system.desk.create_demo_session(viewer, chance()?).await?;
+        out::line(format_args!("  {label}: {base}/enter/{}", token.reveal()));
+    }
+    out::line("");
+    Ok(())
+}
+
+/// Random bytes for a session, from the operating system.
+fn chance() -> anyhow::Result<[u8; TOKEN_BYTES]> {
+    use std::io::Read as _;
+    let mut bytes = [0; TOKEN_BYTES];
+    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("read /dev/urandom")?;
+    Ok(bytes)
+}
+
+fn conclude(args: &DemoArgs, outcome: &outcome::Outcome) {
+    let archive = args.data.join("archive");
+    out::line("");
+    out::line(outcome);
+    out::line(format_args!("\n归档 / archive: {}", archive.display()));
+    out::line(format_args!("  duckdb -c \"{}\"", query(&archive)));
+}
+
+/// One line of DuckDB that returns rows.
+fn query(archive: &Path) -> String {
+    format!(
+        "SELECT outlet, factor, count(*) AS n, round(avg(value), 2) AS mean, max(value) AS highest \
+         FROM '{}/readings/**/*.parquet' WHERE kind = 'minute' AND statistic = 'avg' GROUP BY ALL ORDER BY ALL",
+        archive.display()
+    )
+}
+
+/// How long a poll of the desk waits at most for the next change.
+const NARRATOR_POLL: Duration = Duration::from_millis(200);
+
+/// A handle on the plants of the story.
+type Steering = mpsc::Sender<plume_simulator::tcp::Steer>;

@@ -1,0 +1,86 @@
+//! The desk's loops: events into the case book (effect and offset in one transaction), reports into charts and signs of life.
+
+use std::time::Duration;
+
+use plume_alert::Desk;
+use plume_alert::desk::DeskState;
+use plume_bus::Topic;
+use plume_schemas::entry::LogPosition;
+use plume_schemas::wire;
+
+use super::stop::Stop;
+use super::{Context, READ_LIMIT, at};
+
+/// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a hundred outlets.
+const LOOK_BACK_RECORDS: u64 = 200_000;
+/// Pause after the database refused: the event is given again, nothing is lost meanwhile.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Applies events of a partition until told to stop.
+pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: Stop) -> anyhow::Result<()> {
+    let place = at(Topic::Events, partition);
+    let retained = context.bus.range(place).await?;
+    let mut next = desk.resume_offset(partition).await?;
+    if next < retained.start {
+        tracing::warn!(partition, from = next, to = retained.start, "events expired before the desk read them");
+        next = retained.start;
+    }
+    while !stop.told() {
+        tokio::select! {
+            () = context.bus.wait(place, next) => {}
+            () = stop.clone().wait() => break,
+        }
+        for record in context.bus.read(place, next, READ_LIMIT).await? {
+            let position = LogPosition { partition, offset: record.offset };
+            let done = match wire::decode_event(&record.payload) {
+                Ok(event) => retry(&stop, async || desk.apply(position, &event).await.map(drop)).await,
+                Err(error) => {
+                    context.signals.unreadable(&record, &error);
+                    retry(&stop, async || desk.skip(position).await).await
+                }
+            };
+            if !done {
+                return Ok(());
+            }
+            next = record.offset + 1;
+        }
+    }
+    Ok(())
+}
+
+/// Tries until it works; false when told to stop before it did.
+async fn retry(stop: &Stop, mut step: impl AsyncFnMut() -> Result<(), plume_alert::store::StoreError>) -> bool {
+    loop {
+        match step().await {
+            Ok(()) => return true,
+            Err(error) => {
+                tracing::error!(%error, hint = error.hint(), "the desk could not store an event and tries again");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
+            () = stop.clone().wait() => return false,
+        }
+    }
+}
+
+/// Shows reports of a partition to the pages until told to stop. Nothing is stored, so nothing is committed.
+pub(crate) async fn reports(context: Context, partition: u32, pages: DeskState, stop: Stop) -> anyhow::Result<()> {
+    let place = at(Topic::Reports, partition);
+    let retained = context.bus.range(place).await?;
+    let mut next = retained.start.max(retained.end.saturating_sub(LOOK_BACK_RECORDS));
+    while !stop.told() {
+        tokio::select! {
+            () = context.bus.wait(place, next) => {}
+            () = stop.clone().wait() => break,
+        }
+        for record in context.bus.read(place, next, READ_LIMIT).await? {
+            next = record.offset + 1;
+            match wire::decode_entry(&record.payload) {
+                Ok(body) => pages.observe(&body),
+                Err(error) => tracing::debug!(offset = record.offset, %error, "unreadable record is not charted"),
+            }
+        }
+    }
+    Ok(())
+}

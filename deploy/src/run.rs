@@ -1,0 +1,84 @@
+//! `plume run`: real devices, the system's clock, until told to stop.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use plume_bus::ClockKind;
+use plume_schemas::factors::Catalogue;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::RunArgs;
+use crate::commands::check;
+use crate::config::{Config, Problem};
+use crate::system::{Plan, System};
+use crate::{clock, logging, out};
+
+/// Runs until SIGINT or SIGTERM; SIGHUP reads the registry again.
+pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    logging::start(&config.log);
+    let catalogue = Catalogue::embedded()?;
+    let registry_path = check::registry_path(&args.config, &config);
+    let registry = match check::load_registry(&registry_path, &catalogue) {
+        Ok((registry, warnings)) => {
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            registry
+        }
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    let data_dir = config.plume.data_dir.clone();
+    let plan = Plan { config, clock: clock::system(), clock_kind: ClockKind::System, registry, data_dir, console: None };
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut system = System::start(plan).await?;
+    let at = system.addresses;
+    tracing::info!(devices = %at.ingest, desk = %format_args!("http://{}", at.desk), admin = %format_args!("http://{}", at.admin), "plume is running");
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => reload(&system, &registry_path, &catalogue).await,
+            error = system.failed() => {
+                tracing::error!(error = %format_args!("{error:#}"), "stopping: a part of plume has failed");
+                // The failure is the reason to report, whatever stopping says.
+                drop(system.stop().await);
+                return Err(error);
+            }
+        }
+    }
+    tracing::info!("stopping: no new packets, answers under way are sent");
+    system.stop().await.context("stop")?;
+    tracing::info!("stopped; nothing acknowledged is lost");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A registry that does not check leaves the one in force as it is.
+async fn reload(system: &System, path: &std::path::Path, catalogue: &Catalogue) {
+    match check::load_registry(path, catalogue) {
+        Ok((registry, _)) => match system.import(registry).await {
+            Ok(revision) => tracing::info!(revision, "registry read again"),
+            Err(error) => tracing::error!(error = %format_args!("{error:#}"), "registry could not be recorded, the old one stays"),
+        },
+        Err(problems) => {
+            for problem in &problems {
+                tracing::error!("{problem}");
+            }
+            tracing::error!(file = %path.display(), "registry has errors, the old one stays in force");
+        }
+    }
+}
+
+/// Prints why plume does not start.
+fn refuse(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        out::complain(problem);
+    }
+    out::complain("未启动：请先运行 plume check / not started; `plume check` lists every problem");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,227 @@
+//! All rooms in one process: opened from the bottom up, stopped from the top down.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use plume_alert::Desk;
+use plume_alert::desk::{DeskOptions, DeskState};
+use plume_alert::sinks::console::ConsoleSink;
+use plume_bus::{Bus, BusUrl, ClockKind};
+use plume_ingest::{Ingest, IngestHandle};
+use plume_schemas::factors::Catalogue;
+use plume_schemas::registry::{Registry, RegistryIndex};
+use plume_schemas::time::Clock;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Health};
+use crate::config::Config;
+use crate::roles::signals::Signals;
+use crate::roles::stop::{Stop, Stopper, pair};
+use crate::roles::{self, Context};
+
+/// How long a stop may take before what still runs is left: the log makes that harmless.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a system is made of.
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) clock_kind: ClockKind,
+    pub(crate) registry: Registry,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) console: Option<ConsoleSink>,
+}
+
+/// Where a running plume listens: also written to `state/run.json`, so that other commands find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Addresses {
+    /// Process id.
+    pub(crate) pid: u32,
+    /// Devices.
+    pub(crate) ingest: SocketAddr,
+    /// Pages.
+    pub(crate) desk: SocketAddr,
+    /// Metrics, health, statistics.
+    pub(crate) admin: SocketAddr,
+}
+
+/// A running plume.
+pub(crate) struct System {
+    pub(crate) context: Context,
+    pub(crate) desk: Desk,
+    pub(crate) addresses: Addresses,
+    tell_registry: watch::Sender<Arc<RegistryIndex>>,
+    intake: Stopper,
+    rest: Stopper,
+    ingest: IngestHandle,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl System {
+    /// Opens the log, the desk and the archive, then lets devices in.
+    pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let Plan { config, clock, clock_kind, registry, data_dir, console } = plan;
+        std::fs::create_dir_all(data_dir.join("state")).with_context(|| format!("create {}", data_dir.display()))?;
+        let bus = open_bus(&config, clock_kind, &data_dir).await?;
+        let metrics = prometheus::Registry::new();
+        let (tell_registry, registry_watch) = watch::channel(Arc::default());
+        roles::registry::import(&bus, &data_dir, registry, clock.now(), &tell_registry).await?;
+        let context = Context {
+            bus,
+            clock: clock.clone(),
+            catalogue: Arc::new(Catalogue::embedded()?),
+            registry: registry_watch,
+            signals: Signals::new(&metrics)?,
+            metrics,
+            data_dir,
+        };
+        let (rest, stop) = pair();
+        let mut tasks = JoinSet::new();
+        let (desk, desk_address) = start_desk(&context, &config, clock_kind, console, &stop, &mut tasks).await?;
+        for partition in 0..context.bus.partitions() {
+            let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
+            tasks.spawn(roles::detect::run(context.clone(), partition, config.detect.clone(), interval, stop.clone()));
+        }
+        tasks.spawn(roles::archive::run(context.clone(), config.archive.clone(), stop.clone()));
+        let admin_listener = bind(config.admin.listen, "admin.listen").await?;
+        let admin_address = admin_listener.local_addr()?;
+        tasks.spawn(admin::serve(admin_listener, context.clone(), Health::default(), stop));
+
+        let (intake, stop_intake) = pair();
+        let ingest = Ingest::start(
+            config.ingest.clone(),
+            context.bus.clone(),
+            clock,
+            context.registry.clone(),
+            Arc::clone(&context.catalogue),
+            &context.metrics,
+            stop_intake.wait(),
+        )
+        .await?;
+        let addresses =
+            Addresses { pid: std::process::id(), ingest: ingest.local_addr, desk: desk_address, admin: admin_address };
+        announce(&context.data_dir, addresses)?;
+        Ok(Self { context, desk, addresses, tell_registry, intake, rest, ingest, tasks })
+    }
+
+    /// Resolves when a part of plume has ended by itself, which none should.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Ok(Ok(()))) => anyhow::anyhow!("a part of plume ended without being told to"),
+            Some(Err(error)) => anyhow::Error::new(error).context("a part of plume stopped with a defect"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Records a changed registry.
+    pub(crate) async fn import(&self, registry: Registry) -> anyhow::Result<u64> {
+        let Context { bus, clock, data_dir, .. } = &self.context;
+        roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
+    }
+
+    /// Resolves when every consumer has worked off what is in the log now.
+    pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
+        let mut pause = tokio::time::interval(Duration::from_millis(50));
+        while roles::measure_lag(&self.context).await? > 0 {
+            pause.tick().await;
+        }
+        Ok(())
+    }
+
+    /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.intake.stop();
+        let drained = tokio::time::timeout(STOP_LIMIT, self.ingest.join).await;
+        if drained.is_err() {
+            tracing::warn!(limit_s = STOP_LIMIT.as_secs(), "links did not finish in time; devices send again what was not answered");
+        }
+        self.rest.stop();
+        let finish = async {
+            let mut first_error = None;
+            while let Some(ended) = self.tasks.join_next().await {
+                let error = match ended {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => error,
+                    Err(error) => error.into(),
+                };
+                first_error.get_or_insert(error);
+            }
+            first_error
+        };
+        let error = tokio::time::timeout(STOP_LIMIT, finish).await.ok().flatten();
+        self.context.bus.close().await.context("close the log")?;
+        error.map_or(Ok(()), Err)
+    }
+}
+
+async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &Path) -> anyhow::Result<Bus> {
+    let (url, options) = config.bus.resolve(clock_kind, roles::pinning()?)?;
+    let url = match url {
+        BusUrl::File(dir) => BusUrl::File(data_dir.join(dir)),
+        other => other,
+    };
+    Bus::open(&url, options).await.map_err(|error| {
+        let hint = error.hint();
+        anyhow::Error::new(error).context(format!("open the log {url} (hint: {hint})"))
+    })
+}
+
+async fn start_desk(
+    context: &Context,
+    config: &Config,
+    clock_kind: ClockKind,
+    console: Option<ConsoleSink>,
+    stop: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<(Desk, SocketAddr)> {
+    let path = config.alert.store.strip_prefix("sqlite:").unwrap_or(&config.alert.store);
+    let store_url = format!("sqlite:{}", context.data_dir.join(path).display());
+    let desk = Desk::open(&store_url, &config.alert, context.clock.clone(), &context.metrics, console)
+        .await
+        .with_context(|| format!("open the desk's database {store_url}"))?;
+    desk.set_registry(Arc::clone(&context.registry.borrow()));
+    let options = DeskOptions {
+        secure_cookies: config.desk.secure_cookies,
+        virtual_clock: clock_kind == ClockKind::Virtual,
+    };
+    let pages = DeskState::new(desk.clone(), options);
+    for partition in 0..context.bus.partitions() {
+        tasks.spawn(roles::desk::events(context.clone(), partition, desk.clone(), stop.clone()));
+        tasks.spawn(roles::desk::reports(context.clone(), partition, pages.clone(), stop.clone()));
+    }
+    let (outbox, outbox_stop) = (desk.clone(), stop.clone());
+    tasks.spawn(async move {
+        outbox.run_outbox(outbox_stop.wait()).await;
+        Ok(())
+    });
+    let listener = bind(config.desk.listen, "desk.listen").await?;
+    let address = listener.local_addr()?;
+    let serve_stop = stop.clone();
+    tasks.spawn(async move { Ok(plume_alert::desk::serve(listener, pages, serve_stop.wait()).await?) });
+    Ok((desk, address))
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} (`{key}`); is another plume running? port 0 takes any free one"))
+}
+
+/// Where `state/run.json` lies.
+pub(crate) fn run_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("state").join("run.json")
+}
+
+fn announce(data_dir: &Path, addresses: Addresses) -> anyhow::Result<()> {
+    let path = run_file(data_dir);
+    let fresh = path.with_extension("json.new");
+    std::fs::write(&fresh, serde_json::to_vec(&addresses)?).with_context(|| format!("write {}", fresh.display()))?;
+    std::fs::rename(&fresh, &path).with_context(|| format!("rename to {}", path.display()))
+}
