@@ -41,9 +41,11 @@ impl Print {
     }
 }
 
-/// Of a packet, within one stream and time.
+/// Of a packet, within one stream and time. The share is in it because one packet may give one outlet two reports, where two rows of
+/// the registry lead there with different factors.
 pub(super) fn of_packet(evidence: &Evidence) -> u64 {
     Print::new()
+        .word(u64::from(evidence.share.0))
         .word(u64::from(evidence.cn) << 32 | u64::from(evidence.part.0) << 16 | u64::from(evidence.part.1))
         .bytes(evidence.qn.as_str().as_bytes())
         .bytes(evidence.packet.as_bytes())

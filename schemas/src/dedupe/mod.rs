@@ -5,7 +5,7 @@
 //! themselves (same time, other values), and split one message into parts that carry different factors for the same time. So there
 //! are two levels, both within one *stream* (device, outlet, ST, kind) and one `measured_at`:
 //!
-//! - **packet**: CN, QN, PNO and the hash of the bytes. The same again is a [`Packet::Repeat`] and changes nothing, even where a
+//! - **packet**: CN, QN, PNO, the hash of the bytes, and which share of it this report is. The same again is a [`Packet::Repeat`] and changes nothing, even where a
 //!   correction came in between.
 //! - **reading**: (factor, statistic, basis), and which one of several with the same name in one report. The same value and flag
 //!   again is [`Seen::Identical`], another one is [`Seen::Revised`], one that was not there is [`Seen::New`]: parts add up.
@@ -32,9 +32,9 @@ use crate::reading::ReportKind;
 use crate::report::Report;
 use crate::time::{DAY_MS, HOUR_MS, Time};
 
-/// A device silent for longer than this (by our clock) is forgotten whole. A logger that was away for repair comes back within a
-/// month or comes back as another one.
-pub const SILENT_MS: i64 = 30 * DAY_MS;
+/// A device silent for longer than this (by our clock) is forgotten whole. Longer than any horizon, and a logger that was away for
+/// repair comes back sooner or comes back as another one.
+pub const SILENT_MS: i64 = 60 * DAY_MS;
 /// The most reports remembered of one stream, the oldest going first. Two hours of samples each second are 7 200, two days of
 /// minutes in three parts 8 640; a device that invents times must not fill the memory.
 pub const MAX_REPORTS_PER_STREAM: usize = 16_384;
@@ -47,6 +47,8 @@ pub const MAX_PACKETS_PER_TIME: usize = 64;
 pub struct Horizons {
     /// Real-time samples, milliseconds.
     pub realtime_ms: i64,
+    /// Values of a day (means, running hours), milliseconds. Their `measured_at` is the START of the day.
+    pub day_ms: i64,
     /// Everything else, milliseconds.
     pub other_ms: i64,
     /// So many of the newest reports of a stream are remembered reading by reading.
@@ -54,11 +56,13 @@ pub struct Horizons {
 }
 
 impl Horizons {
-    /// Two hours of real-time data, because devices repeat it within minutes and it is most of what comes; 48 hours of the rest,
-    /// because the judge keeps its windows open so long (D10); the newest 64 reports reading by reading, because parts and
-    /// corrections follow within the hour, and 64 hour reports are more than 48 hours.
+    /// Two hours of real-time data, because devices repeat it within minutes and it is most of what comes; five weeks of days,
+    /// because a month of them is asked for again (2031) and takes a kilobyte; 48 hours of the rest, because the judge keeps its
+    /// windows open so long (D10); the newest 64 reports reading by reading, because parts and corrections follow within the hour,
+    /// and 64 hour reports are more than 48 hours.
     pub const USUAL: Self = Self {
         realtime_ms: 2 * HOUR_MS,
+        day_ms: 35 * DAY_MS,
         other_ms: 48 * HOUR_MS,
         sharp_reports: 64,
     };
@@ -66,6 +70,7 @@ impl Horizons {
     fn of(self, kind: ReportKind) -> i64 {
         match kind {
             ReportKind::RealTime => self.realtime_ms,
+            ReportKind::Day | ReportKind::RunTime => self.day_ms,
             _ => self.other_ms,
         }
     }

@@ -8,7 +8,7 @@ use plume_schemas::dedupe::{Dedupe, Horizons, Outcome, Packet, Seen};
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
-use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 
 /// 2026-11-21T08:00 in Beijing.
 pub const START: Time = Time(1_795_219_200_000);
@@ -196,6 +196,27 @@ fn beyond_the_horizon_it_says_so() {
     dedupe.see(&hour);
     dedupe.see(&report(ReportKind::Hour, 48 * HOUR_MS, 5, &[reading("a21026", "1")]));
     assert_eq!(dedupe.see(&hour).packet, Packet::Repeat);
+    // And days for five weeks.
+    let mut dedupe = Dedupe::new(Horizons::USUAL);
+    let day = report(ReportKind::Day, 0, 6, &[reading("a21026", "1")]);
+    dedupe.see(&day);
+    dedupe.see(&report(ReportKind::Hour, 35 * DAY_MS, 7, &[reading("a21026", "1")]));
+    assert_eq!(dedupe.see(&day).packet, Packet::Repeat);
+    dedupe.see(&report(ReportKind::Hour, 35 * DAY_MS + 1, 8, &[reading("a21026", "1")]));
+    assert_eq!(dedupe.see(&day).packet, Packet::Forgotten);
+}
+
+#[test]
+fn two_shares_of_one_packet_for_one_outlet_are_both_taken() {
+    let mut dedupe = Dedupe::new(Horizons::USUAL);
+    let share = |number, factor| {
+        let mut share = hour(1, &[reading(factor, "1")]);
+        share.evidence.share = (number, 2);
+        share
+    };
+    let shares = [share(0, "a21026"), share(1, "a21002")];
+    assert!(shares.iter().all(|share| dedupe.see(share) == new(&[Seen::New])));
+    assert!(shares.iter().all(|share| dedupe.see(share).packet == Packet::Repeat));
 }
 
 #[test]

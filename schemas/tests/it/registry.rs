@@ -6,6 +6,7 @@ use plume_schemas::ids::{FactorCode, Mn, OutletId};
 use plume_schemas::registry::{CsvFile, CsvFiles, CsvProblem, LimitWindow, ProblemSeverity, Registry, RegistryIndex};
 use plume_schemas::time::Time;
 use plume_schemas::wire::{decode_entry, encode_entry};
+use proptest::prelude::*;
 
 /// 2026-11-21T08:00 in Beijing.
 const NOW: Time = Time(1_795_219_200_000);
@@ -140,4 +141,25 @@ fn a_whole_registry_goes_over_the_wire() {
     registry.recorded_at = NOW;
     let entry = EntryBody::Registry(Box::new(registry));
     assert_eq!(decode_entry(&encode_entry(&entry)).unwrap(), entry);
+}
+
+proptest! {
+    /// Sheets come from anywhere: any text gives a registry or problems with a line, and what comes out can be checked.
+    #[test]
+    fn any_sheets_are_answered(
+        heads in proptest::sample::subsequence(vec!["id", "enterprise", "outlet", "mn", "name", "number", "window"], 0..7),
+        rows in proptest::collection::vec("[A-C0-9:,\"\n 中.-]{0,40}", 0..6),
+    ) {
+        let text = format!("{}\n{}", heads.join(","), rows.join("\n"));
+        let file = Some(CsvFile { name: "any.csv", text: &text });
+        let files = CsvFiles { enterprises: file, contacts: file, outlets: file, stop_work: file, factors: file, limits: file, sources: file };
+        match Registry::from_csv(&files) {
+            Ok(registry) => { registry.check(&Catalogue::embedded().unwrap(), NOW); }
+            Err(problems) => prop_assert!(problems.iter().all(|problem| problem.line > 0)),
+        }
+        let one = CsvFiles { enterprises: Some(CsvFile { name: "any.csv", text: &format!("id,name\n{}", rows.join("\n")) }), ..CsvFiles::default() };
+        if let Ok(registry) = Registry::from_csv(&one) {
+            registry.check(&Catalogue::embedded().unwrap(), NOW);
+        }
+    }
 }

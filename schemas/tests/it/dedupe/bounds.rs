@@ -100,7 +100,7 @@ fn a_stream_drops_its_oldest_and_says_so() {
 }
 
 #[test]
-fn a_silent_device_is_forgotten_after_a_month() {
+fn a_silent_device_is_forgotten_after_two_months() {
     let mut dedupe = Dedupe::new(Horizons::USUAL);
     let silent = report(ReportKind::Hour, 0, 1, &[reading("a21026", "1")]);
     dedupe.see(&silent);

@@ -15,6 +15,7 @@ use super::{reading, report};
 
 const SHARP: Horizons = Horizons {
     realtime_ms: 10 * MINUTE_MS,
+    day_ms: HOUR_MS,
     other_ms: HOUR_MS,
     sharp_reports: 10_000,
 };
