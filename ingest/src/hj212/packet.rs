@@ -307,6 +307,7 @@ mod tests {
             complaints,
             [
                 "odd_grammar: CP=&&",
+                "odd_grammar: comma in the header",
                 "odd_header:  Flag=5",
                 "missing_header: PW",
                 "missing_header: MN"

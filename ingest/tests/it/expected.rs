@@ -8,7 +8,7 @@ use crate::vectors;
 
 #[derive(Debug, PartialEq)]
 struct Row {
-    row: usize,
+    number: usize,
     cn: String,
     version: String,
     outcome: String,
@@ -36,7 +36,7 @@ fn actual(vector: &vectors::Vector) -> Row {
         .flat_map(|report| &report.complaints)
         .map(|c| c.code.code());
     Row {
-        row: vector.row,
+        number: vector.number,
         cn: text.split("CN=").nth(1).unwrap().chars().take(4).collect(),
         version: vector.version.clone(),
         outcome,
@@ -55,7 +55,7 @@ fn every_row_of_2005_and_2017() {
             let record = record.unwrap();
             let text = |at: usize| record[at].to_owned();
             Row {
-                row: record[0].parse().unwrap(),
+                number: record[0].parse().unwrap(),
                 cn: text(1),
                 version: text(2),
                 outcome: text(3),
@@ -75,7 +75,7 @@ fn every_row_of_2005_and_2017() {
             .map(|r| {
                 format!(
                     "{},{},{},{},{},{},{}",
-                    r.row, r.cn, r.version, r.outcome, r.answer_cn, r.readings, r.complaints
+                    r.number, r.cn, r.version, r.outcome, r.answer_cn, r.readings, r.complaints
                 )
             })
             .collect()

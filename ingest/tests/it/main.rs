@@ -7,4 +7,6 @@ mod expected;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod tcp;
+#[cfg(test)]
 mod vectors;
