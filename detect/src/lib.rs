@@ -1,1 +1,39 @@
-//! placeholder
+//! The judge: reports in, judgements and events out, as a pure function of the log (design D1, D2, D7 to D12).
+//!
+//! ```text
+//! Entry ─▶ clock ─▶ time passes (hours close, deadlines, silence) ─▶ report ─▶ minutes, hours ─▶ rules ─▶ hold ─▶ Out
+//! ```
+//!
+//! No clock, no IO, no async: whoever drives an [`Engine`] reads entries in recorded order, calls [`Engine::step`],
+//! and stores what comes out together with the offset. A restart begins from a [checkpoint](Engine::checkpoint), or
+//! from the log's beginning.
+//!
+//! Read in this order: `engine` (the partition), `outlet` and `apply` (one outlet, one report), `minutes`, `hours` and
+//! `samples` (what is remembered), `value` (which value of an hour is judged), `rules/` (one file each, its manual
+//! page in front), `hold` (levels to edges), `state` (bytes).
+
+pub mod config;
+
+mod apply;
+mod clock;
+mod engine;
+mod hold;
+mod hours;
+mod marks;
+mod minutes;
+mod noise;
+mod number;
+mod out;
+mod outlet;
+mod plan;
+mod rules;
+mod samples;
+mod series;
+mod state;
+mod value;
+
+pub use config::Settings;
+pub use engine::{Counts, Engine, Memory, Partition};
+pub use out::Out;
+pub use series::HOT_CORE_LIMIT;
+pub use state::{FORMAT, RestoreError};

@@ -1,0 +1,357 @@
+//! What a report does to an outlet: its readings go into minutes and hours, then the rules that look at running data
+//! look.
+
+use plume_schemas::ids::FactorCode;
+use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic};
+use plume_schemas::report::{ComplaintCode, Report};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
+
+use crate::engine::Ctx;
+use crate::hours::{DeviceHour, Short};
+use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
+use crate::number;
+use crate::outlet::{Outlet, why_number};
+use crate::plan::{FLOWS, OutletPlan};
+use crate::rules::constant::{self, Seen};
+use crate::rules::exceed_hour::span_of;
+use crate::rules::miss;
+use crate::rules::near_hour::{self, Running};
+use crate::samples::{Sample, Taken};
+use crate::value::MINUTES;
+
+/// Longest span one minute packet covers, minutes: the largest MinInterval of the standard is 30.
+const MAX_INTERVAL: u8 = 60;
+
+/// One factor's value in a report.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    /// The value judged, or why it does not count.
+    value: Result<i64, Why>,
+    /// False where it still has to be corrected.
+    judged: bool,
+    /// As measured, for rules that look at the instrument.
+    measured: Option<i64>,
+    digits: u8,
+}
+
+/// Where a report belongs in time, and who sent it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    rank: u8,
+    /// First minute since 1970, and how many it covers.
+    minute: i64,
+    covers: u8,
+    /// It says something of now: neither sent again nor long past.
+    current: bool,
+}
+
+/// Takes a report. Data stamped too far ahead are left out and counted.
+pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report) {
+    let at = report.times.measured_at;
+    if at.since(ctx.now) > ctx.settings.window.future_s * 1_000 {
+        ctx.counts.future += 1;
+        return;
+    }
+    let (rank, row) = plan.source(report.origin.mn, at);
+    let covers = match report.kind {
+        ReportKind::Minute => row.map_or(1, |row| row.minute_interval).min(MAX_INTERVAL),
+        ReportKind::FiveMinute => 5,
+        ReportKind::RealTime => {
+            let minutes = row.map_or(1, |row| row.realtime_interval_s / 60);
+            u8::try_from(minutes).unwrap_or(MAX_INTERVAL).clamp(1, MAX_INTERVAL)
+        }
+        _ => 60,
+    };
+    let minute = at.0.div_euclid(MINUTE_MS);
+    let end = Time((minute + i64::from(covers)) * MINUTE_MS);
+    let place = Place {
+        rank,
+        minute,
+        covers,
+        current: !report.backfill && !ctx.is_late(end),
+    };
+    heard(outlet, report, place, end);
+    match report.kind {
+        ReportKind::Minute => minutes(ctx, outlet, plan, report, place),
+        ReportKind::RealTime => samples(ctx, outlet, plan, report, place),
+        ReportKind::Hour => hour(ctx, outlet, plan, report, rank),
+        _ => {}
+    }
+    // An hour packet may complete an hour; anything may show that a device has passed its end.
+    outlet.close_hours(ctx, plan);
+    if outlet.miss.is_open() {
+        miss::look(ctx, plan, &outlet.devices, &mut outlet.miss);
+    }
+}
+
+/// What the report says of its device being alive.
+fn heard(outlet: &mut Outlet, report: &Report, place: Place, end: Time) {
+    let received_at = report.times.received_at;
+    let Some(device) = outlet.device(report.origin.mn) else {
+        return;
+    };
+    device.heard = device.heard.max(Some(received_at));
+    match report.kind {
+        ReportKind::RealTime | ReportKind::Minute | ReportKind::FiveMinute => {
+            device.progress = device.progress.max(end);
+            if place.current {
+                device.minutes_heard = device.minutes_heard.max(Some(received_at));
+            }
+        }
+        ReportKind::Hour => {
+            let end = span_of(report.times.measured_at.0.div_euclid(HOUR_MS)).end;
+            device.progress = device.progress.max(end);
+            device.hour_end = device.hour_end.max(Some(end));
+        }
+        _ => {}
+    }
+}
+
+/// Finds the value of a factor: the corrected one where one is judged, else the measured one to be corrected.
+fn given(ctx: &Ctx<'_>, report: &Report, code: FactorCode, basis: Basis, statistic: Statistic) -> Option<Given> {
+    let (mut standard, mut zs): (Option<&Reading>, Option<&Reading>) = (None, None);
+    for reading in report
+        .readings
+        .iter()
+        .filter(|reading| reading.factor == code && reading.statistic == statistic)
+    {
+        match reading.basis {
+            Basis::Standard => standard = standard.or(Some(reading)),
+            Basis::Corrected => zs = zs.or(Some(reading)),
+            Basis::Raw => {}
+        }
+    }
+    let wants_corrected = basis == Basis::Corrected;
+    let chosen = if wants_corrected { zs.or(standard) } else { standard }?;
+    let fit = |reading: &Reading| match reading.flag {
+        Flag::Normal => Ok(()),
+        Flag::Missing if ctx.settings.window.missing_flag_is_normal => Ok(()),
+        flag => Err(Why::Flag(flag)),
+    };
+    let sentinel = wants_corrected
+        && report
+            .complaints
+            .iter()
+            .any(|complaint| complaint.code == ComplaintCode::Sentinel && complaint.factor.is_none_or(|of| of == code));
+    let number = |reading: &Reading| number::from_value(reading.value);
+    let value = match fit(chosen) {
+        Err(why) => Err(why),
+        Ok(()) if sentinel => Err(Why::NoCorrection),
+        Ok(()) => number(chosen).ok_or(Why::Unreadable),
+    };
+    let of_instrument = standard.unwrap_or(chosen);
+    Some(Given {
+        value,
+        judged: !wants_corrected || zs.is_some(),
+        measured: fit(of_instrument).ok().and_then(|()| number(of_instrument)),
+        digits: chosen.value.decimal().map_or(number::SCALE, |decimal| decimal.scale),
+    })
+}
+
+fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
+    take_flow(outlet, report, Statistic::Mean, place);
+    let (hour, first) = (place.minute.div_euclid(60), place.minute.rem_euclid(60));
+    let last = (first + i64::from(place.covers)).min(60);
+    let mut changed = 0_u64;
+    for (i, factor) in plan.factors.iter().enumerate() {
+        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Mean) else {
+            continue;
+        };
+        let slot = match given.value {
+            Ok(value) => Slot::Value {
+                value,
+                judged: given.judged,
+                from: Made::Packet,
+            },
+            Err(why) => Slot::Excluded {
+                why,
+                from: Made::Packet,
+            },
+        };
+        let store = outlet.factors[i].minutes.get_or_insert_with(MinuteStore::new);
+        let puts = (first..last).map(|minute| store.put(hour, usize::try_from(minute).unwrap_or(0), slot, place.rank));
+        let change = puts.max_by_key(|&change| weight(change)).unwrap_or(Change::Same);
+        ctx.count(change);
+        if matches!(change, Change::New | Change::Revised) {
+            changed |= 1 << i;
+        }
+        if change == Change::New && place.current {
+            let (start, end) = (place.minute, place.minute + i64::from(place.covers));
+            let seen = Seen {
+                value: given.measured,
+                start,
+                end,
+                flow: outlet.flow,
+            };
+            constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
+        }
+    }
+    after_minutes(ctx, outlet, plan, place, changed, MINUTES);
+}
+
+/// The rules that look at running data, for the factors that changed; hours judged already are noted for revision.
+/// Minutes of the hour from `limit` on are not complete yet.
+fn after_minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, place: Place, changed: u64, limit: u8) {
+    let hour = place.minute.div_euclid(60);
+    for i in (0..plan.factors.len()).filter(|&i| changed >> i & 1 == 1) {
+        outlet.touched(ctx, plan, i, hour);
+        if place.current && span_of(hour).end > ctx.now {
+            near(ctx, outlet, plan, i, hour, limit);
+        }
+    }
+}
+
+/// Feeds the newest minutes to the noise and looks at the running hour.
+fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, place: usize, hour: i64, limit: u8) {
+    let factor = &plan.factors[place];
+    if factor.limits.is_empty() {
+        return;
+    }
+    let marked = outlet.marks.of_hour(factor.code, hour).any();
+    let scan = outlet.minutes(plan, place).scan(hour, marked, limit);
+    let end = hour * 60 + i64::from(scan.end);
+    let series = &mut outlet.factors[place].series;
+    let (Some(last), true) = (scan.last, end > series.noise.end()) else {
+        return;
+    };
+    let step = u8::try_from(end - series.noise.end().max(hour * 60))
+        .unwrap_or(60)
+        .clamp(1, 60);
+    series.noise.take(number::to_f64(last), end, step);
+    let since = scan.end.saturating_sub(step);
+    near_hour::look(
+        ctx,
+        Running {
+            plan,
+            factor,
+            scan,
+            hour,
+            since,
+        },
+        series,
+    );
+}
+
+fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
+    take_flow(outlet, report, Statistic::Sample, place);
+    let by_samples = outlet
+        .devices
+        .iter()
+        .all(|device| device.mn != report.origin.mn || device.hour_end.is_none());
+    let mut changed = 0_u64;
+    for (i, factor) in plan.factors.iter().enumerate() {
+        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Sample) else {
+            continue;
+        };
+        let sample = Sample {
+            at: report.times.measured_at,
+            value: given.value,
+            digits: given.digits,
+            judged: given.judged,
+        };
+        let slot = match outlet.factors[i].series.samples.take(sample) {
+            Taken::Repeat => {
+                ctx.counts.repeats += 1;
+                continue;
+            }
+            Taken::Minute(slot) | Taken::Alone(slot) => slot,
+        };
+        let change = put_sample(outlet, i, place, slot);
+        ctx.count(change);
+        if matches!(change, Change::New | Change::Revised) {
+            changed |= 1 << i;
+        }
+        if by_samples && place.current && change == Change::New {
+            let (start, end) = (place.minute, place.minute + i64::from(place.covers));
+            let seen = Seen {
+                value: given.measured,
+                start,
+                end,
+                flow: outlet.flow,
+            };
+            constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
+        }
+    }
+    // More samples of this minute may come: it is looked at when the next one begins.
+    let minute = u8::try_from(place.minute.rem_euclid(60)).unwrap_or(0);
+    let limit = if place.covers > 1 {
+        minute + place.covers
+    } else {
+        minute
+    };
+    after_minutes(ctx, outlet, plan, place, changed, limit);
+}
+
+/// Puts what samples make of a minute (and of the minutes until the next sample is due) into the store. A minute that
+/// has a mean of samples is replaced by the newer mean.
+fn put_sample(outlet: &mut Outlet, i: usize, place: Place, slot: Slot) -> Change {
+    let (hour, first) = (place.minute.div_euclid(60), place.minute.rem_euclid(60));
+    let last = (first + i64::from(place.covers)).min(60);
+    let store = outlet.factors[i].minutes.get_or_insert_with(MinuteStore::new);
+    let puts = (first..last).map(|minute| store.put(hour, usize::try_from(minute).unwrap_or(0), slot, place.rank));
+    puts.max_by_key(|&change| weight(change)).unwrap_or(Change::Same)
+}
+
+fn hour(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, rank: u8) {
+    let hour = report.times.measured_at.0.div_euclid(HOUR_MS);
+    let mut changed = 0_u64;
+    for (i, factor) in plan.factors.iter().enumerate() {
+        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Mean) else {
+            continue;
+        };
+        let new = DeviceHour {
+            value: Short::new(given.value.unwrap_or(0)),
+            why: why_number(given.value),
+            to_correct: !given.judged,
+            rank,
+        };
+        let ring = &mut outlet.factors[i].series.hours;
+        let old = ring.device(hour);
+        if ring.put_device(hour, new) {
+            changed |= 1 << i;
+            ctx.count(if old.is_some() { Change::Revised } else { Change::New });
+        } else {
+            ctx.count(match (ring.reaches(hour), old == Some(new)) {
+                (false, _) => Change::TooOld,
+                (true, true) => Change::Same,
+                (true, false) => Change::Outranked,
+            });
+        }
+    }
+    let oxygen_changed = plan.oxygen.is_some_and(|place| changed >> place & 1 == 1);
+    for (i, factor) in plan.factors.iter().enumerate() {
+        if changed >> i & 1 == 1 || (oxygen_changed && factor.reference_o2.is_some()) {
+            outlet.revise(ctx, plan, i, hour);
+        }
+    }
+}
+
+/// Keeps the newest gas flow of the outlet.
+fn take_flow(outlet: &mut Outlet, report: &Report, statistic: Statistic, place: Place) {
+    if place.minute < outlet.flow_minute {
+        return;
+    }
+    for code in FLOWS {
+        let flows = |reading: &&Reading| reading.factor.as_str() == code && reading.statistic == statistic;
+        let reading = report
+            .readings
+            .iter()
+            .filter(flows)
+            .find(|reading| reading.flag == Flag::Normal);
+        if let Some(value) = reading.and_then(|reading| number::from_value(reading.value)) {
+            (outlet.flow, outlet.flow_minute) = (Some(number::to_f64(value)), place.minute);
+            return;
+        }
+    }
+}
+
+/// Of several minutes of one packet, the change that matters most.
+fn weight(change: Change) -> u8 {
+    match change {
+        Change::TooOld => 0,
+        Change::Same => 1,
+        Change::Outranked => 2,
+        Change::New => 3,
+        Change::Revised => 4,
+    }
+}

@@ -1,0 +1,142 @@
+//! The judge's section of the configuration. It has no defaults here: they all live once, in `deploy/default.toml`.
+//!
+//! Every number is a project choice unless its line names a source; values no standard fixes, or that were not at hand
+//! in the standard's own text, are settings for that reason.
+
+use plume_schemas::ids::{ContentId, FactorCode};
+use serde::Deserialize;
+
+/// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
+pub const RULES_VERSION: u32 = 1;
+
+/// `[detect]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The judge's clock.
+    pub clock: ClockSettings,
+    /// Windows, their validity and their panes.
+    pub window: WindowSettings,
+    /// NEAR: the warning before the exceedance.
+    pub near: NearSettings,
+    /// EXCEED: when an exceedance is over.
+    pub exceed: ExceedSettings,
+    /// CONST: a value that does not move.
+    pub constant: ConstantSettings,
+    /// MISS: nothing comes.
+    pub miss: MissSettings,
+}
+
+/// `[detect.clock]`: what counts as now (D2).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSettings {
+    /// An ingest further ahead of the others than this does not move the clock.
+    pub ingest_ahead_ms: i64,
+    /// An ingest that missed this many Ticks is gone.
+    pub missed_ticks: u32,
+    /// After a reported step of an ingest's clock, this many agreeing Ticks make it count again.
+    pub agreeing_ticks: u32,
+    /// A gap between Ticks longer than this is the platform's fault: silence in it is nobody else's.
+    pub platform_gap_ms: i64,
+}
+
+/// `[detect.window]`: hours and days.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSettings {
+    /// How long after its end a window waits for the device's own value (D12).
+    pub grace_s: i64,
+    /// How much longer it waits for a source that still delivers data of the window.
+    pub source_lag_s: i64,
+    /// Covered valid minutes an hour needs. HJ 212-2017 D.2 (24).
+    pub valid_minutes: u8,
+    /// Data stamped further ahead of the clock than this is not judged.
+    pub future_s: i64,
+    /// A window judged or revised this long after its end is late: recorded, but never a "now" alert.
+    pub late_after_s: i64,
+    /// Changes to a window that is already judged are collected this long before it is judged again.
+    pub settle_s: i64,
+    /// A reading without any flag counts as normal.
+    pub missing_flag_is_normal: bool,
+    /// Judge waste water too (factors whose code begins with `w`).
+    pub water: bool,
+    /// Hour of the next day until which a day's data can be marked.
+    pub mark_deadline_hour: u8,
+}
+
+/// `[detect.near]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearSettings {
+    /// Probability of exceeding from which it is a notice.
+    pub notice: f64,
+    /// … from which it wants attention.
+    pub attention: f64,
+    /// … from which it is urgent.
+    pub urgent: f64,
+    /// A level is left only below its threshold minus this.
+    pub hysteresis: f64,
+    /// A level must hold this long before it is said.
+    pub rise_s: i64,
+    /// A lower level must hold this long before it is believed.
+    pub fall_s: i64,
+    /// Valid minutes of the hour before anything is said.
+    pub min_minutes: u8,
+    /// Minutes of this outlet's own past before its noise is known well enough.
+    pub min_history: u16,
+    /// Least standard deviation of one minute, in percent of the limit, whatever the past says.
+    pub min_sd_pct: f64,
+}
+
+/// `[detect.exceed]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExceedSettings {
+    /// One hour at or below this share of the limit ends the case.
+    pub clear_ratio: f64,
+    /// So many hours at or below the limit end it too.
+    pub clear_hours: u8,
+    /// Exceed ratio from which a case becomes graver.
+    pub grave_ratio: f64,
+}
+
+/// `[detect.constant]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConstantSettings {
+    /// Minutes of one and the same value.
+    pub equal_minutes: u16,
+    /// Fewest packets among them, so that one long packet is not taken for a stuck analyser.
+    pub min_packets: u16,
+    /// Minutes within a narrow range.
+    pub range_minutes: u16,
+    /// How narrow, in percent of the measuring range; 0 switches this part off.
+    pub range_pct_fs: f64,
+    /// Below this share of the measuring range a narrow range is normal for a clean stack.
+    pub range_floor_pct_fs: f64,
+    /// Minutes of movement that end it.
+    pub clear_minutes: u16,
+    /// Factors whose value may stand still.
+    pub exempt: Vec<FactorCode>,
+}
+
+/// `[detect.miss]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissSettings {
+    /// No minute or finer data for so long.
+    pub minute_gap_s: i64,
+    /// No hour packet for so long after its hour's end, from a device that sends them.
+    pub hour_gap_s: i64,
+    /// Nothing at all for so long.
+    pub offline_s: i64,
+}
+
+impl Settings {
+    /// Identifies what this judge would say: the version of its rules and every setting. A checkpoint of another is
+    /// not read.
+    pub fn rules_hash(&self) -> ContentId {
+        ContentId::of(&[&RULES_VERSION.to_le_bytes(), format!("{self:?}").as_bytes()])
+    }
+}

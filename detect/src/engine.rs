@@ -1,0 +1,371 @@
+//! The engine: one partition of the log in, judgements and events out.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use plume_schemas::entry::{Entry, EntryBody};
+use plume_schemas::ids::OutletId;
+use plume_schemas::registry::Registry;
+use plume_schemas::time::Time;
+use plume_schemas::wire::{decode_entry, encode_entry};
+
+use crate::apply;
+use crate::clock::JudgeClock;
+use crate::config::Settings;
+use crate::minutes::Change;
+use crate::out::{Emitter, Out};
+use crate::outlet::Outlet;
+use crate::plan::Plan;
+use crate::state::{Header, Persist, Reader, RestoreError, persist};
+
+/// Which partition an engine judges. Only outlets whose key leads there are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    /// 0 to `count - 1`.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// What an engine left out or took notice of, since it began; for metrics. Part of the state, so a restart counts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Values stamped too far ahead, not judged.
+    pub future: u64,
+    /// Values older than the minute store reaches: matter for recomputation.
+    pub too_old: u64,
+    /// Values that were there already, digit by digit.
+    pub repeats: u64,
+    /// Values that replaced a different one.
+    pub revisions: u64,
+    /// Values that something of higher standing had said already.
+    pub outranked: u64,
+    /// Records about outlets that the registry does not have.
+    pub unregistered: u64,
+}
+persist!(Counts {
+    future,
+    too_old,
+    repeats,
+    revisions,
+    outranked,
+    unregistered
+});
+
+/// What rules may see and write while one entry is worked on.
+#[derive(Debug)]
+pub(crate) struct Ctx<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) clock: &'a JudgeClock,
+    pub(crate) now: Time,
+    pub(crate) emit: Emitter<'a>,
+    pub(crate) counts: &'a mut Counts,
+}
+
+impl Ctx<'_> {
+    /// True for a window that ended too long ago to alert anybody now.
+    pub(crate) fn is_late(&self, end: Time) -> bool {
+        self.now.since(end) > self.settings.window.late_after_s * 1_000
+    }
+
+    pub(crate) fn count(&mut self, change: Change) {
+        match change {
+            Change::New => {}
+            Change::Same => self.counts.repeats += 1,
+            Change::Revised => self.counts.revisions += 1,
+            Change::Outranked => self.counts.outranked += 1,
+            Change::TooOld => self.counts.too_old += 1,
+        }
+    }
+}
+
+/// The judge of one partition: a pure function of the entries it was given, in their order.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    partition: Partition,
+    clock: JudgeClock,
+    counts: Counts,
+    /// As last recorded; the plan is made from it.
+    registry: Registry,
+    plan: Plan,
+    /// Parallel to the plan's outlets, which are sorted by id.
+    outlets: Vec<Outlet>,
+    places: HashMap<OutletId, usize>,
+    /// When each outlet wants time to pass, soonest first; later moments are found out when the entry comes up.
+    due: BinaryHeap<Reverse<(Time, usize)>>,
+    /// Earliest entry of each outlet in `due`.
+    scheduled: Vec<Time>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(settings: Settings, partition: Partition) -> Self {
+        Self {
+            settings,
+            partition,
+            clock: JudgeClock::default(),
+            counts: Counts::default(),
+            registry: Registry::default(),
+            plan: Plan::default(),
+            outlets: Vec::new(),
+            places: HashMap::new(),
+            due: BinaryHeap::new(),
+            scheduled: Vec::new(),
+        }
+    }
+
+    /// The judge's clock (D2); none before an ingest has spoken.
+    pub fn now(&self) -> Option<Time> {
+        self.clock.now()
+    }
+
+    /// What was left out or noticed so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Outlets of this partition in the registry.
+    pub fn outlet_count(&self) -> usize {
+        self.outlets.len()
+    }
+
+    /// Memory of all series: how many there are, bytes of hot cores, bytes of minute stores.
+    pub fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        for factor in self.outlets.iter().flat_map(|outlet| &outlet.factors) {
+            memory.series += 1;
+            memory.hot_core_bytes += size_of_val(&factor.series);
+            memory.minute_store_bytes += factor.minutes.as_ref().map_or(0, crate::minutes::MinuteStore::bytes);
+        }
+        memory
+    }
+
+    /// Takes one entry: first time passes up to it, then it counts. What follows is appended to `out`.
+    pub fn step(&mut self, entry: &Entry, out: &mut Out) {
+        self.clock.observe(&entry.body, &self.settings.clock);
+        let mut ordinal = 0;
+        if let Some(now) = self.clock.now() {
+            self.pass_time(entry, now, out, &mut ordinal);
+        }
+        match &entry.body {
+            EntryBody::Report(report) => {
+                self.at_outlet(report.outlet, entry, out, &mut ordinal, |ctx, outlet, plan| {
+                    apply::report(ctx, outlet, plan, report);
+                });
+            }
+            EntryBody::Presence(presence) => {
+                self.at_outlet(presence.outlet, entry, out, &mut ordinal, |_, outlet, _| {
+                    outlet.presence(presence);
+                });
+            }
+            EntryBody::Mark(mark) => {
+                self.at_outlet(mark.outlet, entry, out, &mut ordinal, |ctx, outlet, plan| {
+                    outlet.mark(ctx, plan, mark);
+                });
+            }
+            EntryBody::Registry(registry) => self.registry(registry, entry, out, &mut ordinal),
+            EntryBody::Tick(_) | EntryBody::ClockStep(_) => {}
+        }
+    }
+
+    fn pass_time(&mut self, entry: &Entry, now: Time, out: &mut Out, ordinal: &mut u32) {
+        while let Some(&Reverse((at, place))) = self.due.peek() {
+            if at > now {
+                return;
+            }
+            self.due.pop();
+            if self.scheduled.get(place) == Some(&at) {
+                self.scheduled[place] = Time(i64::MAX);
+                self.with(place, entry, out, ordinal, |ctx, outlet, plan| {
+                    outlet.pass_time(ctx, plan);
+                });
+            }
+        }
+    }
+
+    fn at_outlet(
+        &mut self,
+        id: OutletId,
+        entry: &Entry,
+        out: &mut Out,
+        ordinal: &mut u32,
+        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &crate::plan::OutletPlan),
+    ) {
+        match self.places.get(&id) {
+            Some(&place) => self.with(place, entry, out, ordinal, act),
+            None => self.counts.unregistered += 1,
+        }
+    }
+
+    /// Lets `act` work on one outlet, then notes when the outlet wants time to pass.
+    fn with(
+        &mut self,
+        place: usize,
+        entry: &Entry,
+        out: &mut Out,
+        ordinal: &mut u32,
+        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &crate::plan::OutletPlan),
+    ) {
+        let (Some(outlet), Some(plan), Some(now)) = (
+            self.outlets.get_mut(place),
+            self.plan.outlets.get(place),
+            self.clock.now(),
+        ) else {
+            return;
+        };
+        outlet.wake(now);
+        let mut ctx = Ctx {
+            settings: &self.settings,
+            clock: &self.clock,
+            now,
+            emit: Emitter {
+                out,
+                cause: entry.at,
+                now,
+                ordinal: *ordinal,
+            },
+            counts: &mut self.counts,
+        };
+        act(&mut ctx, outlet, plan);
+        let due = outlet.due(&ctx, plan);
+        *ordinal = ctx.emit.ordinal;
+        self.schedule(place, due);
+    }
+
+    fn schedule(&mut self, place: usize, due: Time) {
+        if due < self.scheduled[place] {
+            self.scheduled[place] = due;
+            self.due.push(Reverse((due, place)));
+        }
+    }
+
+    /// A new revision of the registry: state follows its outlets, and hours judged before are judged by it.
+    fn registry(&mut self, registry: &Registry, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
+        if *registry == self.registry && !self.plan.outlets.is_empty() {
+            return;
+        }
+        self.registry = registry.clone();
+        let plan = Plan::new(registry, self.partition.index, self.partition.count);
+        let old_plan = std::mem::replace(&mut self.plan, plan);
+        let mut old: HashMap<OutletId, (Outlet, crate::plan::OutletPlan)> = old_plan
+            .outlets
+            .into_iter()
+            .zip(std::mem::take(&mut self.outlets))
+            .map(|(plan, outlet)| (plan.id, (outlet, plan)))
+            .collect();
+        let mut changed = Vec::new();
+        for (place, plan) in self.plan.outlets.iter().enumerate() {
+            let (mut outlet, before) = match old.remove(&plan.id) {
+                Some((outlet, before)) => (outlet, Some(before)),
+                None => (Outlet::new(), None),
+            };
+            outlet.fit(plan);
+            if before.is_some_and(|before| before != *plan) {
+                changed.push(place);
+            }
+            self.outlets.push(outlet);
+        }
+        self.index();
+        for place in 0..self.outlets.len() {
+            let revise = changed.contains(&place);
+            self.with(place, entry, out, ordinal, |ctx, outlet, plan| {
+                if revise {
+                    outlet.revise_all(ctx, plan);
+                }
+            });
+        }
+    }
+
+    /// Rebuilds what is derived from the plan.
+    fn index(&mut self) {
+        self.places = self
+            .plan
+            .outlets
+            .iter()
+            .enumerate()
+            .map(|(place, plan)| (plan.id, place))
+            .collect();
+        self.due.clear();
+        self.scheduled = vec![Time(i64::MAX); self.outlets.len()];
+        if let Some(now) = self.clock.now() {
+            for place in 0..self.outlets.len() {
+                self.schedule(place, now);
+            }
+        }
+    }
+
+    /// The whole state as bytes: format and rules in front, the registry, then every outlet.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        let Partition { index, count } = self.partition;
+        Header {
+            rules: self.settings.rules_hash(),
+            index,
+            count,
+        }
+        .save(&mut to);
+        self.clock.save(&mut to);
+        self.counts.save(&mut to);
+        let registry = encode_entry(&EntryBody::Registry(Box::new(self.registry.clone())));
+        (registry.len() as u64).save(&mut to);
+        to.extend_from_slice(&registry);
+        self.outlets.save(&mut to);
+        self.scheduled.save(&mut to);
+        to
+    }
+
+    /// An engine from a checkpoint written under the same rules and settings. Any error means: begin empty, read the
+    /// log.
+    pub fn restore(bytes: &[u8], settings: &Settings) -> Result<Self, RestoreError> {
+        let mut from = Reader::new(bytes);
+        let header = Header::load(&mut from, settings.rules_hash())?;
+        let mut engine = Self::new(
+            settings.clone(),
+            Partition {
+                index: header.index,
+                count: header.count,
+            },
+        );
+        engine.clock = JudgeClock::load(&mut from)?;
+        engine.counts = Counts::load(&mut from)?;
+        let len = usize::try_from(u64::load(&mut from)?).unwrap_or(usize::MAX);
+        let registry = decode_entry(from.take(len, "registry")?).map_err(|_| from.damaged("a registry"))?;
+        let EntryBody::Registry(registry) = registry else {
+            return Err(from.damaged("a registry"));
+        };
+        engine.plan = Plan::new(&registry, header.index, header.count);
+        engine.registry = *registry;
+        engine.outlets = Vec::load(&mut from)?;
+        let scheduled: Vec<Time> = Vec::load(&mut from)?;
+        from.end()?;
+        let fits = |(plan, outlet): (&crate::plan::OutletPlan, &Outlet)| {
+            plan.factors
+                .iter()
+                .map(|factor| factor.code)
+                .eq(outlet.factors.iter().map(|factor| factor.code))
+        };
+        let same = engine.plan.outlets.len() == engine.outlets.len() && scheduled.len() == engine.outlets.len();
+        if !same || !engine.plan.outlets.iter().zip(&engine.outlets).all(fits) {
+            return Err(from.damaged("the outlets of its registry"));
+        }
+        engine.index();
+        engine.due.clear();
+        for (place, &at) in scheduled.iter().enumerate() {
+            engine.scheduled[place] = Time(i64::MAX);
+            engine.schedule(place, at);
+        }
+        Ok(engine)
+    }
+}
+
+/// Memory of an engine's series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// (outlet, factor) pairs.
+    pub series: usize,
+    /// Bytes of their hot cores.
+    pub hot_core_bytes: usize,
+    /// Bytes of their minute stores.
+    pub minute_store_bytes: usize,
+}

@@ -1,0 +1,240 @@
+//! The registry made ready for judging: the outlets of this partition, sorted by id, with everything a rule asks about
+//! resolved once. A plan is derived, never saved: a checkpoint keeps the registry and plans again.
+
+use plume_schemas::decimal::Decimal;
+use plume_schemas::ids::{FactorCode, Inline, Mn, OutletId};
+use plume_schemas::partition::partition_of;
+use plume_schemas::reading::Basis;
+use plume_schemas::registry::{
+    FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork, Validity,
+};
+use plume_schemas::time::Time;
+
+use crate::number;
+
+/// Oxygen content of the gas (HJ 212-2017 annex B).
+pub(crate) const OXYGEN: &str = "a19001";
+/// Factors that show whether gas flows: exhaust flow and velocity. Their last value is kept per outlet.
+pub(crate) const FLOWS: [&str; 2] = ["a00000", "a01011"];
+/// Factors judged per outlet. A stack has a dozen; the bound keeps state in proportion to what a permit can list.
+pub(crate) const MAX_FACTORS: usize = 64;
+
+/// What this judge knows of the world.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Plan {
+    pub(crate) outlets: Vec<OutletPlan>,
+}
+
+/// One outlet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OutletPlan {
+    pub(crate) id: OutletId,
+    pub(crate) validity: Validity,
+    pub(crate) trial_until: Option<Time>,
+    pub(crate) stop_work: Vec<Validity>,
+    pub(crate) sources: Vec<SourcePlan>,
+    pub(crate) factors: Vec<FactorPlan>,
+    /// Place of the oxygen among the factors.
+    pub(crate) oxygen: Option<usize>,
+}
+
+/// One device of an outlet. The first of several rows is the one that counts where both report the same.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SourcePlan {
+    pub(crate) mn: Mn,
+    pub(crate) validity: Validity,
+    pub(crate) minute_interval: u8,
+    pub(crate) realtime_interval_s: u32,
+}
+
+/// One factor.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FactorPlan {
+    pub(crate) code: FactorCode,
+    /// Which value is judged.
+    pub(crate) basis: Basis,
+    /// Reference oxygen, millionths of a percent.
+    pub(crate) reference_o2: Option<i64>,
+    /// Upper and lower end of the measuring range, millionths.
+    pub(crate) range: Option<(i64, i64)>,
+    pub(crate) limits: Vec<LimitPlan>,
+}
+
+/// One limit on a mean concentration.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LimitPlan {
+    pub(crate) window: LimitWindow,
+    /// Millionths of the factor's unit.
+    pub(crate) value: i64,
+    /// As the permit writes it.
+    pub(crate) typed: Decimal,
+    /// Source and clause, for the evidence.
+    pub(crate) source: Inline<63>,
+    pub(crate) validity: Validity,
+}
+
+impl Plan {
+    /// Plans the outlets of partition `index` of `count`. Of two rows with one id the first counts.
+    pub(crate) fn new(registry: &Registry, index: u32, count: u32) -> Self {
+        let mut outlets: Vec<OutletPlan> = registry
+            .outlets
+            .iter()
+            .filter(|outlet| partition_of(outlet.id, count) == index)
+            .map(|outlet| OutletPlan::new(outlet, &registry.sources))
+            .collect();
+        outlets.sort_by_key(|outlet| outlet.id);
+        outlets.dedup_by_key(|outlet| outlet.id);
+        Self { outlets }
+    }
+}
+
+impl OutletPlan {
+    fn new(outlet: &Outlet, sources: &[Source]) -> Self {
+        let mut factors: Vec<FactorPlan> = Vec::new();
+        for setup in outlet.factors.iter().take(MAX_FACTORS - 1) {
+            if !factors.iter().any(|known| known.code == setup.code) {
+                factors.push(FactorPlan::new(setup));
+            }
+        }
+        // Correction needs the oxygen, whether or not somebody listed it.
+        let corrects = factors.iter().any(|factor| factor.reference_o2.is_some());
+        if let (true, Ok(code)) = (corrects, FactorCode::new(OXYGEN))
+            && !factors.iter().any(|factor| factor.code == code)
+        {
+            factors.push(FactorPlan::bare(code));
+        }
+        factors.sort_by_key(|factor| factor.code);
+        let sources = sources
+            .iter()
+            .filter(|source| source.outlet == outlet.id)
+            .map(SourcePlan::new);
+        Self {
+            id: outlet.id,
+            validity: outlet.validity(),
+            trial_until: outlet.trial_until,
+            stop_work: outlet
+                .stop_work
+                .iter()
+                .filter(|filed| filed.approved)
+                .map(StopWork::validity)
+                .collect(),
+            sources: sources.collect(),
+            oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
+            factors,
+        }
+    }
+
+    /// Rank and row of a device at a moment; lower ranks count first. Devices the registry does not (yet) know come
+    /// last.
+    pub(crate) fn source(&self, mn: Mn, at: Time) -> (u8, Option<&SourcePlan>) {
+        let place = self
+            .sources
+            .iter()
+            .position(|source| source.mn == mn && source.validity.covers(at))
+            .or_else(|| self.sources.iter().position(|source| source.mn == mn));
+        match place {
+            Some(place) => (
+                u8::try_from(place).unwrap_or(LAST_RANK).min(LAST_RANK),
+                self.sources.get(place),
+            ),
+            None => (LAST_RANK, None),
+        }
+    }
+
+    /// True where filed and approved stop-work covers the moment.
+    pub(crate) fn stopped_at(&self, at: Time) -> bool {
+        self.stop_work.iter().any(|period| period.covers(at))
+    }
+}
+
+/// Rank of the least trusted device; ranks fit four bits of an hour's note.
+pub(crate) const LAST_RANK: u8 = 13;
+
+impl SourcePlan {
+    fn new(source: &Source) -> Self {
+        // Intervals of the standard divide the hour (HJ 212-2017 table 5); anything else is read as one minute.
+        let interval = source
+            .minute_interval_min
+            .filter(|&minutes| minutes > 0 && 60 % minutes == 0)
+            .unwrap_or(1);
+        Self {
+            mn: source.mn,
+            validity: source.validity(),
+            minute_interval: interval,
+            realtime_interval_s: source.realtime_interval_s.unwrap_or(60),
+        }
+    }
+}
+
+impl FactorPlan {
+    fn bare(code: FactorCode) -> Self {
+        Self {
+            code,
+            basis: Basis::Standard,
+            reference_o2: None,
+            range: None,
+            limits: Vec::new(),
+        }
+    }
+
+    fn new(setup: &FactorSetup) -> Self {
+        let reference_o2 = setup.reference_o2_pct.and_then(number::from_decimal);
+        let high = setup.range_high.and_then(number::from_decimal);
+        let low = setup.range_low.and_then(number::from_decimal).unwrap_or(0);
+        let limits = setup
+            .limits
+            .iter()
+            .filter(|limit| limit.basis == LimitBasis::Concentration);
+        Self {
+            code: setup.code,
+            basis: if reference_o2.is_some() {
+                Basis::Corrected
+            } else {
+                Basis::Standard
+            },
+            reference_o2,
+            range: high.filter(|&high| high > low).map(|high| (low, high)),
+            limits: limits.filter_map(LimitPlan::new).collect(),
+        }
+    }
+
+    /// The limit in force at `at`, the strictest of several.
+    pub(crate) fn limit(&self, window: LimitWindow, at: Time) -> Option<&LimitPlan> {
+        let in_force = self
+            .limits
+            .iter()
+            .filter(|limit| limit.window == window && limit.validity.covers(at));
+        in_force.min_by_key(|limit| limit.value)
+    }
+
+    /// True when any limit on that mean is listed, in force or not.
+    pub(crate) fn has_limit(&self, window: LimitWindow) -> bool {
+        self.limits.iter().any(|limit| limit.window == window)
+    }
+
+    /// True for waste water, whose codes begin with `w` (HJ 212-2017 annex B).
+    pub(crate) fn is_water(&self) -> bool {
+        self.code.as_str().starts_with('w')
+    }
+}
+
+impl LimitPlan {
+    fn new(limit: &Limit) -> Option<Self> {
+        Some(Self {
+            window: limit.window,
+            value: number::from_decimal(limit.value)?,
+            typed: limit.value,
+            source: joined(&limit.source, &limit.clause),
+            validity: limit.validity(),
+        })
+    }
+}
+
+/// Source and clause in one short text, cut between characters where it is too long.
+fn joined(source: &str, clause: &str) -> Inline<63> {
+    let mut text = format!("{source} {clause}").trim().to_owned();
+    while text.len() > 63 {
+        text.pop();
+    }
+    Inline::new(&text).unwrap_or_default()
+}

@@ -1,0 +1,188 @@
+//! MISS
+//!
+//! What: an outlet from which nothing comes: no minute or finer data (提示), no hour packet though its hour is long
+//! over (关注), or
+//! nothing at all (紧急).
+//! What-zh: 排放口数据缺失：无分钟或更细数据（提示）；小时结束后久无小时数据（关注）；完全无数据（紧急）。
+//! Why: what does not come cannot be judged, and hours that are lost count against the outlet.
+//! Why-zh: 数据缺失则无法判定，且影响有效传输率。
+//! Fooled by: a device that sends only on change; a line that is down for everyone (that is one case, COMMON_CAUSE).
+//! Fooled-zh: 仅在变化时上传的设备；整条线路故障（合并为一件“平台或线路故障”）。
+//! Parameter: miss.minute_gap_s | s | 1800 | 120..86400 | no minute or finer data for so long
+//! Parameter: miss.hour_gap_s | s | 3600 | 300..86400 | no hour packet for so long after its hour's end
+//! Parameter: miss.offline_s | s | 14400 | 600..604800 | nothing at all for so long
+//! Order: arrival
+//! Source: project choice (detection notes, table of default rules). Silence is measured on the judge's clock and
+//! never counts
+//! time in which plume itself was not listening.
+
+use plume_schemas::ids::Mn;
+use plume_schemas::judgement::{FactKey, Pane, Verdict};
+use plume_schemas::rule::{RuleCode, Severity};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
+
+use crate::config::MissSettings;
+use crate::engine::Ctx;
+use crate::hold::Hold;
+use crate::out::{Facts, Say, Subject};
+use crate::plan::OutletPlan;
+use crate::state::persist;
+
+/// What was last heard of one device of an outlet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Device {
+    pub(crate) mn: Mn,
+    /// When anything came.
+    pub(crate) heard: Option<Time>,
+    /// When current minute or finer data came.
+    pub(crate) minutes_heard: Option<Time>,
+    /// End of the newest hour for which an hour packet came.
+    pub(crate) hour_end: Option<Time>,
+    /// How far its data have come, in time of measuring: its watermark.
+    pub(crate) progress: Time,
+    /// Its packets wait in a spool of ours: silence is not its own.
+    pub(crate) spooling: bool,
+}
+persist!(Device {
+    mn,
+    heard,
+    minutes_heard,
+    hour_end,
+    progress,
+    spooling
+});
+
+impl Device {
+    pub(crate) fn new(mn: Mn) -> Self {
+        Self {
+            mn,
+            heard: None,
+            minutes_heard: None,
+            hour_end: None,
+            progress: Time(i64::MIN),
+            spooling: false,
+        }
+    }
+}
+
+/// The silence of a device: how grave, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Silence {
+    level: u8,
+    since: Time,
+    threshold_s: i64,
+    what: &'static str,
+    mn: Mn,
+}
+
+/// The times at which a device's silence becomes graver, gravest first.
+fn thresholds(
+    plan: &OutletPlan,
+    device: &Device,
+    listening_since: Time,
+    settings: &MissSettings,
+) -> [Option<(Time, Silence)>; 3] {
+    let interval_s = plan
+        .source(device.mn, listening_since)
+        .1
+        .map_or(60, |row| i64::from(row.minute_interval) * 60);
+    let from = |heard: Option<Time>| heard.unwrap_or(listening_since).max(listening_since);
+    let silence = |severity: Severity, since: Time, threshold_s: i64, what| {
+        let silence = Silence {
+            level: severity.number(),
+            since,
+            threshold_s,
+            what,
+            mn: device.mn,
+        };
+        (since.plus(threshold_s * 1_000), silence)
+    };
+    let hour = device.hour_end.map(|end| {
+        // The next hour packet is due when the hour after the last one ends.
+        let due = end.plus(HOUR_MS).max(listening_since);
+        silence(Severity::Attention, due, settings.hour_gap_s, "hour")
+    });
+    [
+        Some(silence(
+            Severity::Urgent,
+            from(device.heard),
+            settings.offline_s,
+            "offline",
+        )),
+        hour,
+        // A device that sends every 20 or 30 minutes is silent only when two of its packets are missing.
+        Some(silence(
+            Severity::Notice,
+            from(device.minutes_heard),
+            settings.minute_gap_s.max(2 * interval_s),
+            "minute",
+        )),
+    ]
+}
+
+/// When to look again: the next moment at which some silence becomes graver.
+pub(crate) fn next_look(
+    plan: &OutletPlan,
+    devices: &[Device],
+    listening_since: Time,
+    now: Time,
+    settings: &MissSettings,
+) -> Option<Time> {
+    let heard = devices.iter().filter(|device| !device.spooling);
+    let times = heard.flat_map(|device| thresholds(plan, device, listening_since, settings));
+    times.flatten().map(|(at, _)| at).filter(|&at| at > now).min()
+}
+
+/// Looks at the silence of an outlet's devices: the gravest counts.
+pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, devices: &[Device], hold: &mut Hold) {
+    let now = ctx.now;
+    let listening = ctx.clock.listening_since();
+    let in_force = |device: &&Device| {
+        let row = plan.source(device.mn, now).1;
+        row.is_some_and(|row| row.validity.covers(now)) && !device.spooling
+    };
+    let excused = plan.stopped_at(now) || !plan.validity.covers(now);
+    let silent = devices.iter().filter(in_force);
+    let silences = silent.flat_map(|device| thresholds(plan, device, listening, &ctx.settings.miss));
+    let gravest = silences
+        .flatten()
+        .filter(|&(at, _)| at <= now && !excused)
+        .map(|(_, silence)| silence)
+        .max_by_key(|silence| (silence.level, std::cmp::Reverse(silence.since)));
+    let before = hold.severity();
+    let edge = match gravest {
+        Some(silence) if silence.level >= hold.level => hold.raise(silence.level, now, silence.since),
+        // Less grave than before: data come again in part. The case stays until all of it is over.
+        Some(_) => None,
+        None => hold.end(),
+    };
+    let Some(edge) = edge else { return };
+    let mut facts = Facts::with_capacity(5);
+    let start = gravest.map_or(hold.first_window, |silence| silence.since);
+    if let Some(silence) = gravest {
+        facts
+            .text(FactKey::Name, silence.mn.as_str())
+            .text(FactKey::Reason, silence.what)
+            .int(FactKey::LastedMinutes, now.since(silence.since).div_euclid(MINUTE_MS))
+            .int(FactKey::Threshold, silence.threshold_s / 60);
+    } else {
+        facts.text(FactKey::Reason, if excused { "excused" } else { "data_again" });
+    }
+    facts.time(FactKey::Since, start);
+    let window = Span { start, end: now };
+    let say = Say {
+        pane: Pane::Early,
+        verdict: hold.severity().map_or(Verdict::Fine, Verdict::Breach),
+        previous: before.map(Verdict::Breach),
+        late: false,
+        evidence: facts.0,
+    };
+    let subject = Subject {
+        rule: RuleCode::Miss,
+        outlet: plan.id,
+        factor: None,
+        window,
+    };
+    let judgement = ctx.emit.say(subject, say);
+    ctx.emit.happen(hold.first_window, edge, false, judgement);
+}

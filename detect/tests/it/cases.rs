@@ -1,0 +1,68 @@
+//! Every folder of `tests/cases` is judged and compared with its snapshot, then judged again with a restart from a
+//! checkpoint before every single entry: what comes out must not differ.
+
+use std::path::{Path, PathBuf};
+
+use plume_detect::{Engine, Out, Partition, Settings};
+use plume_schemas::entry::Entry;
+
+use crate::{print, script};
+
+pub(crate) fn settings() -> Settings {
+    toml::from_str(include_str!("../settings.toml")).unwrap()
+}
+
+pub(crate) fn engine() -> Engine {
+    Engine::new(settings(), Partition { index: 0, count: 1 })
+}
+
+/// What each entry made the judge say.
+fn run(entries: &[Entry], mut before: impl FnMut(Engine) -> Engine) -> Vec<Out> {
+    let mut engine = engine();
+    let step = |entry| {
+        let mut out = Out::default();
+        let mut taken = before(std::mem::replace(&mut engine, self::engine()));
+        taken.step(entry, &mut out);
+        engine = taken;
+        out
+    };
+    entries.iter().map(step).collect()
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    assert!(folders.len() > 10, "case folders are missing");
+    folders
+}
+
+#[test]
+fn every_case_says_what_its_snapshot_says() {
+    for folder in folders() {
+        let entries = script::read(&folder);
+        let said: Vec<String> = run(&entries, |engine| engine).iter().flat_map(print::step).collect();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut beside = insta::Settings::clone_current();
+        beside.set_snapshot_path(&folder);
+        beside.set_prepend_module_to_snapshot(false);
+        beside.set_omit_expression(true);
+        beside.bind(|| insta::assert_snapshot!("expected", said.join("\n"), &name));
+    }
+}
+
+#[test]
+fn a_restart_before_any_entry_changes_nothing() {
+    for folder in folders() {
+        let entries = script::read(&folder);
+        let straight = run(&entries, |engine| engine);
+        let restarted = run(&entries, |engine| {
+            Engine::restore(&engine.checkpoint(), &settings()).unwrap()
+        });
+        assert_eq!(straight, restarted, "{}", folder.display());
+    }
+}

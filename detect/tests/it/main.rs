@@ -1,0 +1,7 @@
+//! The judge's tests: scripts in, judgements and events out.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+mod cases;
+mod print;
+mod script;
