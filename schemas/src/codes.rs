@@ -65,8 +65,8 @@ impl Codes {
         Self::from_csv(include_str!("../data/cn.csv"), include_str!("../data/st.csv"))
     }
 
-    /// Tables from CSV text with the columns of `data/cn.csv` and `data/st.csv`. Errors: another header, an unreadable cell, a
-    /// system twice.
+    /// Tables from CSV text with the columns of `data/cn.csv` and `data/st.csv`. Errors: another header, an
+    /// unreadable cell, a system twice.
     pub fn from_csv(cn: &str, st: &str) -> Result<Self, CatalogueError> {
         let mut codes = Self {
             commands: Vec::new(),
@@ -100,8 +100,8 @@ impl Codes {
         Ok(codes)
     }
 
-    /// The command of that number as this edition and direction name it; where the edition does not have it, as another one does.
-    /// The general name comes first where several kinds of data share a number (2011 and 2051).
+    /// The command of that number as this edition and direction name it; where the edition does not have it, as
+    /// another one does. The general name comes first where several kinds of data share a number (2011 and 2051).
     pub fn command(&self, cn: u16, dialect: Dialect, direction: Direction) -> Option<&Command> {
         let goes = |command: &&Command| {
             command.cn == cn

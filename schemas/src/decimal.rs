@@ -20,8 +20,8 @@ impl Decimal {
         (scale <= MAX_SCALE).then_some(Self { mantissa, scale })
     }
 
-    /// Parses `[+-]digits[.digits]`, with any leading zeros (`000.4` is in the field) and a bare `.5` or `5.`; no exponent, no
-    /// spaces. `None` for anything else, or where the digits do not fit an i64 or the scale is over 18.
+    /// Parses `[+-]digits[.digits]`, with any leading zeros (`000.4` is in the field) and a bare `.5` or `5.`; no
+    /// exponent, no spaces. `None` for anything else, or where the digits do not fit an i64 or the scale is over 18.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (negative, digits) = match text.split_first()? {
             (b'-', rest) => (true, rest),
@@ -66,7 +66,8 @@ impl Decimal {
         (self.mantissa % factor == 0).then(|| self.mantissa / factor)
     }
 
-    /// Rounds a float to `scale` digits, half to even (HJ 212-2025 clause 8, by implementations). `None` where it does not fit.
+    /// Rounds a float to `scale` digits, half to even (HJ 212-2025 clause 8, by implementations). `None` where it
+    /// does not fit.
     pub fn from_f64(value: f64, scale: u8) -> Option<Self> {
         if !value.is_finite() || scale > MAX_SCALE {
             return None;

@@ -1,7 +1,7 @@
 //! One record of the `reports` topic: what the judge and the archive read, in recorded order.
 //!
-//! Time is a record too: ingest appends its clock as [`Tick`]s and the coming and going of devices as [`Presence`], so that
-//! silence is data and the judge needs no clock of its own.
+//! Time is a record too: ingest appends its clock as [`Tick`]s and the coming and going of devices as [`Presence`],
+//! so that silence is data and the judge needs no clock of its own.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
-//! An event as other systems get it: a CloudEvents 1.0 envelope in JSON, its data described by `json/alert.schema.json`.
+//! An event as other systems get it: a CloudEvents 1.0 envelope in JSON, its data described by
+//! `json/alert.schema.json`.
 //!
-//! Codes are for programs and never change their meaning; the words beside them are for people, Chinese and English. Whoever sends
-//! these must keep the two streams apart: `data.stream.code == "lead"` is for named officers only.
+//! Codes are for programs and never change their meaning; the words beside them are for people, Chinese and English.
+//! Whoever sends these must keep the two streams apart: `data.stream.code == "lead"` is for named officers only.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,8 @@
 //! Factors (污染物与参数) by their codes: HJ 212-2017 annex B, the older codes of 2005 and the data types that 2025 changed.
 //!
-//! The table is `data/factors.csv`; each row says where it comes from (`status`: read in the standard, or second-hand). A new
-//! factor is one more row. Codes ending in `xx` or `x` are families, one code for each machine (`g10101`, `g10102`, …).
+//! The table is `data/factors.csv`; each row says where it comes from (`status`: read in the standard, or
+//! second-hand). A new factor is one more row. Codes ending in `xx` or `x` are families, one code for each machine
+//! (`g10101`, `g10102`, …).
 
 use std::collections::HashMap;
 
@@ -103,7 +104,8 @@ impl Format {
 /// One factor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
-    /// Its code: that of 2017 (or 2025), else of 2005 for two gases that 2017 dropped. `x` stands for a digit in families.
+    /// Its code: that of 2017 (or 2025), else of 2005 for two gases that 2017 dropped. `x` stands for a digit in
+    /// families.
     pub code: FactorCode,
     /// Its code in 2005.
     pub code_2005: Option<FactorCode>,
@@ -184,7 +186,8 @@ impl Catalogue {
         Self::from_csv(include_str!("../data/factors.csv"))
     }
 
-    /// A catalogue from CSV text with the columns of `data/factors.csv`. Errors: another header, an unreadable cell, a code twice.
+    /// A catalogue from CSV text with the columns of `data/factors.csv`. Errors: another header, an unreadable cell,
+    /// a code twice.
     pub fn from_csv(text: &str) -> Result<Self, CatalogueError> {
         let mut catalogue = Self {
             factors: Vec::new(),
@@ -233,8 +236,9 @@ impl Catalogue {
         self.factors.get(*self.by_2005.get(&code)?)
     }
 
-    /// The code plume keeps for what a device sent, and whether it is known: the 2017 code for one of 2005, the standard's case for
-    /// another case, the member's own code for a family. Both editions' codes may come in one packet. An unknown code stays as it is.
+    /// The code plume keeps for what a device sent, and whether it is known: the 2017 code for one of 2005, the
+    /// standard's case for another case, the member's own code for a family. Both editions' codes may come in one
+    /// packet. An unknown code stays as it is.
     pub fn canonical(&self, code: FactorCode) -> (FactorCode, bool) {
         if self.by_code.contains_key(&code) {
             return (code, true);
@@ -270,9 +274,10 @@ impl Catalogue {
         self.get(code)?.unit
     }
 
-    /// True for the value by which a device of 2025 says "the corrected value cannot be computed" (clause 8.1.1 d): the largest of
-    /// the factor's data type, either sign. Where the 2025 type is not known, that of 2017 stands in, for concentrations in gas
-    /// only; 9999.99, the standard's own example, counts for every concentration in gas. Of unknown factors nothing is one.
+    /// True for the value by which a device of 2025 says "the corrected value cannot be computed" (clause 8.1.1 d):
+    /// the largest of the factor's data type, either sign. Where the 2025 type is not known, that of 2017 stands in,
+    /// for concentrations in gas only; 9999.99, the standard's own example, counts for every concentration in gas. Of
+    /// unknown factors nothing is one.
     pub fn is_sentinel(&self, code: FactorCode, value: Decimal) -> bool {
         let Some(factor) = self.get(code) else { return false };
         let Some(magnitude) = value.mantissa.checked_abs() else {

@@ -1,7 +1,8 @@
 //! The formulas of HJ 212-2017 annex D.2, by their numbers there, in double precision.
 //!
-//! Each takes and gives the units named in its parameters and refuses what has no answer (a typed error, never an infinity).
-//! Concentrations are means or samples alike. Oxygen is in percent, moisture a fraction, temperature in °C, pressure in Pa.
+//! Each takes and gives the units named in its parameters and refuses what has no answer (a typed error, never an
+//! infinity). Concentrations are means or samples alike. Oxygen is in percent, moisture a fraction, temperature in
+//! °C, pressure in Pa.
 
 /// Oxygen of air as the standard rounds it, percent. At and above it a corrected value does not exist.
 pub const AIR_OXYGEN_PCT: f64 = 21.0;
@@ -160,8 +161,8 @@ pub fn nox_as_no2_from_ppm(no_ppm: f64, no2_ppm: f64) -> Result<f64, FormulaErro
     ppm_to_mg_m3(number("no_ppm", no_ppm)? + number("no2_ppm", no2_ppm)?, MOLAR_MASS_NO2)
 }
 
-/// (23) to (25) The arithmetic mean of the valid values, any unit, where there are at least `least` of them (12 samples of a minute,
-/// 45 minutes of an hour, 20 hours of a day). Not weighted by flow.
+/// (23) to (25) The arithmetic mean of the valid values, any unit, where there are at least `least` of them (12
+/// samples of a minute, 45 minutes of an hour, 20 hours of a day). Not weighted by flow.
 pub fn mean_of_valid(values: &[f64], least: usize) -> Result<f64, FormulaError> {
     let found = values.len();
     if found < least.max(1) {
@@ -190,8 +191,8 @@ pub fn corrected_by_excess_air(
 
 /// (28) Corrected to the reference oxygen, mg/m³: `Cz = Csn · (21 − O2s)/(21 − O2)`.
 ///
-/// Without a reference oxygen in the emission standard the corrected value is the dry standard one; do not call this then.
-/// Error: measured or reference oxygen at or above 21 %, where no corrected value exists.
+/// Without a reference oxygen in the emission standard the corrected value is the dry standard one; do not call this
+/// then. Error: measured or reference oxygen at or above 21 %, where no corrected value exists.
 pub fn corrected(dry_standard_mg_m3: f64, oxygen_dry_pct: f64, reference_o2_pct: f64) -> Result<f64, FormulaError> {
     let (measured, reference) = (below_air(oxygen_dry_pct)?, below_air(reference_o2_pct)?);
     answer(number("dry_standard_mg_m3", dry_standard_mg_m3)? * reference / measured)
@@ -224,7 +225,8 @@ pub fn hourly_emission(dry_standard_mg_m3: f64, dry_standard_m3_h: f64) -> Resul
     answer(number("dry_standard_mg_m3", dry_standard_mg_m3)? * number("dry_standard_m3_h", dry_standard_m3_h)? * 1e-6)
 }
 
-/// (34) Emission of a day, kg: the sum of its hourly emissions. The standard prints another 10⁻⁶ here, which its unit contradicts.
+/// (34) Emission of a day, kg: the sum of its hourly emissions. The standard prints another 10⁻⁶ here, which its unit
+/// contradicts.
 pub fn day_emission(hours_kg: &[f64]) -> Result<f64, FormulaError> {
     number("hours_kg", hours_kg.iter().sum())
 }

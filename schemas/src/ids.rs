@@ -144,7 +144,8 @@ name!(
     |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'
 );
 name!(
-    /// One outlet (排放口) of one enterprise: `<enterprise>:<outlet number>`, e.g. `91330100MA27X0AB1C:DA001`. Key of the bus (D7).
+    /// One outlet (排放口) of one enterprise: `<enterprise>:<outlet number>`, e.g. `91330100MA27X0AB1C:DA001`. Key of
+    /// the bus (D7).
     OutletId, 47, "outlet id", "1 to 47 ASCII letters, digits, `:`, `-`, `_` or `.`",
     |b| b.is_ascii_alphanumeric() || b":-_.".contains(&b)
 );

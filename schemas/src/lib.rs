@@ -13,13 +13,13 @@
 //! | what the log of reports holds | [`entry`] |
 //! | what the judge says | [`rule`], [`judgement`], [`event`] |
 //! | who has which outlets and limits | [`registry`] (with its check and its import from sheets) |
-//! | what the standards say | [`factors`], [`units`], [`formulas`], [`limits`], [`codes`], and the CSV files in `data/` |
-//! | where a record goes and how it is written | [`partition`], [`wire`] (`proto/plume/v0/plume.proto`, `proto/NUMBERS.md`) |
+//! | what the standards say | [`factors`], [`units`], [`formulas`], [`limits`], [`codes`]; their tables in `data/` |
+//! | where a record goes, and how | [`partition`], [`wire`] (`proto/plume/v0/plume.proto`, `proto/NUMBERS.md`) |
 //! | what happens to repeats | [`dedupe`] |
 //! | how other systems get an alert | [`event_json`] (`json/alert.schema.json`) |
 //!
-//! Adding a factor is one row in `data/factors.csv`; adding a member to a closed set is one line, with a number never used before,
-//! and the build then names every place that must know it.
+//! Adding a factor is one row in `data/factors.csv`; adding a member to a closed set is one line, with a number never
+//! used before, and the build then names every place that must know it.
 
 pub mod ids;
 pub mod time;

@@ -1,7 +1,7 @@
 //! Emission limits of national standards and policies, as a starting point for a registry: `data/limits.csv`.
 //!
-//! A permit or a local standard overrides them. Most rows are from memory and say so (`source_status`); plume copies a row into a
-//! registry only when a person asks for it, and shows its status then.
+//! A permit or a local standard overrides them. Most rows are from memory and say so (`source_status`); plume copies
+//! a row into a registry only when a person asks for it, and shows its status then.
 
 use std::collections::HashMap;
 
@@ -120,7 +120,8 @@ impl Limits {
         Self::from_csv(include_str!("../data/limits.csv"))
     }
 
-    /// Limits from CSV text with the columns of `data/limits.csv`. Errors: another header, an unreadable cell, an id twice.
+    /// Limits from CSV text with the columns of `data/limits.csv`. Errors: another header, an unreadable cell, an id
+    /// twice.
     pub fn from_csv(text: &str) -> Result<Self, CatalogueError> {
         let mut limits = Self {
             rows: Vec::new(),
@@ -147,7 +148,8 @@ impl Limits {
         self.rows.get(*self.by_id.get(id)?)
     }
 
-    /// The rows that may apply to a factor in an industry; which one does is a person's choice (class, region, year of building).
+    /// The rows that may apply to a factor in an industry; which one does is a person's choice (class, region, year
+    /// of building).
     pub fn find(&self, industry: &str, factor: FactorCode) -> impl Iterator<Item = &LimitRow> {
         self.rows
             .iter()

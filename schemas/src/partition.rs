@@ -1,5 +1,5 @@
-//! Which partition a key belongs to (D7): one function for every bus, equal to Apache Kafka's default partitioner, so that a log
-//! moved to Kafka keeps its keys where they are and any Kafka client finds them there.
+//! Which partition a key belongs to (D7): one function for every bus, equal to Apache Kafka's default partitioner, so
+//! that a log moved to Kafka keeps its keys where they are and any Kafka client finds them there.
 
 use crate::ids::OutletId;
 
@@ -13,7 +13,8 @@ pub fn partition_of(outlet: OutletId, partitions: u32) -> u32 {
     partition_of_key(outlet.as_str().as_bytes(), partitions)
 }
 
-/// The partition of any key: `(murmur2(key) & 0x7fffffff) mod partitions`, as Kafka's default partitioner has it for keyed records.
+/// The partition of any key: `(murmur2(key) & 0x7fffffff) mod partitions`, as Kafka's default partitioner has it for
+/// keyed records.
 pub fn partition_of_key(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff).checked_rem(partitions).unwrap_or(0)
 }

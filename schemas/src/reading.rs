@@ -5,7 +5,9 @@ use crate::ids::{FactorCode, Inline};
 
 /// Declares a closed set of names with stable wire numbers, a short code and both languages.
 macro_rules! closed {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal, $code:literal, $zh:literal, $en:literal;)+ }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$vdoc:meta])* $variant:ident = $number:literal, $code:literal, $zh:literal, $en:literal;)+
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[repr(u8)]
@@ -140,7 +142,8 @@ closed! {
 }
 
 closed! {
-    /// A data flag (数据标记; HJ 212-2017 table 8, HJ/T 212-2005, HJ 212-2025 table 10). Only `Normal` is fit for statistics.
+    /// A data flag (数据标记; HJ 212-2017 table 8, HJ/T 212-2005, HJ 212-2025 table 10). Only `Normal` is fit for
+    /// statistics.
     Flag {
         /// N.
         Normal = 1, "N", "正常", "normal";

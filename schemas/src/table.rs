@@ -1,4 +1,5 @@
-//! Reading the small CSV tables that are compiled into plume: strict, so that a slip in a data file fails a test, with its line.
+//! Reading the small CSV tables that are compiled into plume: strict, so that a slip in a data file fails a test,
+//! with its line.
 
 /// A data file that comes with plume (or a file given in its place) is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

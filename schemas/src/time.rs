@@ -1,4 +1,5 @@
-//! Time on the wire and in windows: milliseconds since 1970 UTC, shown in Beijing time (fixed +08:00, no daylight saving).
+//! Time on the wire and in windows: milliseconds since 1970 UTC, shown in Beijing time (fixed +08:00, no daylight
+//! saving).
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +42,8 @@ pub struct Civil {
 }
 
 impl Time {
-    /// Parses the protocol's stamps (HJ 212-2017 6.3.4): 8 digits (a day), 10 (an hour), 12 (a minute), 14 (a second) or 17 (a
-    /// millisecond), Beijing time. Anything else, an impossible date included, is `None`.
+    /// Parses the protocol's stamps (HJ 212-2017 6.3.4): 8 digits (a day), 10 (an hour), 12 (a minute), 14 (a second)
+    /// or 17 (a millisecond), Beijing time. Anything else, an impossible date included, is `None`.
     pub fn parse_stamp(digits: &[u8]) -> Option<Self> {
         if !matches!(digits.len(), 8 | 10 | 12 | 14 | 17) || !digits.iter().all(u8::is_ascii_digit) {
             return None;
@@ -299,7 +300,8 @@ mod tests {
         #[test]
         fn calendar_agrees_with_a_kept_library(ms in -2_208_988_800_000_i64..7_258_118_400_000) {
             let ours = Time(ms).civil();
-            let theirs = jiff::Timestamp::from_millisecond(ms).unwrap().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
+            let beijing = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+            let theirs = jiff::Timestamp::from_millisecond(ms).unwrap().to_zoned(beijing);
             prop_assert_eq!(i32::from(theirs.year()), ours.year);
             prop_assert_eq!(theirs.month(), i8::try_from(ours.month).unwrap());
             prop_assert_eq!(theirs.day(), i8::try_from(ours.day).unwrap());

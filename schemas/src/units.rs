@@ -1,4 +1,5 @@
-//! Units: a closed list with the symbols people read, and the conversions that are declared between them. Nothing else converts.
+//! Units: a closed list with the symbols people read, and the conversions that are declared between them. Nothing
+//! else converts.
 
 use crate::formulas::{self, FormulaError};
 
@@ -89,7 +90,8 @@ crate::reading::closed! {
 }
 
 crate::reading::closed! {
-    /// What a unit measures. Units of one quantity convert into each other by a factor; the first one listed is the base.
+    /// What a unit measures. Units of one quantity convert into each other by a factor; the first one listed is the
+    /// base.
     Quantity {
         /// Mass in a volume of gas; base mg/m³.
         GasConcentration = 1, "gas_concentration", "气体质量浓度", "mass concentration in gas";
@@ -204,7 +206,8 @@ impl Unit {
         }
     }
 
-    /// `value` of this unit in `to`. Between ppm and mass concentrations by `molar_mass_g_mol` at 0 °C and 101325 Pa, formula (20).
+    /// `value` of this unit in `to`. Between ppm and mass concentrations by `molar_mass_g_mol` at 0 °C and 101325 Pa,
+    /// formula (20).
     ///
     /// Errors: nothing is declared between the two, the molar mass is missing, or the value is no number.
     pub fn convert(self, value: f64, to: Self, molar_mass_g_mol: Option<f64>) -> Result<f64, UnitError> {

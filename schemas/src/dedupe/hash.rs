@@ -5,7 +5,8 @@ use crate::ids::FactorCode;
 use crate::reading::{Basis, Reading, Statistic, Value};
 use crate::report::Evidence;
 
-/// A 64-bit fingerprint under construction: each word is folded in by the finaliser of MurmurHash3, which mixes every bit.
+/// A 64-bit fingerprint under construction: each word is folded in by the finaliser of MurmurHash3, which mixes every
+/// bit.
 #[derive(Clone, Copy)]
 pub(super) struct Print(u64);
 
@@ -41,8 +42,8 @@ impl Print {
     }
 }
 
-/// Of a packet, within one stream and time. The share is in it because one packet may give one outlet two reports, where two rows of
-/// the registry lead there with different factors.
+/// Of a packet, within one stream and time. The share is in it because one packet may give one outlet two reports,
+/// where two rows of the registry lead there with different factors.
 pub(super) fn of_packet(evidence: &Evidence) -> u64 {
     Print::new()
         .word(u64::from(evidence.share.0))

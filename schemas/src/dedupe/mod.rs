@@ -1,20 +1,22 @@
-//! The log may hold repeats; readings and events happen once (D5). This is the one place that tells them apart, used alike by the
-//! judge and by the archive: pure, bounded, and stored with their offset as bytes.
+//! The log may hold repeats; readings and events happen once (D5). This is the one place that tells them apart, used
+//! alike by the judge and by the archive: pure, bounded, and stored with their offset as bytes.
 //!
-//! Devices send again what was not answered in time (same bytes), send again after a break (other QN, same values), correct
-//! themselves (same time, other values), and split one message into parts that carry different factors for the same time. So there
-//! are two levels, both within one *stream* (device, outlet, ST, kind) and one `measured_at`:
+//! Devices send again what was not answered in time (same bytes), send again after a break (other QN, same values),
+//! correct themselves (same time, other values), and split one message into parts that carry different factors for
+//! the same time. So there are two levels, both within one *stream* (device, outlet, ST, kind) and one `measured_at`:
 //!
-//! - **packet**: CN, QN, PNO, the hash of the bytes, and which share of it this report is. The same again is a [`Packet::Repeat`] and changes nothing, even where a
-//!   correction came in between.
-//! - **reading**: (factor, statistic, basis), and which one of several with the same name in one report. The same value and flag
-//!   again is [`Seen::Identical`], another one is [`Seen::Revised`], one that was not there is [`Seen::New`]: parts add up.
+//! - **packet**: CN, QN, PNO, the hash of the bytes, and which share of it this report is. The same again is a
+//!   [`Packet::Repeat`] and changes nothing, even where a correction came in between.
+//! - **reading**: (factor, statistic, basis), and which one of several with the same name in one report. The same
+//!   value and flag again is [`Seen::Identical`], another one is [`Seen::Revised`], one that was not there is
+//!   [`Seen::New`]: parts add up.
 //!
-//! What is remembered is a pure function of the reports seen, in order. Of each report 32 bytes stay: its time, a fingerprint of
-//! the packet, a digest of its readings, and the number of its *shape* (the list of its reading keys, kept once for all reports
-//! that share it). Of the newest [`Horizons::sharp_reports`] of a stream a 32-bit fingerprint of each reading stays as well. For
-//! older ones a report is compared as a whole: where anything in it changed, readings that did not may be called revised too.
-//! Nothing that changed is ever called identical, but for a collision of hashes (1 in 2^32 for one reading, 1 in 2^64 for a whole).
+//! What is remembered is a pure function of the reports seen, in order. Of each report 32 bytes stay: its time, a
+//! fingerprint of the packet, a digest of its readings, and the number of its *shape* (the list of its reading keys,
+//! kept once for all reports that share it). Of the newest [`Horizons::sharp_reports`] of a stream a 32-bit
+//! fingerprint of each reading stays as well. For older ones a report is compared as a whole: where anything in it
+//! changed, readings that did not may be called revised too. Nothing that changed is ever called identical, but for a
+//! collision of hashes (1 in 2^32 for one reading, 1 in 2^64 for a whole).
 
 mod hash;
 mod shape;
@@ -32,14 +34,14 @@ use crate::reading::ReportKind;
 use crate::report::Report;
 use crate::time::{DAY_MS, HOUR_MS, Time};
 
-/// A device silent for longer than this (by our clock) is forgotten whole. Longer than any horizon, and a logger that was away for
-/// repair comes back sooner or comes back as another one.
+/// A device silent for longer than this (by our clock) is forgotten whole. Longer than any horizon, and a logger that
+/// was away for repair comes back sooner or comes back as another one.
 pub const SILENT_MS: i64 = 60 * DAY_MS;
-/// The most reports remembered of one stream, the oldest going first. Two hours of samples each second are 7 200, two days of
-/// minutes in three parts 8 640; a device that invents times must not fill the memory.
+/// The most reports remembered of one stream, the oldest going first. Two hours of samples each second are 7 200, two
+/// days of minutes in three parts 8 640; a device that invents times must not fill the memory.
 pub const MAX_REPORTS_PER_STREAM: usize = 16_384;
-/// The most packets remembered for one time of one stream, the oldest going first. A message has at most 9 parts in 2025; the rest
-/// is room for a device that sends one hour again and again under new numbers.
+/// The most packets remembered for one time of one stream, the oldest going first. A message has at most 9 parts in
+/// 2025; the rest is room for a device that sends one hour again and again under new numbers.
 pub const MAX_PACKETS_PER_TIME: usize = 64;
 
 /// How far back repeats are known, by `measured_at` behind the newest of the device at that outlet.
@@ -56,10 +58,10 @@ pub struct Horizons {
 }
 
 impl Horizons {
-    /// Two hours of real-time data, because devices repeat it within minutes and it is most of what comes; five weeks of days,
-    /// because a month of them is asked for again (2031) and takes a kilobyte; 48 hours of the rest, because the judge keeps its
-    /// windows open so long (D10); the newest 64 reports reading by reading, because parts and corrections follow within the hour,
-    /// and 64 hour reports are more than 48 hours.
+    /// Two hours of real-time data, because devices repeat it within minutes and it is most of what comes; five weeks
+    /// of days, because a month of them is asked for again (2031) and takes a kilobyte; 48 hours of the rest, because
+    /// the judge keeps its windows open so long (D10); the newest 64 reports reading by reading, because parts and
+    /// corrections follow within the hour, and 64 hour reports are more than 48 hours.
     pub const USUAL: Self = Self {
         realtime_ms: 2 * HOUR_MS,
         day_ms: 35 * DAY_MS,
@@ -83,8 +85,8 @@ pub enum Packet {
     New,
     /// Seen before, byte by byte, for this outlet.
     Repeat,
-    /// Measured before the horizon: whether it was seen is no longer known. All readings are called new; what to do with them is
-    /// the caller's choice (recompute and the archive compare with what is stored).
+    /// Measured before the horizon: whether it was seen is no longer known. All readings are called new; what to do
+    /// with them is the caller's choice (recompute and the archive compare with what is stored).
     Forgotten,
 }
 
@@ -95,8 +97,8 @@ pub enum Seen {
     New,
     /// The value and flag that already stand.
     Identical,
-    /// Another value or flag than the one that stands. The number counts the changes of this time, from 1; of two values of one
-    /// reading the one with the higher number stands.
+    /// Another value or flag than the one that stands. The number counts the changes of this time, from 1; of two
+    /// values of one reading the one with the higher number stands.
     Revised(u32),
 }
 

@@ -1,7 +1,7 @@
 //! The memory as bytes, to be stored with the offset up to which it has seen the log.
 //!
-//! Format 0: numbers as LEB128 varints (signed ones zigzag), fingerprints as 8 or 4 little-endian bytes. Devices and streams are
-//! sorted and shapes numbered by first use, so that equal memories have equal bytes.
+//! Format 0: numbers as LEB128 varints (signed ones zigzag), fingerprints as 8 or 4 little-endian bytes. Devices and
+//! streams are sorted and shapes numbered by first use, so that equal memories have equal bytes.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

@@ -73,8 +73,8 @@ impl RegistryIndex {
             .filter_map(|&row| self.registry.sources.get(row))
     }
 
-    /// The outlets a packet of (MN, ST) is about, by the rows in force at `measured_at` (D7). Systems 44 (electricity) and 45
-    /// (working conditions) go to every outlet of the device.
+    /// The outlets a packet of (MN, ST) is about, by the rows in force at `measured_at` (D7). Systems 44
+    /// (electricity) and 45 (working conditions) go to every outlet of the device.
     pub fn routes(&self, mn: Mn, st: &str, measured_at: Time) -> impl Iterator<Item = Route<'_>> {
         self.sources(mn)
             .filter(move |source| {

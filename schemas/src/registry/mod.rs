@@ -29,8 +29,9 @@ impl Registry {
         serde_json::to_vec(self).expect("a registry always has a JSON form")
     }
 
-    /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes nothing has the
-    /// id of the revision in force and need not be recorded. The order of rows counts, because of two rows the first one does.
+    /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes
+    /// nothing has the id of the revision in force and need not be recorded. The order of rows counts, because of two
+    /// rows the first one does.
     pub fn content_hash(&self) -> ContentId {
         let bare = Self {
             revision: 0,

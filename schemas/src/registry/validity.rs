@@ -28,8 +28,8 @@ impl Validity {
     }
 }
 
-/// Parses `2026-01-01`, `2026-01-01T12:30`, `2026-01-01T12:30:00` or with `.000` behind (with or without `+08:00`; a space may
-/// stand for `T`): what people write, and what [`Time`] prints.
+/// Parses `2026-01-01`, `2026-01-01T12:30`, `2026-01-01T12:30:00` or with `.000` behind (with or without `+08:00`; a
+/// space may stand for `T`): what people write, and what [`Time`] prints.
 pub(crate) fn parse_moment(text: &str) -> Option<Time> {
     let text = text.trim();
     let text = text.strip_suffix("+08:00").unwrap_or(text);

@@ -1,7 +1,8 @@
 //! The wire form of the log: protobuf, format 0, defined in `schemas/proto/plume/v0/plume.proto`.
 //!
-//! Encoding cannot fail. Decoding is strict where a mistake would change a judgement (numbers of closed sets, ids, ranges) and
-//! lenient where a newer writer may have added a field. Any bytes give a value or a [`WireError`], never a panic.
+//! Encoding cannot fail. Decoding is strict where a mistake would change a judgement (numbers of closed sets, ids,
+//! ranges) and lenient where a newer writer may have added a field. Any bytes give a value or a [`WireError`], never
+//! a panic.
 
 mod entry;
 mod error;

@@ -18,7 +18,8 @@ fn json(event: &Event) -> Value {
     cloud_event(event, &Catalogue::embedded().unwrap(), "/plume/test")
 }
 
-/// Checks `value` against the part of JSON Schema that ours uses; any other keyword fails, so that none is skipped unseen.
+/// Checks `value` against the part of JSON Schema that ours uses; any other keyword fails, so that none is skipped
+/// unseen.
 fn problems(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     for (keyword, rule) in schema.as_object().unwrap() {
         let good = match keyword.as_str() {

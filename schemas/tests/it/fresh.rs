@@ -1,5 +1,6 @@
-//! Files in the tree that are made from other files: a test makes them anew, and where the committed one differs, puts the new
-//! one in its place and fails once, so that running the test again (and committing) is all there is to do.
+//! Files in the tree that are made from other files: a test makes them anew, and where the committed one differs,
+//! puts the new one in its place and fails once, so that running the test again (and committing) is all there is to
+//! do.
 
 use std::path::Path;
 

@@ -12,8 +12,8 @@ use plume_schemas::rule::{RuleCode, Severity};
 const HEAD: &str = "\
 # Numbers of the log
 
-Messages in `plume/v0/plume.proto` carry members of closed sets as these numbers. A number is never used again for something else;
-a reader that meets one it does not know must stop and be upgraded, not guess.
+Messages in `plume/v0/plume.proto` carry members of closed sets as these numbers. A number is never used again for
+something else; a reader that meets one it does not know must stop and be upgraded, not guess.
 
 This file is made from the source by the test `numbers`.
 ";

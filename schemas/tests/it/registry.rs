@@ -7,6 +7,7 @@ use plume_schemas::registry::{CsvFile, CsvFiles, CsvProblem, LimitWindow, Proble
 use plume_schemas::time::Time;
 use plume_schemas::wire::{decode_entry, encode_entry};
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 /// 2026-11-21T08:00 in Beijing.
 const NOW: Time = Time(1_795_219_200_000);
@@ -147,17 +148,27 @@ proptest! {
     /// Sheets come from anywhere: any text gives a registry or problems with a line, and what comes out can be checked.
     #[test]
     fn any_sheets_are_answered(
-        heads in proptest::sample::subsequence(vec!["id", "enterprise", "outlet", "mn", "name", "number", "window"], 0..7),
+        heads in subsequence(vec!["id", "enterprise", "outlet", "mn", "name", "number", "window"], 0..7),
         rows in proptest::collection::vec("[A-C0-9:,\"\n 中.-]{0,40}", 0..6),
     ) {
         let text = format!("{}\n{}", heads.join(","), rows.join("\n"));
         let file = Some(CsvFile { name: "any.csv", text: &text });
-        let files = CsvFiles { enterprises: file, contacts: file, outlets: file, stop_work: file, factors: file, limits: file, sources: file };
+        let files = CsvFiles {
+            enterprises: file,
+            contacts: file,
+            outlets: file,
+            stop_work: file,
+            factors: file,
+            limits: file,
+            sources: file,
+        };
         match Registry::from_csv(&files) {
             Ok(registry) => { registry.check(&Catalogue::embedded().unwrap(), NOW); }
             Err(problems) => prop_assert!(problems.iter().all(|problem| problem.line > 0)),
         }
-        let one = CsvFiles { enterprises: Some(CsvFile { name: "any.csv", text: &format!("id,name\n{}", rows.join("\n")) }), ..CsvFiles::default() };
+        let text = format!("id,name\n{}", rows.join("\n"));
+        let enterprises = Some(CsvFile { name: "any.csv", text: &text });
+        let one = CsvFiles { enterprises, ..CsvFiles::default() };
         if let Ok(registry) = Registry::from_csv(&one) {
             registry.check(&Catalogue::embedded().unwrap(), NOW);
         }

@@ -49,7 +49,12 @@ proptest! {
 
     /// Nearly right bytes go further into the decoder than random ones.
     #[test]
-    fn damaged_records_are_answered(entry in strategies::entry(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+    fn damaged_records_are_answered(
+        entry in strategies::entry(),
+        at: prop::sample::Index,
+        byte: u8,
+        cut: prop::sample::Index,
+    ) {
         let mut bytes = encode_entry(&entry);
         let place = at.index(bytes.len());
         bytes[place] = byte;

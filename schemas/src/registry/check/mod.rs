@@ -1,4 +1,5 @@
-//! What is wrong, or only odd, in a registry: every problem with its place, so that one run of `plume check` shows them all.
+//! What is wrong, or only odd, in a registry: every problem with its place, so that one run of `plume check` shows
+//! them all.
 
 mod outlets;
 mod sources;
@@ -41,8 +42,8 @@ impl fmt::Display for Problem {
 }
 
 impl Registry {
-    /// Every problem of the registry as of `now` (permits that are over and limits no longer in force are a matter of time).
-    /// Empty: nothing to say. Only [`ProblemSeverity::Error`] refuses it.
+    /// Every problem of the registry as of `now` (permits that are over and limits no longer in force are a matter of
+    /// time). Empty: nothing to say. Only [`ProblemSeverity::Error`] refuses it.
     pub fn check(&self, catalogue: &Catalogue, now: Time) -> Vec<Problem> {
         let mut problems = Problems::default();
         enterprises(self, now, &mut problems);

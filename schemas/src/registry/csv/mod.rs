@@ -1,5 +1,6 @@
-//! A registry from the sheets a bureau keeps: one CSV file for each kind of row, in UTF-8, with English or Chinese column heads in
-//! any order. Every row that cannot be taken is reported with its file and line; none is dropped in silence.
+//! A registry from the sheets a bureau keeps: one CSV file for each kind of row, in UTF-8, with English or Chinese
+//! column heads in any order. Every row that cannot be taken is reported with its file and line; none is dropped in
+//! silence.
 
 mod sheet;
 
@@ -35,7 +36,8 @@ pub struct CsvFiles<'a> {
     pub factors: Option<CsvFile<'a>>,
     /// `outlet,factor,window,value,basis,source,clause,valid_from,valid_to`
     pub limits: Option<CsvFile<'a>>,
-    /// `mn,password,st,outlet,factors,minute_interval_min,realtime_interval_s,valid_from,valid_to`; factors with spaces between
+    /// `mn,password,st,outlet,factors,minute_interval_min,realtime_interval_s,valid_from,valid_to`; factors with
+    /// spaces between
     pub sources: Option<CsvFile<'a>>,
 }
 

@@ -82,8 +82,8 @@ fn any_reading() -> impl Strategy<Value = Reading> {
 }
 
 prop_compose! {
-    /// A report of one of two devices. Times mostly go on by minutes, sometimes back, rarely ahead of the clock; packet numbers are
-    /// few, so that equal bytes come up, and then the readings are equal too.
+    /// A report of one of two devices. Times mostly go on by minutes, sometimes back, rarely ahead of the clock;
+    /// packet numbers are few, so that equal bytes come up, and then the readings are equal too.
     fn any_report()(
         device in 0..2_usize,
         kind in select(vec![ReportKind::RealTime, ReportKind::Minute]),
@@ -121,7 +121,8 @@ proptest! {
         }
     }
 
-    /// Older reports are compared as a whole: that may call an unchanged reading of a changed report revised, and nothing else.
+    /// Older reports are compared as a whole: that may call an unchanged reading of a changed report revised, and
+    /// nothing else.
     #[test]
     fn what_changed_is_never_called_identical(reports in history(), sharp_reports in 0..4_usize) {
         let horizons = Horizons { sharp_reports, ..SHARP };
