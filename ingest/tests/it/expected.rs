@@ -36,7 +36,7 @@ fn actual(vector: &vectors::Vector) -> Row {
         .flat_map(|report| &report.complaints)
         .map(|c| c.code.code());
     Row {
-        number: vector.number,
+        number: vector.row,
         cn: text.split("CN=").nth(1).unwrap().chars().take(4).collect(),
         version: vector.version.clone(),
         outcome,

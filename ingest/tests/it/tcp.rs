@@ -144,7 +144,7 @@ impl House {
             .iter()
             .filter(fits)
             .map(|m| m.get_counter().get_value());
-        values.sum::<f64>() as u64
+        format!("{:.0}", values.sum::<f64>()).parse().unwrap()
     }
 
     async fn close(self) {
