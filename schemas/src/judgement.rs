@@ -128,6 +128,12 @@ crate::reading::closed! {
         MeanSoFar = 32, "mean_so_far", "当前均值", "mean so far";
         /// A device, outlet or other name.
         Name = 33, "name", "名称", "name";
+        /// The clause of the standard or permit behind the limit.
+        Clause = 34, "clause", "条款", "clause";
+        /// Why nobody is to be told: `trial_run`, `stop_work`, `common_cause`.
+        Inhibited = 35, "inhibited", "不提醒原因", "not notified because";
+        /// The day's flag: N with 18 valid hours or more, else D.
+        DayFlag = 36, "day_flag", "日数据标记", "day flag";
     }
 }
 
