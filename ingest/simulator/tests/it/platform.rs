@@ -1,0 +1,137 @@
+//! plume's own exchange engine at the other end, without sockets: what it keeps, what it sets aside, what it answers.
+
+use std::sync::Arc;
+
+use plume_ingest::config::IngestConfig;
+use plume_ingest::hj212::intake::LogRecord;
+use plume_ingest::hj212::session::{Link, Output, Session};
+use plume_schemas::entry::EntryBody;
+use plume_schemas::factors::Catalogue;
+use plume_schemas::ids::Inline;
+use plume_schemas::registry::{Registry, RegistryIndex};
+use plume_schemas::report::{Dialect, Quarantined, Report};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
+use plume_simulator::device::Device;
+use plume_simulator::logger::{Logger, LoggerSpec};
+use plume_simulator::plant::{Plant, PlantSpec};
+use plume_simulator::sender::LinkSpec;
+use proptest::prelude::*;
+
+use crate::world::{MN, World, at, mn};
+
+/// plume with one registered device.
+pub(crate) struct Platform {
+    config: Arc<IngestConfig>,
+    catalogue: Arc<Catalogue>,
+    registry: RegistryIndex,
+    session: Session,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) quarantined: Vec<Quarantined>,
+}
+
+impl Platform {
+    pub(crate) fn new() -> Self {
+        let config: Arc<IngestConfig> = Arc::new(toml::from_str(include_str!("../data/ingest.toml")).unwrap());
+        let catalogue = Arc::new(Catalogue::embedded().unwrap());
+        let source = format!("[[source]]\nmn = \"{MN}\"\noutlet = \"E:DA001\"\npassword = \"123456\"\nst = \"31\"\n");
+        let registry: Registry = toml::from_str(&source).unwrap();
+        Self {
+            session: Session::new(Arc::clone(&config), Arc::clone(&catalogue), link()),
+            config,
+            catalogue,
+            registry: RegistryIndex::new(registry),
+            reports: Vec::new(),
+            quarantined: Vec::new(),
+        }
+    }
+
+    /// Takes bytes, makes at once durable what wants to be, gives the answers.
+    pub(crate) fn take(&mut self, bytes: &[u8], now: Time) -> Vec<u8> {
+        self.session.handle_bytes(bytes, now, &self.registry);
+        let mut answers = self.drain();
+        // Real bytes pause between two packets, which ends a frame without a tail.
+        if self.session.wants_quiet() {
+            self.session.handle_quiet(now, &self.registry);
+            answers.extend(self.drain());
+        }
+        answers
+    }
+
+    /// The link has ended.
+    pub(crate) fn end(&mut self, now: Time) {
+        self.session.handle_end(now, &self.registry);
+        self.drain();
+        self.session = Session::new(Arc::clone(&self.config), Arc::clone(&self.catalogue), link());
+    }
+
+    fn drain(&mut self) -> Vec<u8> {
+        let mut answers = Vec::new();
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Append { ticket, records } => {
+                    for record in records {
+                        match record {
+                            LogRecord::Entry(EntryBody::Report(report)) => self.reports.push(*report),
+                            LogRecord::Entry(_) => {}
+                            LogRecord::Quarantined(record) => self.quarantined.push(*record),
+                        }
+                    }
+                    self.session.handle_durable(ticket);
+                }
+                Output::Send(bytes) => answers.extend(bytes),
+                Output::Note(_) | Output::Close(_) => {}
+            }
+        }
+        answers
+    }
+}
+
+fn link() -> Link {
+    Link {
+        peer: Inline::new("192.0.2.1:40000").unwrap(),
+        epoch: 1,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Everything a well-behaved device sends, in any edition, is read without a complaint, kept once, and answered
+    /// as it expects.
+    #[test]
+    fn well_behaved_devices_give_no_cause_for_complaint(
+        seed: u64,
+        dialect in prop::sample::select(vec![Dialect::Hj2005, Dialect::Hj2017, Dialect::Hj2025]),
+        incinerator: bool,
+        minute_interval in prop::sample::select(vec![1_u8, 5, 10]),
+        window in 1_usize..4,
+        start_min in 0_i64..1_440,
+        outage in prop::option::of((0_i64..60, 1_i64..30)),
+    ) {
+        let origin = at("20260116000000").plus(start_min * MINUTE_MS);
+        let kind = if incinerator { PlantSpec::incinerator } else { PlantSpec::coal_boiler };
+        let plant = kind("1号炉", origin);
+        let spec = LoggerSpec {
+            minute_interval_min: Some(minute_interval),
+            equipment: vec!["SB1".to_owned(), "SB2".to_owned()],
+            reports_restart: true,
+            ..LoggerSpec::usual(dialect)
+        };
+        let link = LinkSpec { window, ..LinkSpec::usual(mn(), dialect) };
+        let device = Device::logger(link, Logger::new(spec, Plant::new(plant, seed), origin), origin);
+        let mut world = World::new(device, origin).with_plume(Platform::new());
+        let down = |now: Time| outage.is_some_and(|(from, length)| {
+            (from..from + length).contains(&(now.since(origin) / MINUTE_MS))
+        });
+        world.run(origin.plus(2 * HOUR_MS), |now| !down(now));
+        let platform = world.platform();
+        prop_assert!(platform.quarantined.is_empty(), "{:?}", platform.quarantined.first());
+        let complaint = platform.reports.iter().find(|report| !report.complaints.is_empty());
+        prop_assert!(complaint.is_none(), "{:?}", complaint);
+        prop_assert_eq!(platform.reports.len(), world.written.len());
+        prop_assert_eq!(world.answered.len(), world.written.len());
+        let counts = world.device.counts();
+        prop_assert_eq!((counts.stray_answers, counts.garbage_bytes, counts.resent), (0, 0, 0));
+        prop_assert!(platform.reports.iter().all(|report| report.origin.dialect == dialect));
+    }
+}
