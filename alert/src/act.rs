@@ -100,54 +100,12 @@ impl ActError {
 /// Does `act` to the case. `receipt` is the number of a fault report, given out by the store.
 pub fn act(mut case: Case, viewer: &Viewer, act: &Act, receipt: Option<i64>) -> Result<Applied, ActError> {
     check_words(act)?;
-    let by = By {
+    let mut text = act.text.trim().to_owned();
+    let by = || By {
         name: viewer.name.clone(),
         at: act.at,
     };
-    let wrong_state = ActError::WrongState {
-        act: act.kind,
-        state: case.state,
-    };
-    let mut text = act.text.trim().to_owned();
     let kind = match act.kind {
-        ActKind::Acknowledge => {
-            if let Some(earlier) = &case.acknowledged {
-                return Err(ActError::Acknowledged {
-                    by: earlier.name.clone(),
-                });
-            }
-            if !case.is_live() {
-                return Err(wrong_state);
-            }
-            case.acknowledged = Some(by);
-            TraceKind::Acknowledged
-        }
-        ActKind::Withdraw => {
-            let own = case
-                .acknowledged
-                .as_ref()
-                .is_some_and(|earlier| earlier.name == viewer.name && act.at.since(earlier.at) <= UNDO_MS);
-            if !own {
-                return Err(ActError::TooLate);
-            }
-            case.acknowledged = None;
-            TraceKind::Withdrawn
-        }
-        ActKind::Answer => {
-            if case.state == State::Retracted {
-                return Err(wrong_state);
-            }
-            // Who answers has read it.
-            case.acknowledged.get_or_insert_with(|| by.clone());
-            case.answered.get_or_insert(by);
-            text = format!("{text}\n{}", act.measures.trim());
-            TraceKind::Answered
-        }
-        ActKind::ReportFault => {
-            text = format!("{}：{text}", receipt_number(receipt.unwrap_or_default(), act.at));
-            case.acknowledged.get_or_insert(by);
-            TraceKind::FaultReported
-        }
         ActKind::Comment => TraceKind::Commented,
         ActKind::ContactOfficer => TraceKind::OfficerContacted,
         ActKind::Phone => TraceKind::Phoned,
@@ -155,33 +113,86 @@ pub fn act(mut case: Case, viewer: &Viewer, act: &Act, receipt: Option<i64>) -> 
             case.assigned_to = Some(text.clone());
             TraceKind::Assigned
         }
-        ActKind::Close if case.state == State::Resolved => finish(&mut case, act.at),
+        ActKind::Acknowledge | ActKind::Withdraw => sign(&mut case, act, by())?,
+        ActKind::Answer if case.state != State::Retracted => {
+            // Who answers has read it.
+            case.acknowledged.get_or_insert_with(by);
+            case.answered.get_or_insert_with(by);
+            text = format!("{text}\n{}", act.measures.trim());
+            TraceKind::Answered
+        }
+        ActKind::ReportFault => {
+            text = format!("{}：{text}", receipt_number(receipt.unwrap_or_default(), act.at));
+            case.acknowledged.get_or_insert_with(by);
+            TraceKind::FaultReported
+        }
+        ActKind::Answer | ActKind::Close | ActKind::CloseFalse | ActKind::Reopen => end(&mut case, act)?,
+    };
+    case.updated_at = case.updated_at.max(act.at);
+    let line = TraceLine {
+        at: act.at,
+        kind,
+        actor: viewer.name.clone(),
+        role: Some(viewer.role),
+        text,
+        judgement: None,
+        event: None,
+    };
+    Ok(Applied {
+        case,
+        trace: vec![line],
+        effects: Vec::new(),
+    })
+}
+
+/// 签收, or taking it back.
+fn sign(case: &mut Case, act: &Act, by: By) -> Result<TraceKind, ActError> {
+    if act.kind == ActKind::Withdraw {
+        let own = case
+            .acknowledged
+            .as_ref()
+            .is_some_and(|earlier| earlier.name == by.name && by.at.since(earlier.at) <= UNDO_MS);
+        if !own {
+            return Err(ActError::TooLate);
+        }
+        case.acknowledged = None;
+        return Ok(TraceKind::Withdrawn);
+    }
+    if let Some(earlier) = &case.acknowledged {
+        return Err(ActError::Acknowledged {
+            by: earlier.name.clone(),
+        });
+    }
+    if !case.is_live() {
+        return Err(wrong_state(case, act));
+    }
+    case.acknowledged = Some(by);
+    Ok(TraceKind::Acknowledged)
+}
+
+/// Closing, and opening again.
+fn end(case: &mut Case, act: &Act) -> Result<TraceKind, ActError> {
+    match act.kind {
+        ActKind::Close if case.state == State::Resolved => Ok(finish(case, act.at)),
         ActKind::CloseFalse if case.is_live() => {
             case.outcome = Some(Outcome::FalseAlarm);
-            finish(&mut case, act.at)
+            Ok(finish(case, act.at))
         }
         ActKind::Reopen if case.state == State::Closed => {
             let goes_on = case.members.iter().any(|member| member.state == MemberState::Open);
             case.state = if goes_on { State::Open } else { State::Resolved };
             case.closed_at = None;
-            TraceKind::Reopened
+            Ok(TraceKind::Reopened)
         }
-        ActKind::Close | ActKind::CloseFalse | ActKind::Reopen => return Err(wrong_state),
-    };
-    case.updated_at = case.updated_at.max(act.at);
-    Ok(Applied {
-        case,
-        trace: vec![TraceLine {
-            at: act.at,
-            kind,
-            actor: viewer.name.clone(),
-            role: Some(viewer.role),
-            text,
-            judgement: None,
-            event: None,
-        }],
-        effects: Vec::new(),
-    })
+        _ => Err(wrong_state(case, act)),
+    }
+}
+
+fn wrong_state(case: &Case, act: &Act) -> ActError {
+    ActError::WrongState {
+        act: act.kind,
+        state: case.state,
+    }
 }
 
 fn finish(case: &mut Case, at: Time) -> TraceKind {

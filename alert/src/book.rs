@@ -4,7 +4,7 @@
 //! overlap join one case. A warning that an hour may exceed gets its outcome from what that hour turned out to be.
 
 use plume_schemas::event::{Edge, Event};
-use plume_schemas::judgement::{NotJudged, Pane, Verdict};
+use plume_schemas::judgement::{FactKey, FactValue, Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{Span, Time};
 
@@ -77,6 +77,20 @@ impl Ended {
             Verdict::Fine => Self::Complied,
             Verdict::Breach(_) => Self::Exceeded,
             Verdict::NotJudged(_) => Self::Invalid,
+        }
+    }
+
+    /// How the window of a warning ended, by the judgement that ended the warning: the reason says what the hour was, since the
+    /// warning's own verdict is only that it is over.
+    pub(crate) fn said_by(judgement: &Judgement) -> Self {
+        match judgement.fact(FactKey::Reason) {
+            Some(FactValue::Text(reason)) => match reason.as_str() {
+                "hour_within_limit" => Self::Complied,
+                "hour_exceeded" => Self::Exceeded,
+                code if NotJudged::from_code(code).is_some() => Self::Invalid,
+                _ => Self::of(judgement.verdict),
+            },
+            _ => Self::of(judgement.verdict),
         }
     }
 }
@@ -285,15 +299,21 @@ fn end(mut case: Case, before: &Case, event: &Event, patience: Patience) -> Appl
             applied.effects.insert(0, Effect::Tell(Purpose::Retracted));
         }
         State::Resolved if over => {
+            let mut good_news = true;
             if applied.case.family == Family::Near && event.judgement.pane != Pane::Early {
-                let outcome = outcome_of(&applied.case, Ended::of(verdict));
+                let ended = Ended::said_by(&event.judgement);
+                let outcome = outcome_of(&applied.case, ended);
                 set_outcome(&mut applied, Some(outcome), event.at, event);
                 close(&mut applied, event.at);
+                // That the hour exceeded is told by its own case; that it cannot be judged is no all-clear.
+                good_news = ended == Ended::Complied;
             } else {
                 wait_for_outcome(&mut applied.case, patience);
                 wait_for_close(&mut applied.case, event.at, patience);
             }
-            applied.effects.insert(0, Effect::Tell(Purpose::Cleared));
+            if good_news {
+                applied.effects.insert(0, Effect::Tell(Purpose::Cleared));
+            }
         }
         _ => {}
     }
@@ -329,8 +349,10 @@ pub fn window_ended(case: Case, word: WindowWord, event: &Event) -> Option<Appli
     Some(applied)
 }
 
-/// What the clock decides where no event did. `None` where there is nothing to decide yet.
-pub fn settle(case: Case, now: Time) -> Option<Applied> {
+/// What the clock decides where no event did. `None` where there is nothing to decide yet. `exceeding` says that an exceedance of
+/// the same (outlet, factor) that began in or before the warned window is still open: its later hours make no events of their own,
+/// and a warning is not called a success on a guess.
+pub fn settle(case: Case, now: Time, exceeding: bool) -> Option<Applied> {
     if case.settle_at.is_none_or(|at| now < at) {
         return None;
     }
@@ -345,7 +367,11 @@ pub fn settle(case: Case, now: Time) -> Option<Applied> {
         // The projection fell back and no exceedance followed: the hour complied. Where not even the projection ended, nothing
         // was said of the hour at all.
         let silent = applied.case.state == State::Open;
-        let ended = if silent { Ended::Invalid } else { Ended::Complied };
+        let ended = match (exceeding, silent) {
+            (true, _) => Ended::Exceeded,
+            (false, true) => Ended::Invalid,
+            (false, false) => Ended::Complied,
+        };
         let outcome = outcome_of(&applied.case, ended);
         for member in &mut applied.case.members {
             if member.state == MemberState::Open {

@@ -147,83 +147,104 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A value that fits its type but makes no sense: (key, what is wrong, what to try).
+pub type Misfit = (&'static str, String, String);
+
+/// (it holds, key, what is wrong where it does not, what to try).
+type Relation = (bool, &'static str, &'static str, &'static str);
+
 impl AlertConfig {
-    /// Values that fit their type but make no sense: (key, what is wrong, what to try).
-    pub fn problems(&self) -> Vec<(&'static str, String, String)> {
-        let mut found = Vec::new();
-        let mut need = |holds: bool, key: &'static str, wrong: &str, hint: &str| {
-            if !holds {
-                found.push((key, wrong.to_owned(), hint.to_owned()));
-            }
-        };
-        let notify = &self.notify;
-        need(
-            self.store.starts_with("sqlite:"),
-            "alert.store",
-            "is not a database address",
-            "write `sqlite:desk.db`",
-        );
-        for (key, minute) in [
-            ("alert.notify.quiet_from_min", notify.quiet_from_min),
-            ("alert.notify.quiet_to_min", notify.quiet_to_min),
-        ] {
-            need(
-                minute < 1_440,
-                key,
-                "is past the end of the day",
-                "write a minute of the day, 0 to 1439",
-            );
-        }
-        need(
-            notify.max_attempts >= 1,
-            "alert.notify.max_attempts",
-            "would send nothing",
-            "write 1 or more; to send nothing set `enabled = false`",
-        );
-        need(
-            notify.retry_first_s >= 1 && notify.retry_first_s <= notify.retry_max_s,
-            "alert.notify.retry_first_s",
-            "must be at least 1 and not over `retry_max_s`",
-            "write 30 and 1800",
-        );
-        need(
-            notify.poll_ms >= 10,
-            "alert.notify.poll_ms",
-            "would keep a core busy",
-            "write 10 or more",
-        );
-        need(
-            notify.grave_ratio.is_finite() && notify.grave_ratio > 0.0,
-            "alert.notify.grave_ratio",
-            "must be a positive number",
-            "write 1.0",
-        );
-        need(
-            self.series.hours >= 1 && self.series.hours <= 72,
-            "alert.series.hours",
-            "is outside 1 to 72",
-            "write 26; longer spans come from the archive",
-        );
-        if self.mail.enabled {
-            need(
-                !self.mail.host.is_empty(),
+    /// Every value that makes no sense, at once.
+    pub fn problems(&self) -> Vec<Misfit> {
+        let own: [Relation; 2] = [
+            (
+                self.store.starts_with("sqlite:"),
+                "alert.store",
+                "is not a database address",
+                "write `sqlite:desk.db`",
+            ),
+            (
+                (1..=72).contains(&self.series.hours),
+                "alert.series.hours",
+                "is outside 1 to 72",
+                "write 26; longer spans come from the archive",
+            ),
+        ];
+        own.into_iter()
+            .chain(self.notify.relations())
+            .chain(self.mail.relations().into_iter().filter(|_| self.mail.enabled))
+            .filter(|(holds, ..)| !holds)
+            .map(|(_, key, wrong, hint)| (key, wrong.to_owned(), hint.to_owned()))
+            .collect()
+    }
+}
+
+impl NotifyConfig {
+    fn relations(&self) -> [Relation; 6] {
+        let past_midnight = "is past the end of the day";
+        let minute = "write a minute of the day, 0 to 1439";
+        [
+            (
+                self.quiet_from_min < 1_440,
+                "alert.notify.quiet_from_min",
+                past_midnight,
+                minute,
+            ),
+            (
+                self.quiet_to_min < 1_440,
+                "alert.notify.quiet_to_min",
+                past_midnight,
+                minute,
+            ),
+            (
+                self.max_attempts >= 1,
+                "alert.notify.max_attempts",
+                "would send nothing",
+                "write 1 or more; to send nothing set `enabled = false`",
+            ),
+            (
+                self.retry_first_s >= 1 && self.retry_first_s <= self.retry_max_s,
+                "alert.notify.retry_first_s",
+                "must be at least 1 and not over `retry_max_s`",
+                "write 30 and 1800",
+            ),
+            (
+                self.poll_ms >= 10,
+                "alert.notify.poll_ms",
+                "would keep a core busy",
+                "write 10 or more",
+            ),
+            (
+                self.grave_ratio.is_finite() && self.grave_ratio > 0.0,
+                "alert.notify.grave_ratio",
+                "must be a positive number",
+                "write 1.0",
+            ),
+        ]
+    }
+}
+
+impl MailConfig {
+    fn relations(&self) -> [Relation; 3] {
+        [
+            (
+                !self.host.is_empty(),
                 "alert.mail.host",
                 "is empty",
                 "name the SMTP server",
-            );
-            need(
-                self.mail.from.parse::<lettre::message::Mailbox>().is_ok(),
+            ),
+            (
+                self.from.parse::<lettre::message::Mailbox>().is_ok(),
                 "alert.mail.from",
                 "is not a mail address",
                 "write `plume <plume@example.com>`",
-            );
-            need(
-                self.mail.tls != MailTls::None || self.mail.password.reveal().is_empty(),
+            ),
+            (
+                self.tls != MailTls::None || self.password.reveal().is_empty(),
                 "alert.mail.tls",
                 "would send the password unprotected",
                 "write `starttls` or `tls`",
-            );
-        }
-        found
+            ),
+        ]
     }
 }

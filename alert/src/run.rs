@@ -325,9 +325,12 @@ impl Desk {
             return Ok(0);
         }
         let (mut count, mut last) = (0, 0);
-        for settled in cases.into_iter().filter_map(|case| book::settle(case, now)) {
-            (_, last) = write::save(&mut tx, &settled).await?;
-            count += 1;
+        for case in cases {
+            let exceeding = write::still_exceeding(&mut tx, &case).await?;
+            if let Some(settled) = book::settle(case, now, exceeding) {
+                (_, last) = write::save(&mut tx, &settled).await?;
+                count += 1;
+            }
         }
         tx.commit().await?;
         self.changed(last);

@@ -2,6 +2,7 @@
 
 use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::registry::RegistryIndex;
+use plume_schemas::rule::Severity;
 use plume_schemas::time::Time;
 
 use crate::case::Family;
@@ -18,6 +19,8 @@ pub struct OpenCase {
     pub district: String,
     /// Told of as what.
     pub family: Family,
+    /// How grave.
+    pub severity: Severity,
 }
 
 impl OpenCase {
@@ -28,7 +31,8 @@ impl OpenCase {
         match (self.family, other.family) {
             (Family::CommonCause, Family::Offline) => self.district.is_empty() || self.district == other.district,
             (Family::Offline, Family::Quality | Family::Conformance | Family::Drift) => {
-                self.outlet == other.outlet && same_factor
+                // A missing minute or hour packet explains nothing; a device that is silent altogether does.
+                self.severity >= Severity::Urgent && self.outlet == other.outlet && same_factor
             }
             (Family::Exceed, Family::Near) => self.outlet == other.outlet && self.factor == other.factor,
             _ => false,
@@ -69,6 +73,7 @@ mod tests {
             factor: factor.map(|code| FactorCode::new(code).unwrap()),
             district: district.to_owned(),
             family,
+            severity: Severity::Urgent,
         }
     }
 
@@ -80,6 +85,11 @@ mod tests {
         assert!(offline.explains(&so2(Family::Quality)));
         assert!(!offline.explains(&so2(Family::Exceed)));
         assert!(!offline.explains(&case("e:DA002", Some("a21026"), "east", Family::Quality)));
+        let minutes_missing = OpenCase {
+            severity: Severity::Notice,
+            ..offline.clone()
+        };
+        assert!(!minutes_missing.explains(&so2(Family::Quality)));
         assert!(so2(Family::Exceed).explains(&so2(Family::Near)));
         assert!(!so2(Family::Exceed).explains(&case("e:DA001", Some("a21002"), "east", Family::Near)));
         assert!(platform.explains(&offline));

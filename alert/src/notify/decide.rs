@@ -21,6 +21,7 @@ pub enum Decision {
 }
 
 /// What is so at the moment of the decision.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circumstances {
     /// Where the case stands; `None` for a notice without one.

@@ -80,6 +80,7 @@ pub fn make(
     notices
 }
 
+#[derive(Clone, Copy)]
 struct Timing {
     made_at: Time,
     not_before: Time,

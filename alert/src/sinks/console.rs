@@ -28,7 +28,7 @@ impl ConsoleSink {
         );
         // Place and time stand in the subject and before the line; the footer is for the enterprise.
         for sentence in outgoing.message.text.split("\n\n").skip(1).take(1) {
-            lines.push_str(&format!("    {sentence}\n"));
+            lines.extend(["    ", sentence, "\n"]);
         }
         let mut output = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         output

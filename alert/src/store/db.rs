@@ -151,14 +151,9 @@ pub(crate) struct Db {
 
 /// A planned failure for tests: the n-th write statement from now fails as a lost connection would.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(AtomicI64);
+struct Faults(AtomicI64);
 
 impl Faults {
-    /// Plans a failure at the `n`-th write statement (1 is the next); 0 plans none.
-    pub(crate) fn plan(&self, n: i64) {
-        self.0.store(n, Ordering::SeqCst);
-    }
-
     fn strikes(&self) -> bool {
         // Counts down from n to 0; strikes on the step from 1 to 0, and rests at 0.
         self.0
@@ -246,9 +241,14 @@ impl Db {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// The planned failures of tests.
-    pub(crate) fn faults(&self) -> &Faults {
-        &self.faults
+    /// Plans a failure at the `n`-th write statement from now (1 is the next); 0 plans none.
+    pub(crate) fn plan_failure(&self, n: u32) {
+        self.faults.0.store(i64::from(n), Ordering::SeqCst);
+    }
+
+    /// True while a planned failure has not struck.
+    pub(crate) fn failure_ahead(&self) -> bool {
+        self.faults.0.load(Ordering::SeqCst) > 0
     }
 
     /// Closes all connections; the WAL is folded into the file.

@@ -1,7 +1,6 @@
 //! Which events have been applied, and where to read on.
 
 use plume_schemas::event::Event;
-use plume_schemas::ids::ContentId;
 use plume_schemas::time::Time;
 
 use super::db::{Tx, args};
@@ -64,14 +63,4 @@ pub(crate) async fn mark_applied(tx: &mut Tx<'_>, event: &Event) -> Result<bool,
 /// Forgets applied events older than `before` whose cases are done: their breaches remember their own place in the log.
 pub(crate) async fn forget_applied(tx: &mut Tx<'_>, before: Time) -> Result<u64, StoreError> {
     tx.exec("DELETE FROM applied_events WHERE at < $1", args![before]).await
-}
-
-/// True where the event was applied before.
-#[cfg(test)]
-pub(crate) async fn was_applied(store: &Store, event: ContentId) -> Result<bool, StoreError> {
-    let row = store
-        .db
-        .one("SELECT id FROM applied_events WHERE id = $1", args![event])
-        .await?;
-    Ok(row.is_some())
 }

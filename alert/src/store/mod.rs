@@ -123,6 +123,17 @@ impl Store {
         })
     }
 
+    /// Plans that the `n`-th write statement from now fails, as a kill at that point would make it: for tests of what a crash
+    /// leaves. 0 plans none.
+    pub fn plan_failure(&self, n: u32) {
+        self.db.plan_failure(n);
+    }
+
+    /// True while the planned failure has not struck.
+    pub fn failure_ahead(&self) -> bool {
+        self.db.failure_ahead()
+    }
+
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<db::Tx<'_>, StoreError> {
         self.db.begin().await

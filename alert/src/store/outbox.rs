@@ -81,12 +81,13 @@ pub(crate) async fn add(tx: &mut Tx<'_>, notices: &[Notice]) -> Result<(), Store
     Ok(())
 }
 
-/// Who has been told of a case, or soon will be.
+/// Who has been told of a case, or perhaps has: an attempt may have arrived though its answer did not.
 pub(crate) async fn told(tx: &mut Tx<'_>, case: ContentId) -> Result<Vec<Receiver>, StoreError> {
     let rows = tx
         .rows(
             "SELECT DISTINCT audience, receiver, channel, address FROM notices WHERE case_id = $1 \
-             AND state IN ('sent', 'waiting') AND purpose NOT IN ('cleared', 'retracted') AND channel <> 'ring' \
+             AND (state = 'sent' OR attempts > 0) AND purpose NOT IN ('cleared', 'retracted') \
+             AND channel NOT IN ('ring', 'voice') \
              ORDER BY audience, receiver, channel, address",
             args![case],
         )
@@ -124,7 +125,7 @@ impl Store {
                  n.purpose, n.step, n.lang, n.severity, n.subject, n.body_text, n.body_html, n.created_at, n.not_before, \
                  n.stale_at, n.waits_for_morning, o.attempts AS tried, c.state AS case_state, c.acknowledged_at AS acked, \
                  c.trial AS case_trial, c.late AS case_late, c.outlet AS case_outlet, c.factor AS case_factor, \
-                 c.district AS case_district, c.family AS case_family, \
+                 c.district AS case_district, c.family AS case_family, c.severity AS case_severity, \
                  (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND s.address = n.address AND s.sent_at > $2) \
                  AS recent, \
                  (SELECT COUNT(*) FROM notices t WHERE t.case_id = n.case_id AND t.channel = n.channel \
@@ -142,13 +143,13 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT outlet, factor, district, family FROM cases WHERE state = 'open' \
+                "SELECT outlet, factor, district, family, severity FROM cases WHERE state = 'open' \
                  AND (outlet = $1 OR family = 'common_cause')",
                 args![outlet],
             )
             .await?;
         rows.iter()
-            .map(|row| open_case(row, "outlet", "factor", "district", "family"))
+            .map(|row| open_case(row, ["outlet", "factor", "district", "family", "severity"]))
             .collect()
     }
 
@@ -273,7 +274,16 @@ fn due(row: &Row) -> Result<Due, StoreError> {
             acknowledged: row.opt_int("acked")?.is_some(),
             trial: row.truth("case_trial")?,
             late: row.truth("case_late")?,
-            open: open_case(row, "case_outlet", "case_factor", "case_district", "case_family")?,
+            open: open_case(
+                row,
+                [
+                    "case_outlet",
+                    "case_factor",
+                    "case_district",
+                    "case_family",
+                    "case_severity",
+                ],
+            )?,
         }),
     };
     Ok(Due {
@@ -286,7 +296,6 @@ fn due(row: &Row) -> Result<Due, StoreError> {
 }
 
 fn notice(row: &Row) -> Result<Notice, StoreError> {
-    let severity = row.int("severity")?;
     Ok(Notice {
         id: row.parsed("id", id)?,
         case: row.opt_parsed("case_id", id)?,
@@ -305,13 +314,7 @@ fn notice(row: &Row) -> Result<Notice, StoreError> {
             text: row.text("body_text")?,
             html: row.text("body_html")?,
         },
-        severity: u8::try_from(severity)
-            .ok()
-            .and_then(Severity::from_number)
-            .ok_or(StoreError::Damaged {
-                column: "severity",
-                value: severity.to_string(),
-            })?,
+        severity: grave(row, "severity")?,
         created_at: row.time("created_at")?,
         not_before: row.time("not_before")?,
         stale_at: row.opt_time("stale_at")?,
@@ -319,13 +322,9 @@ fn notice(row: &Row) -> Result<Notice, StoreError> {
     })
 }
 
-fn open_case(
-    row: &Row,
-    outlet: &'static str,
-    factor: &'static str,
-    district: &'static str,
-    family: &'static str,
-) -> Result<OpenCase, StoreError> {
+/// An open case from its columns: outlet, factor, district, family, severity.
+fn open_case(row: &Row, columns: [&'static str; 5]) -> Result<OpenCase, StoreError> {
+    let [outlet, factor, district, family, severity] = columns;
     Ok(OpenCase {
         outlet: row.parsed(outlet, |text| OutletId::new(text).ok())?,
         factor: match row.text(factor)?.as_str() {
@@ -334,5 +333,17 @@ fn open_case(
         },
         district: row.text(district)?,
         family: row.parsed(family, Family::from_code)?,
+        severity: grave(row, severity)?,
     })
+}
+
+fn grave(row: &Row, column: &'static str) -> Result<Severity, StoreError> {
+    let number = row.int(column)?;
+    u8::try_from(number)
+        .ok()
+        .and_then(Severity::from_number)
+        .ok_or_else(|| StoreError::Damaged {
+            column,
+            value: number.to_string(),
+        })
 }

@@ -146,7 +146,12 @@ impl Where {
 
     fn and(&mut self, text: &'static str, value: impl Into<Value>) {
         self.values.push(value.into());
-        self.sql.push_str(&format!(" AND {text} ${}", self.values.len()));
+        self.add(&[text, " $", &self.values.len().to_string()]);
+    }
+
+    fn add(&mut self, parts: &[&str]) {
+        self.sql.push_str(" AND ");
+        self.sql.extend(parts.iter().copied());
     }
 
     fn and_some(&mut self, text: &'static str, value: Option<impl Into<Value>>) {
@@ -165,7 +170,7 @@ impl Where {
         if marks.is_empty() {
             self.sql.push_str(" AND 1 = 0");
         } else {
-            self.sql.push_str(&format!(" AND {column} IN ({})", marks.join(", ")));
+            self.add(&[column, " IN (", &marks.join(", "), ")"]);
         }
     }
 

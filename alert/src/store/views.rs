@@ -266,6 +266,10 @@ impl CaseRow {
 }
 
 /// A factor column: empty where the case is about the outlet as a whole.
+#[expect(
+    clippy::option_option,
+    reason = "outer: readable or not; inner: about a factor or the outlet as a whole"
+)]
 fn factor(text: &str) -> Option<Option<FactorCode>> {
     if text.is_empty() {
         return Some(None);

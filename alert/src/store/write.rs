@@ -3,7 +3,7 @@
 use plume_schemas::event::Event;
 use plume_schemas::ids::ContentId;
 use plume_schemas::rule::RuleCode;
-use plume_schemas::time::{Span, Time};
+use plume_schemas::time::{HOUR_MS, Span, Time};
 use sqlx::AssertSqlSafe;
 
 use super::db::{Row, Tx, args};
@@ -107,6 +107,27 @@ pub(crate) async fn to_settle(tx: &mut Tx<'_>, now: Time, limit: i64) -> Result<
         cases.push(with_members(tx, row).await?);
     }
     Ok(cases)
+}
+
+/// True where an exceedance of the same (outlet, factor) that began in or before the case's window is open.
+pub(crate) async fn still_exceeding(tx: &mut Tx<'_>, case: &Case) -> Result<bool, StoreError> {
+    let row = tx
+        .one(
+            "SELECT m.id FROM cases c JOIN members m ON m.case_id = c.id WHERE c.outlet = $1 AND c.factor = $2 \
+             AND c.family = 'exceed' AND c.state = 'open' AND m.state = 'open' AND m.rule = $3 AND c.opened_at < $4 LIMIT 1",
+            args![
+                case.outlet,
+                case.factor
+                    .map_or(String::new(), |factor| factor.as_str().to_owned()),
+                match case.rule() {
+                    RuleCode::NearDay => RuleCode::ExceedDay.code(),
+                    _ => RuleCode::ExceedHour.code(),
+                },
+                case.judgement.window.end.plus(HOUR_MS),
+            ],
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 async fn with_members(tx: &mut Tx<'_>, row: &Row) -> Result<Case, StoreError> {

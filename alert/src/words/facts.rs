@@ -2,11 +2,12 @@
 
 use plume_schemas::decimal::Decimal;
 use plume_schemas::factors::Catalogue;
-use plume_schemas::judgement::{FactKey, FactValue, Judgement, Pane, Verdict};
+use plume_schemas::judgement::{FactKey, FactValue, Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::reading::Basis;
 use plume_schemas::time::DAY_MS;
 
 use super::Lang;
+use crate::book::Ended;
 use crate::case::Certainty;
 
 /// Most digits behind the point that a headline shows.
@@ -42,17 +43,24 @@ impl Facts<'_> {
             "exceed_ratio" => judgement.number(FactKey::ExceedRatio).map(exceed_ratio),
             "preliminary" => (self.certainty == Certainty::Preliminary).then(String::new),
             "ended" => (judgement.pane != Pane::Early).then(String::new),
-            "not_judged" => match judgement.verdict {
-                Verdict::NotJudged(reason) => Some(self.lang.pick(reason.zh(), reason.en()).to_owned()),
-                Verdict::Fine | Verdict::Breach(_) => None,
-            },
+            "over" => (Ended::said_by(judgement) == Ended::Exceeded).then(String::new),
+            "not_judged" => self.not_judged(),
+            "narrow" => self.reason_is("narrow_range"),
+            "offline" => self.reason_is("offline"),
+            "hour_gap" => self.reason_is("hour"),
+            "minute_gap" => self.reason_is("minute"),
+            "excused" => self.reason_is("excused"),
+            "name" => self.plain(FactKey::Name),
             "since" => match judgement.fact(FactKey::Since)? {
                 FactValue::Time(at) => Some(format!("{} {}", at.date(), at.hour_minute())),
                 _ => None,
             },
             "minutes_left" => self.whole(FactKey::MinutesLeft),
             "lasted" => self.whole(FactKey::LastedMinutes),
-            "flow_change" => self.whole(FactKey::FlowChange),
+            "flow_change" => judgement
+                .number(FactKey::FlowChange)
+                .filter(|pct| pct.is_finite())
+                .map(|pct| number(pct.abs(), 0)),
             "days" => self.whole(FactKey::Days),
             "count" => self.whole(FactKey::Count),
             "of" => self.whole(FactKey::Of),
@@ -66,6 +74,28 @@ impl Facts<'_> {
                 .map(|slope| format!("{slope:+.2}")),
             _ => None,
         }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self.judgement.fact(FactKey::Reason)? {
+            FactValue::Text(text) => Some(text.as_str().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// An empty text where the judgement's reason is this one.
+    fn reason_is(&self, code: &str) -> Option<String> {
+        self.reason().filter(|reason| reason == code).map(|_| String::new())
+    }
+
+    /// Why a window was not judged: by its verdict, or by the reason with which a warning ended.
+    fn not_judged(&self) -> Option<String> {
+        let reason = match self.judgement.verdict {
+            Verdict::NotJudged(reason) => Some(reason),
+            Verdict::Fine => NotJudged::from_code(&self.reason()?),
+            Verdict::Breach(_) => None,
+        }?;
+        Some(self.lang.pick(reason.zh(), reason.en()).to_owned())
     }
 
     /// `14:00—15:00`, or the day.
@@ -99,13 +129,12 @@ impl Facts<'_> {
         };
         match (basis, self.lang) {
             (Some(Basis::Corrected), Lang::Zh) => "折算",
-            (Some(Basis::Corrected), Lang::En) => "corrected",
+            (Some(Basis::Corrected), Lang::En) => "corrected ",
             (Some(Basis::Standard), Lang::Zh) => "标干",
-            (Some(Basis::Standard), Lang::En) => "dry standard",
+            (Some(Basis::Standard), Lang::En) => "dry standard ",
             (Some(Basis::Raw), Lang::Zh) => "工况",
-            (Some(Basis::Raw), Lang::En) => "as-measured",
-            (None, Lang::Zh) => "",
-            (None, Lang::En) => "reported",
+            (Some(Basis::Raw), Lang::En) => "as-measured ",
+            (None, _) => "",
         }
         .to_owned()
     }

@@ -131,13 +131,13 @@ pub fn bundle(messages: &[&Message], lang: Lang) -> Message {
             .strip_suffix(footer)
             .unwrap_or(&message.text)
             .trim_end();
-        text.push_str(&format!("{}\n{body}\n\n", message.subject));
-        html.push_str(&format!("<h3>{}</h3>", escape(&message.subject)));
+        text.extend([message.subject.as_str(), "\n", body, "\n\n"]);
+        html.extend(["<h3>", &escape(&message.subject), "</h3>"]);
         for paragraph in body.split("\n\n") {
-            html.push_str(&format!("<p>{}</p>", escape(paragraph).replace('\n', "<br>")));
+            html.extend(["<p>", &escape(paragraph).replace('\n', "<br>"), "</p>"]);
         }
     }
-    text.push_str(&format!("{footer}\n"));
+    text.extend([footer, "\n"]);
     Message {
         html: page(&subject, &html, lang),
         subject,

@@ -133,9 +133,17 @@ impl Words {
             })
             .map_or_else(
                 || lang.pick(rule.zh(), rule.en()).to_owned(),
-                |text| text.trim_end().to_owned(),
+                |text| capital(text.trim_end()),
             )
     }
+}
+
+/// A sentence begins with a capital even where it begins with the name of a rule.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn fill(pieces: &[Piece], fact: &dyn Fn(&str) -> Option<String>) -> Option<String> {

@@ -1,0 +1,12 @@
+//! The desk's engine from outside: events and acts in, cases, notices and messages out.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+mod acts;
+mod book;
+mod crash;
+mod mail;
+mod notices;
+mod series;
+mod words;
+mod world;

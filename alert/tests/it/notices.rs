@@ -1,0 +1,203 @@
+//! Who is told, when, and what keeps it quiet.
+
+use plume_alert::case::ActKind;
+use plume_schemas::event::Edge;
+use plume_schemas::judgement::{FactKey, FactValue, Pane, Verdict};
+use plume_schemas::rule::{RuleCode, Severity};
+
+use crate::world::{MINUTE, World, duty, enterprise, event, exceed, near};
+
+#[tokio::test]
+async fn an_urgent_warning_climbs_the_chain_until_somebody_signs() {
+    let world = World::new().await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    assert_eq!(
+        world.heard.count("短信 → 张环保 139****1234"),
+        1,
+        "{}",
+        world.heard.text()
+    );
+    assert_eq!(world.heard.count("短信 → 孙运维"), 1);
+    assert_eq!(world.heard.count("李中控"), 0);
+    world.pass_time(5 * MINUTE);
+    world.send_all().await;
+    assert_eq!(world.heard.count("短信 → 李中控"), 1);
+    world.act(&enterprise(), ActKind::Acknowledge, "").await;
+    world.pass_time(10 * MINUTE);
+    world.send_all().await;
+    let case = world.only_case().await;
+    insta::assert_debug_snapshot!(world.notices(case.id).await);
+    let notices = world.desk.store().notices(&duty(), case.id).await.unwrap();
+    let signed: Vec<_> = notices
+        .iter()
+        .filter(|n| n.acknowledged_at.is_some())
+        .map(|n| n.receiver.as_str())
+        .collect();
+    assert_eq!(signed, ["张环保"]);
+}
+
+#[tokio::test]
+async fn what_is_over_is_told_only_to_those_who_heard() {
+    let world = World::new().await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    let over = near("20261121142500")
+        .verdict(Verdict::Fine)
+        .edge(Edge::Cleared, "20261121142700");
+    world.apply(&over.from(2)).await;
+    world.pass_time(30 * MINUTE);
+    world.send_all().await;
+    let case = world.only_case().await;
+    insta::assert_debug_snapshot!(world.notices(case.id).await);
+}
+
+#[tokio::test]
+async fn a_warning_is_not_sent_after_its_hour() {
+    let world = World::new().await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.go_to("20261121150000");
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "");
+    let case = world.only_case().await;
+    assert!(
+        world
+            .notices(case.id)
+            .await
+            .iter()
+            .all(|line| line.ends_with("skipped/stale"))
+    );
+}
+
+#[tokio::test]
+async fn attention_rings_nobody_and_data_quality_waits_for_the_morning() {
+    let world = World::new().await;
+    world.go_to("20261121230000");
+    world
+        .apply(&near("20261121230000").severity(Severity::Attention).from(1))
+        .await;
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "");
+    let stuck = event(RuleCode::Const, Edge::Opened, "20261121230000").severity(Severity::Attention);
+    world.apply(&stuck.from(2)).await;
+    world.pass_time(MINUTE);
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "");
+    world.go_to("20261122073000");
+    world.send_all().await;
+    assert_eq!(world.heard.count("数据恒值"), 4, "{}", world.heard.text());
+}
+
+#[tokio::test]
+async fn leads_reach_nobody_outside_by_any_way() {
+    let world = World::new().await;
+    let mut offset = 0;
+    for &rule in RuleCode::ALL {
+        if rule.stream() == plume_schemas::rule::Stream::Lead {
+            offset += 1;
+            world
+                .apply(
+                    &event(rule, Edge::Opened, "20261121100000")
+                        .severity(Severity::Exceeded)
+                        .from(offset),
+                )
+                .await;
+        }
+    }
+    assert_eq!(offset, 8);
+    world.pass_time(24 * 60 * MINUTE);
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "");
+}
+
+#[tokio::test]
+async fn a_grave_exceedance_rings_and_a_small_one_does_not() {
+    let world = World::new().await;
+    world.apply(&exceed("20261121142500").from(1)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("响铃"), 0);
+    let world = World::new().await;
+    let twice = event(RuleCode::ExceedHour, Edge::Opened, "20261121142500")
+        .severity(Severity::Exceeded)
+        .preliminary()
+        .pane(Pane::OnTime)
+        .fact(FactKey::ExceedRatio, FactValue::Float(1.0));
+    world.apply(&twice.from(1)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("响铃"), 1, "{}", world.heard.text());
+}
+
+#[tokio::test]
+async fn calm_notices_to_one_address_go_as_one_message() {
+    let world = World::new().await;
+    for (offset, factor) in ["a21026", "a21002", "a34013"].into_iter().enumerate() {
+        let stuck = event(RuleCode::Const, Edge::Opened, "20261121142500").severity(Severity::Attention);
+        world.apply(&stuck.factor(Some(factor)).from(offset as u64)).await;
+    }
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "", "they wait for each other");
+    world.pass_time(30_000);
+    world.send_all().await;
+    assert_eq!(world.heard.count("短信 → 张环保"), 1, "{}", world.heard.text());
+    assert_eq!(world.heard.count("等3条提醒"), 2);
+}
+
+#[tokio::test]
+async fn an_exceedance_mutes_its_warning_and_late_data_is_no_news() {
+    let world = World::new().await;
+    world.apply(&exceed("20261121142500").late().from(1)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.text(), "");
+    let case = world.only_case().await;
+    assert!(
+        world
+            .notices(case.id)
+            .await
+            .iter()
+            .all(|line| line.ends_with("skipped/late"))
+    );
+}
+
+#[tokio::test]
+async fn a_flood_to_one_address_is_capped() {
+    let mut config = crate::world::config();
+    config.notify.rate_per_hour = 2;
+    config.notify.group_wait_s = 0;
+    let world = World::with(config).await;
+    for hour in 0..5_u64 {
+        let stamp = format!("202611211{hour}2500");
+        let often = event(RuleCode::Freq, Edge::Opened, &stamp).severity(Severity::Attention);
+        let factor = ["a21026", "a21002", "a34013", "a21005", "a20043"][usize::try_from(hour).unwrap()];
+        world.apply(&often.factor(Some(factor)).from(hour)).await;
+        world.send_all().await;
+    }
+    assert_eq!(world.heard.count("短信 → 张环保"), 2, "{}", world.heard.text());
+    for _ in 0..3 {
+        world.pass_time(60 * MINUTE);
+        world.send_all().await;
+    }
+    let mut sent = 0;
+    for case in world.cases().await {
+        sent += world
+            .notices(case.id)
+            .await
+            .iter()
+            .filter(|line| line.ends_with("sent/due"))
+            .count();
+    }
+    assert_eq!(sent, 5);
+}
+
+#[tokio::test]
+async fn a_restart_sends_nothing_twice() {
+    let mut world = World::new().await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    let before = world.heard.text();
+    for _ in 0..3 {
+        world = world.reopened().await;
+        world.apply(&near("20261121142500").from(1)).await;
+        world.send_all().await;
+    }
+    assert_eq!(world.heard.text(), before);
+}
