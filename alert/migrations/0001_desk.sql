@@ -1,5 +1,5 @@
--- The desk's database. The same text runs on SQLite and on PostgreSQL: moments are milliseconds since 1970 UTC in BIGINT,
--- truth is 0 or 1 in BIGINT, ids from content are 32 hex digits, and words are the codes of the closed enums.
+-- The desk's database. The same text runs on SQLite and on PostgreSQL: moments are milliseconds since 1970 UTC in
+-- BIGINT, truth is 0 or 1 in BIGINT, ids from content are 32 hex digits, and words are the codes of the closed enums.
 -- BLOB is read as BYTEA on PostgreSQL.
 
 -- Counters handed out inside a transaction: on PostgreSQL the row's lock also puts all writers in one order.

@@ -22,8 +22,8 @@ pub struct Group {
     pub outgoing: Outgoing,
 }
 
-/// Groups notices that are to be sent at `now`: same channel, address, language and stream go together, but an urgent warning
-/// always goes alone. The order of first members is kept.
+/// Groups notices that are to be sent at `now`: same channel, address, language and stream go together, but an urgent
+/// warning always goes alone. The order of first members is kept.
 pub fn group(due: Vec<(Notice, u32)>, now: Time) -> Vec<Group> {
     let mut heaps: Vec<Vec<(Notice, u32)>> = Vec::new();
     for (notice, attempts) in due {

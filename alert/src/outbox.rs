@@ -1,5 +1,5 @@
-//! Sending what is due. Each message is claimed in the store before it is tried and recorded after: a crash between the two
-//! repeats one message, and nothing is ever lost.
+//! Sending what is due. Each message is claimed in the store before it is tried and recorded after: a crash between
+//! the two repeats one message, and nothing is ever lost.
 
 use plume_schemas::ids::ContentId;
 use plume_schemas::registry::RegistryIndex;

@@ -1,5 +1,5 @@
-//! The desk's engine: events in, cases and notices kept, people's acts, changes out. `deploy` feeds it and runs its outbox; the
-//! pages read and act through it.
+//! The desk's engine: events in, cases and notices kept, people's acts, changes out. `deploy` feeds it and runs its
+//! outbox; the pages read and act through it.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -112,8 +112,8 @@ pub enum EventOutcome {
 }
 
 impl Desk {
-    /// Opens the desk's database at `store_url`, reads its tables and sets up its channels. `console` is where the console channel
-    /// writes, if it is switched on.
+    /// Opens the desk's database at `store_url`, reads its tables and sets up its channels. `console` is where the
+    /// console channel writes, if it is switched on.
     pub async fn open(
         store_url: &str,
         config: &AlertConfig,
@@ -193,8 +193,8 @@ impl Desk {
         Ok(self.0.store.resume_offset(partition).await?.unwrap_or(0))
     }
 
-    /// Applies the event at `at` of the events topic: the case, its trace, its notices, the event's id and the offset are one
-    /// transaction. On an error nothing has happened, and the event is to be given again.
+    /// Applies the event at `at` of the events topic: the case, its trace, its notices, the event's id and the offset
+    /// are one transaction. On an error nothing has happened, and the event is to be given again.
     pub async fn apply(&self, at: LogPosition, event: &Event) -> Result<EventOutcome, StoreError> {
         self.log_says(event.at);
         let mut tx = self.0.store.begin().await?;
@@ -388,8 +388,8 @@ impl Desk {
         Ok(pass)
     }
 
-    /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is late
-    /// then, not lost.
+    /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
+    /// late then, not lost.
     pub async fn run_outbox(&self, shutdown: impl Future<Output = ()>) {
         let poll = Duration::from_millis(u64::from(self.0.config.notify.poll_ms));
         let mut shutdown = std::pin::pin!(shutdown);

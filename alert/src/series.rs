@@ -1,4 +1,5 @@
-//! Minute values of the last hours, in memory, for the charts of the case page. Lost on a restart and filled again from the log.
+//! Minute values of the last hours, in memory, for the charts of the case page. Lost on a restart and filled again
+//! from the log.
 
 use std::collections::{HashMap, VecDeque};
 

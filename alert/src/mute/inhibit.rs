@@ -24,8 +24,8 @@ pub struct OpenCase {
 }
 
 impl OpenCase {
-    /// True where `self`, open, makes telling of `other` needless: the platform's fault mutes its devices, a silent device mutes
-    /// what its silence looks like, and an exceedance mutes the warning of it.
+    /// True where `self`, open, makes telling of `other` needless: the platform's fault mutes its devices, a silent
+    /// device mutes what its silence looks like, and an exceedance mutes the warning of it.
     pub fn explains(&self, other: &Self) -> bool {
         let same_factor = self.factor.is_none() || self.factor == other.factor;
         match (self.family, other.family) {

@@ -2,7 +2,8 @@
 
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
-/// When the quiet hours end that `now` lies in; `None` outside them. They may cross midnight; equal ends mean there are none.
+/// When the quiet hours end that `now` lies in; `None` outside them. They may cross midnight; equal ends mean there
+/// are none.
 pub fn ends(now: Time, from_min: u16, to_min: u16) -> Option<Time> {
     let day = now.floor(DAY_MS);
     let minute = now.since(day) / MINUTE_MS;

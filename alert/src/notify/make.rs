@@ -44,8 +44,8 @@ pub struct Receiver {
     pub address: String,
 }
 
-/// The notices of `case` for `purpose`, caused by `cause` at `now`. `told` are those who heard of the case before: they, and only
-/// they, hear that it is over.
+/// The notices of `case` for `purpose`, caused by `cause` at `now`. `told` are those who heard of the case before:
+/// they, and only they, hear that it is over.
 pub fn make(
     maker: &Maker<'_>,
     case: &Case,
@@ -169,7 +169,8 @@ fn receivers(maker: &Maker<'_>, case: &Case, route: &Route, channel: Channel) ->
     found
 }
 
-/// A contact by the wanted channel; a short message goes by mail where nothing carries short messages or there is no number.
+/// A contact by the wanted channel; a short message goes by mail where nothing carries short messages or there is no
+/// number.
 fn reach(maker: &Maker<'_>, audience: Audience, contact: &Contact, channel: Channel) -> Receiver {
     let by_mail = channel == Channel::Sms
         && !contact.email.is_empty()

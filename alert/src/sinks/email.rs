@@ -13,7 +13,8 @@ use super::{Outgoing, SendError};
 use crate::config::{MailConfig, MailTls};
 use crate::notify::Channel;
 
-/// Connections to the server kept open: one hands over some 18 mails a second, which a bureau's morning needs a few times over.
+/// Connections to the server kept open: one hands over some 18 mails a second, which a bureau's morning needs a few
+/// times over.
 const CONNECTIONS: u32 = 4;
 /// An idle connection is closed after this long; servers close theirs after five minutes (RFC 5321 4.5.3.2).
 const IDLE: Duration = Duration::from_mins(1);

@@ -1,5 +1,5 @@
-//! The thin layer between the store's statements and the database. Statements use `$1` placeholders and the subset of SQL that
-//! SQLite and PostgreSQL share, so nothing above this file knows which one it is.
+//! The thin layer between the store's statements and the database. Statements use `$1` placeholders and the subset of
+//! SQL that SQLite and PostgreSQL share, so nothing above this file knows which one it is.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,8 @@ use sqlx::{Row as _, SqlSafeStr, Sqlite, Transaction};
 
 use super::StoreError;
 
-/// Connections that read beside the one that writes: a page needs a handful of short reads, more would only queue on two cores.
+/// Connections that read beside the one that writes: a page needs a handful of short reads, more would only queue on
+/// two cores.
 const READERS: u32 = 4;
 /// How long a statement waits for another process's lock on the file: only a backup or a person with a shell holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! The desk's database: cases, trace, notices, outbox, sessions. The only module that knows SQL.
 //!
-//! One writer at a time; an event's effects and the offset it came from are one transaction; every change to a case counts its
-//! version up, so that two people at once cannot overwrite each other.
+//! One writer at a time; an event's effects and the offset it came from are one transaction; every change to a case
+//! counts its version up, so that two people at once cannot overwrite each other.
 
 pub(crate) mod db;
 mod json;
@@ -123,8 +123,8 @@ impl Store {
         })
     }
 
-    /// Plans that the `n`-th write statement from now fails, as a kill at that point would make it: for tests of what a crash
-    /// leaves. 0 plans none.
+    /// Plans that the `n`-th write statement from now fails, as a kill at that point would make it: for tests of what
+    /// a crash leaves. 0 plans none.
     pub fn plan_failure(&self, n: u32) {
         self.db.plan_failure(n);
     }

@@ -42,10 +42,11 @@ pub(crate) async fn add(tx: &mut Tx<'_>, notices: &[Notice]) -> Result<(), Store
     for notice in notices {
         let added = tx
             .exec(
-                "INSERT INTO notices (id, case_id, batch_id, enterprise, stream, audience, receiver, channel, address, \
-                 purpose, step, lang, severity, subject, body_text, body_html, created_at, not_before, stale_at, \
-                 waits_for_morning, state, reason, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-                 $13, $14, $15, $16, $17, $18, $19, $20, 'waiting', 'new', 0) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO notices (id, case_id, batch_id, enterprise, stream, audience, receiver, channel, \
+                 address, purpose, step, lang, severity, subject, body_text, body_html, created_at, not_before, \
+                 stale_at, waits_for_morning, state, reason, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'waiting', 'new', 0) ON CONFLICT \
+                 (id) DO NOTHING",
                 args![
                     notice.id,
                     notice.case,
@@ -121,17 +122,17 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT n.id, n.case_id, n.batch_id, n.enterprise, n.stream, n.audience, n.receiver, n.channel, n.address, \
-                 n.purpose, n.step, n.lang, n.severity, n.subject, n.body_text, n.body_html, n.created_at, n.not_before, \
-                 n.stale_at, n.waits_for_morning, o.attempts AS tried, c.state AS case_state, c.acknowledged_at AS acked, \
-                 c.trial AS case_trial, c.late AS case_late, c.outlet AS case_outlet, c.factor AS case_factor, \
-                 c.district AS case_district, c.family AS case_family, c.severity AS case_severity, \
-                 (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND s.address = n.address AND s.sent_at > $2) \
-                 AS recent, \
-                 (SELECT COUNT(*) FROM notices t WHERE t.case_id = n.case_id AND t.channel = n.channel \
-                 AND t.address = n.address AND t.state = 'sent' AND t.purpose NOT IN ('cleared', 'retracted')) AS before \
-                 FROM outbox o JOIN notices n ON n.id = o.notice_id LEFT JOIN cases c ON c.id = n.case_id \
-                 WHERE o.next_at <= $1 ORDER BY n.severity DESC, n.created_at, n.id LIMIT $3",
+                "SELECT n.id, n.case_id, n.batch_id, n.enterprise, n.stream, n.audience, n.receiver, n.channel, \
+                 n.address, n.purpose, n.step, n.lang, n.severity, n.subject, n.body_text, n.body_html, \
+                 n.created_at, n.not_before, n.stale_at, n.waits_for_morning, o.attempts AS tried, c.state AS \
+                 case_state, c.acknowledged_at AS acked, c.trial AS case_trial, c.late AS case_late, c.outlet AS \
+                 case_outlet, c.factor AS case_factor, c.district AS case_district, c.family AS case_family, \
+                 c.severity AS case_severity, (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND \
+                 s.address = n.address AND s.sent_at > $2) AS recent, (SELECT COUNT(*) FROM notices t WHERE \
+                 t.case_id = n.case_id AND t.channel = n.channel AND t.address = n.address AND t.state = 'sent' \
+                 AND t.purpose NOT IN ('cleared', 'retracted')) AS before FROM outbox o JOIN notices n ON n.id = \
+                 o.notice_id LEFT JOIN cases c ON c.id = n.case_id WHERE o.next_at <= $1 ORDER BY n.severity \
+                 DESC, n.created_at, n.id LIMIT $3",
                 args![now, now.plus(-HOUR_MS), MAX_DUE],
             )
             .await?;
@@ -198,7 +199,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Counts an attempt before it is made and sets the time of the next: a crash in the middle of sending repeats it, once.
+    /// Counts an attempt before it is made and sets the time of the next: a crash in the middle of sending repeats it,
+    /// once.
     pub(crate) async fn claim(&self, notices: &[ContentId], next_at: Time) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for &notice in notices {

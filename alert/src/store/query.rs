@@ -1,5 +1,6 @@
-//! What can be asked of the store. Every question takes the viewer: the scope and the stream are part of the statement, so that a
-//! page cannot forget them, and a lead is absent from rows and counts alike for those it is not meant for.
+//! What can be asked of the store. Every question takes the viewer: the scope and the stream are part of the
+//! statement, so that a page cannot forget them, and a lead is absent from rows and counts alike for those it is not
+//! meant for.
 
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::rule::{RuleCode, Severity};
@@ -283,9 +284,9 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT id, audience, receiver, channel, address, purpose, state, reason, subject, created_at, attempts, \
-                 sent_at, delivered_at, opened_at, acknowledged_at, error FROM notices WHERE case_id = $1 \
-                 ORDER BY created_at, id",
+                "SELECT id, audience, receiver, channel, address, purpose, state, reason, subject, created_at, \
+                 attempts, sent_at, delivered_at, opened_at, acknowledged_at, error FROM notices WHERE case_id = \
+                 $1 ORDER BY created_at, id",
                 args![case],
             )
             .await?;

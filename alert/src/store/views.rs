@@ -123,9 +123,10 @@ pub struct NoticeRow {
 }
 
 /// The columns of a [`CaseRow`].
-pub(super) const CASE_COLUMNS: &str = "id, version, changed_seq, stream, family, rule, outlet, factor, enterprise, district, \
-     industry, officer, severity, state, certainty, outcome, late, trial, window_start, window_end, opened_at, updated_at, \
-     resolved_at, closed_at, settle_at, due_at, acknowledged_by, acknowledged_at, answered_by, answered_at, assigned_to, judgement";
+pub(super) const CASE_COLUMNS: &str = "id, version, changed_seq, stream, family, rule, outlet, factor, \
+     enterprise, district, industry, officer, severity, state, certainty, outcome, late, trial, window_start, \
+     window_end, opened_at, updated_at, resolved_at, closed_at, settle_at, due_at, acknowledged_by, \
+     acknowledged_at, answered_by, answered_at, assigned_to, judgement";
 
 pub(super) fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
     let by = |name: Option<String>, at: Option<Time>| name.zip(at).map(|(name, at)| By { name, at });

@@ -29,8 +29,8 @@ pub(crate) async fn case_for(tx: &mut Tx<'_>, event: &Event) -> Result<Option<Ca
     let rows = tx
         .rows(
             AssertSqlSafe(format!(
-                "SELECT {CASE_COLUMNS} FROM cases WHERE outlet = $1 AND factor = $2 AND family = $3 AND state = 'open' \
-                 ORDER BY opened_at LIMIT {MAX_JOIN_CANDIDATES}"
+                "SELECT {CASE_COLUMNS} FROM cases WHERE outlet = $1 AND factor = $2 AND family = $3 AND state = \
+                 'open' ORDER BY opened_at LIMIT {MAX_JOIN_CANDIDATES}"
             )),
             args![
                 judgement.outlet,
@@ -74,12 +74,15 @@ pub(crate) async fn warnings_of(
     let rows = tx
         .rows(
             AssertSqlSafe(format!(
-                "SELECT {CASE_COLUMNS} FROM cases WHERE outlet = $1 AND factor = $2 AND window_start = $3 AND rule = $4 \
-                 ORDER BY opened_at, id LIMIT {MAX_WARNINGS}"
+                "SELECT {CASE_COLUMNS} FROM cases WHERE outlet = $1 AND factor = $2 AND window_start = $3 AND \
+                 rule = $4 ORDER BY opened_at, id LIMIT {MAX_WARNINGS}"
             )),
             args![
                 event.judgement.outlet,
-                event.judgement.factor.map_or(String::new(), |factor| factor.as_str().to_owned()),
+                event
+                    .judgement
+                    .factor
+                    .map_or(String::new(), |factor| factor.as_str().to_owned()),
                 window.start,
                 rule.code(),
             ],
@@ -114,11 +117,11 @@ pub(crate) async fn still_exceeding(tx: &mut Tx<'_>, case: &Case) -> Result<bool
     let row = tx
         .one(
             "SELECT m.id FROM cases c JOIN members m ON m.case_id = c.id WHERE c.outlet = $1 AND c.factor = $2 \
-             AND c.family = 'exceed' AND c.state = 'open' AND m.state = 'open' AND m.rule = $3 AND c.opened_at < $4 LIMIT 1",
+             AND c.family = 'exceed' AND c.state = 'open' AND m.state = 'open' AND m.rule = $3 AND c.opened_at < \
+             $4 LIMIT 1",
             args![
                 case.outlet,
-                case.factor
-                    .map_or(String::new(), |factor| factor.as_str().to_owned()),
+                case.factor.map_or(String::new(), |factor| factor.as_str().to_owned()),
                 match case.rule() {
                     RuleCode::NearDay => RuleCode::ExceedDay.code(),
                     _ => RuleCode::ExceedHour.code(),
@@ -164,15 +167,15 @@ async fn upsert_case(tx: &mut Tx<'_>, case: &Case, version: i64, seq: i64) -> Re
     let (acknowledged_by, acknowledged_at) = by(&case.acknowledged);
     let (answered_by, answered_at) = by(&case.answered);
     tx.exec(
-        "INSERT INTO cases (id, version, changed_seq, stream, family, rule, outlet, factor, enterprise, district, industry, \
-         officer, severity, state, certainty, outcome, late, trial, window_start, window_end, opened_at, updated_at, \
-         resolved_at, closed_at, settle_at, due_at, acknowledged_by, acknowledged_at, answered_by, answered_at, assigned_to, \
-         judgement) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) \
-         ON CONFLICT (id) DO UPDATE SET version = $2, changed_seq = $3, rule = $6, severity = $13, state = $14, \
-         certainty = $15, outcome = $16, late = $17, window_start = $19, window_end = $20, updated_at = $22, \
-         resolved_at = $23, closed_at = $24, settle_at = $25, due_at = $26, acknowledged_by = $27, acknowledged_at = $28, \
-         answered_by = $29, answered_at = $30, assigned_to = $31, judgement = $32",
+        "INSERT INTO cases (id, version, changed_seq, stream, family, rule, outlet, factor, enterprise, \
+         district, industry, officer, severity, state, certainty, outcome, late, trial, window_start, \
+         window_end, opened_at, updated_at, resolved_at, closed_at, settle_at, due_at, acknowledged_by, \
+         acknowledged_at, answered_by, answered_at, assigned_to, judgement) VALUES ($1, $2, $3, $4, $5, $6, $7, \
+         $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, \
+         $29, $30, $31, $32) ON CONFLICT (id) DO UPDATE SET version = $2, changed_seq = $3, rule = $6, severity \
+         = $13, state = $14, certainty = $15, outcome = $16, late = $17, window_start = $19, window_end = $20, \
+         updated_at = $22, resolved_at = $23, closed_at = $24, settle_at = $25, due_at = $26, acknowledged_by = \
+         $27, acknowledged_at = $28, answered_by = $29, answered_at = $30, assigned_to = $31, judgement = $32",
         args![
             case.id,
             version,
@@ -215,10 +218,10 @@ async fn upsert_case(tx: &mut Tx<'_>, case: &Case, version: i64, seq: i64) -> Re
 async fn upsert_member(tx: &mut Tx<'_>, case: ContentId, member: &Member) -> Result<(), StoreError> {
     let (position, ordinal) = member.cause;
     tx.exec(
-        "INSERT INTO members (id, case_id, rule, state, severity, preliminary, opened_at, window_start, window_end, \
-         cause_partition, cause_offset, cause_ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         ON CONFLICT (id) DO UPDATE SET state = $4, severity = $5, preliminary = $6, window_start = $8, window_end = $9, \
-         cause_partition = $10, cause_offset = $11, cause_ordinal = $12",
+        "INSERT INTO members (id, case_id, rule, state, severity, preliminary, opened_at, window_start, \
+         window_end, cause_partition, cause_offset, cause_ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+         $10, $11, $12) ON CONFLICT (id) DO UPDATE SET state = $4, severity = $5, preliminary = $6, window_start \
+         = $8, window_end = $9, cause_partition = $10, cause_offset = $11, cause_ordinal = $12",
         args![
             member.id,
             case,

@@ -13,9 +13,9 @@ use crate::case::Case;
 pub const FOOTER_ZH: &str = "本提示为服务性提醒，依据未经审核的自动监测数据作出，不作为行政处罚依据，也不免除排污单位的法定义务。\
                              请勿以校准、断电、断网、不实标记等方式影响数据。";
 /// The same in English.
-pub const FOOTER_EN: &str = "This is a service reminder based on unaudited automatic monitoring data. It is no basis for a penalty \
-                             and relieves the discharger of no legal duty. Do not influence the data by calibration, power or \
-                             network cuts, or untrue marks.";
+pub const FOOTER_EN: &str = "This is a service reminder based on unaudited automatic monitoring data. It is no \
+                             basis for a penalty and relieves the discharger of no legal duty. Do not influence \
+                             the data by calibration, power or network cuts, or untrue marks.";
 
 /// A message ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,10 +169,11 @@ fn compose(subject: &str, path: &str, sentence: &str, at: Time, lang: Lang) -> M
 /// A whole HTML mail around `body`, with the footer. `body` is HTML already.
 fn page(title: &str, body: &str, lang: Lang) -> String {
     format!(
-        "<!DOCTYPE html><html lang=\"{language}\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
-         <body style=\"font-family:'PingFang SC','Noto Sans SC','Microsoft YaHei',sans-serif;line-height:1.6;color:#1f2933\">\
-         {body}\
-         <p style=\"color:#52606d;font-size:0.85em;border-top:1px solid #cbd2d9;padding-top:8px\">{footer}</p></body></html>",
+        "<!DOCTYPE html><html lang=\"{language}\"><head><meta \
+         charset=\"utf-8\"><title>{title}</title></head><body style=\"font-family:'PingFang SC','Noto Sans \
+         SC','Microsoft YaHei',sans-serif;line-height:1.6;color:#1f2933\">{body}<p \
+         style=\"color:#52606d;font-size:0.85em;border-top:1px solid \
+         #cbd2d9;padding-top:8px\">{footer}</p></body></html>",
         language = lang.pick("zh-CN", "en"),
         title = escape(title),
         footer = escape(lang.pick(FOOTER_ZH, FOOTER_EN)),

@@ -1,7 +1,8 @@
 //! What people read: headlines and messages from facts, Chinese and English.
 //!
-//! The sentences are data (`data/words.csv`): one row per rule and edge, tried from the top, the first whose facts are all there
-//! speaks. `{fact}` is filled in, `[…]` is left out where a fact in it is missing, `{?fact}` asks for a fact and prints nothing.
+//! The sentences are data (`data/words.csv`): one row per rule and edge, tried from the top, the first whose facts are
+//! all there speaks. `{fact}` is filled in, `[…]` is left out where a fact in it is missing, `{?fact}` asks for a fact
+//! and prints nothing.
 
 mod facts;
 mod message;

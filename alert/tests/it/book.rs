@@ -407,7 +407,10 @@ proptest! {
 
     /// Any replay of any stretch seen before, anywhere, with a restart anywhere, gives the same book.
     #[test]
-    fn repetition_changes_nothing(replays in prop::collection::vec((0_usize..9, 0_usize..9), 0..4), restart in 0_usize..9) {
+    fn repetition_changes_nothing(
+        replays in prop::collection::vec((0_usize..9, 0_usize..9), 0..4),
+        restart in 0_usize..9,
+    ) {
         let mut order: Vec<usize> = (0..9).collect();
         for (upto, from) in replays {
             // After the first occurrence of `upto`, everything from `from` to it comes again.

@@ -57,7 +57,8 @@ async fn book(world: &World) -> Vec<String> {
     lines
 }
 
-/// Applies the story with the `n`-th write failing; on a failure the process is gone, a new one reads on from the store.
+/// Applies the story with the `n`-th write failing; on a failure the process is gone, a new one reads on from the
+/// store.
 async fn told_with_failure_at(n: u32) -> (Vec<String>, bool) {
     let mut world = World::new().await;
     world.desk.store().plan_failure(n);
