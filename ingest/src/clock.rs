@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use plume_schemas::time::{Clock, Time};
 
-/// A [`Clock`] that never goes back, so that `received_at` is monotone per ingest (D2). Clones share what was shown last.
+/// A [`Clock`] that never goes back, so that `received_at` is monotone per ingest (D2). Clones share what was shown
+/// last.
 #[derive(Clone, Debug)]
 pub struct MonotoneClock {
     clock: Clock,

@@ -1,7 +1,7 @@
 //! One link: bytes from the socket into the session, its records onto the bus, its answers back.
 //!
-//! While one append is on its way, packets go on being read and wait for the next one together, so that order is kept and the disk
-//! is asked once for many packets.
+//! While one append is on its way, packets go on being read and wait for the next one together, so that order is kept
+//! and the disk is asked once for many packets.
 
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -79,8 +79,8 @@ fn is_about_factors(kind: ReportKind) -> bool {
     is_data(kind) && !matches!(kind, ReportKind::Status | ReportKind::RunTime | ReportKind::Restart)
 }
 
-/// Reports of a packet, or why it has none. An MN the registry does not know makes a report for `unregistered:<MN>`; whether that
-/// is wanted is decided before.
+/// Reports of a packet, or why it has none. An MN the registry does not know makes a report for `unregistered:<MN>`;
+/// whether that is wanted is decided before.
 pub fn normalize(read: Read<'_>, arrival: &Arrival, registry: &RegistryIndex, config: &IngestConfig) -> Normalized {
     let cn = read.packet.cn.unwrap_or(0);
     let kind = kind_of(cn);
@@ -292,8 +292,8 @@ fn shares(
     Ok(all)
 }
 
-/// Rows of the registry that lead from this device to outlets. Stack gas is sent with the ST of water in the field, so a device
-/// with one ST in the registry is believed whatever it sends; with several the ST must fit.
+/// Rows of the registry that lead from this device to outlets. Stack gas is sent with the ST of water in the field, so
+/// a device with one ST in the registry is believed whatever it sends; with several the ST must fit.
 fn sources<'r>(
     read: &Read<'_>,
     measured_at: Time,
@@ -345,8 +345,8 @@ fn unregistered_outlet(mn: Mn) -> Option<OutletId> {
     .ok()
 }
 
-/// Pressures of 2005 are in MPa by its annex and in kPa since. A value under a code of 2005 is brought to kPa digit by digit, unless
-/// the registry names the unit it comes in.
+/// Pressures of 2005 are in MPa by its annex and in kPa since. A value under a code of 2005 is brought to kPa digit by
+/// digit, unless the registry names the unit it comes in.
 fn in_present_unit(mut reading: Reading, fields: &Fields, registered_unit: Option<&str>) -> Reading {
     let old = registered_unit.is_none() && fields.in_mpa.contains(&reading.factor);
     if let (true, Value::Decimal(value)) = (old, reading.value) {

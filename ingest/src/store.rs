@@ -93,8 +93,8 @@ pub(crate) enum Appended {
     Unstorable,
 }
 
-/// Appends until the bus takes it. Nothing is dropped while the bus refuses: the link is not read and its devices get no answer,
-/// and it goes on by itself.
+/// Appends until the bus takes it. Nothing is dropped while the bus refuses: the link is not read and its devices get
+/// no answer, and it goes on by itself.
 pub(crate) async fn append<S: Store>(
     store: S,
     records: Vec<NewRecord>,

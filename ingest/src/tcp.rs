@@ -1,4 +1,5 @@
-//! The TCP server: accepts links within limits, carries bytes to sessions and answers back, and beats the clock into the log.
+//! The TCP server: accepts links within limits, carries bytes to sessions and answers back, and beats the clock into
+//! the log.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,7 +21,8 @@ use crate::link;
 use crate::signals::{Signals, TurnedAway};
 use crate::store::{Store, beat};
 
-/// Pause after a failed accept (usually out of file descriptors): long enough not to spin, short enough not to be noticed.
+/// Pause after a failed accept (usually out of file descriptors): long enough not to spin, short enough not to be
+/// noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How often the clock is looked at for the next Tick; a virtual clock may run hours in a real minute.
 const TICK_POLL: Duration = Duration::from_millis(50);
@@ -89,8 +91,8 @@ pub(crate) struct Shared<S> {
 }
 
 impl Ingest {
-    /// Opens the room: devices may connect as soon as this returns. When `shutdown` completes, no further link is accepted, what was
-    /// read is made durable and answered, and `join` ends within five seconds.
+    /// Opens the room: devices may connect as soon as this returns. When `shutdown` completes, no further link is
+    /// accepted, what was read is made durable and answered, and `join` ends within five seconds.
     pub async fn start(
         config: IngestConfig,
         bus: Bus,
@@ -237,8 +239,8 @@ impl Drop for Guest {
     }
 }
 
-/// Appends a Tick to every partition each `tick_interval_ms` of plume's clock. A refused Tick is not tried again: the next one says
-/// more, and its absence is what the judge must see.
+/// Appends a Tick to every partition each `tick_interval_ms` of plume's clock. A refused Tick is not tried again: the
+/// next one says more, and its absence is what the judge must see.
 async fn tick<S: Store>(shared: Arc<Shared<S>>) {
     let mut stop = shared.stop.clone();
     let config = &shared.config;

@@ -3,8 +3,8 @@
 use plume_schemas::ids::{FactorCode, Inline};
 use plume_schemas::report::{Complaint, ComplaintCode};
 
-/// Complaints kept of one packet. A packet of 1024 bytes has at most about sixty factors; a device that does everything wrong is
-/// known well enough by its first complaints.
+/// Complaints kept of one packet. A packet of 1024 bytes has at most about sixty factors; a device that does
+/// everything wrong is known well enough by its first complaints.
 pub const MAX_COMPLAINTS: usize = 32;
 
 /// The complaints of one packet, in the order found.

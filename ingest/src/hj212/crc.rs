@@ -1,8 +1,9 @@
-//! The checksum of HJ 212 (HJ 212-2017 annex A), which is neither CRC-16/MODBUS nor CRC-16/ARC: the register is shifted right by
-//! eight before each byte is added, so its low byte is thrown away and only eight bits of state survive.
+//! The checksum of HJ 212 (HJ 212-2017 annex A), which is neither CRC-16/MODBUS nor CRC-16/ARC: the register is
+//! shifted right by eight before each byte is added, so its low byte is thrown away and only eight bits of state
+//! survive.
 //!
-//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2), hence so is the
-//! eight-bit state, and sixteen bytes can be added at once from tables of its powers.
+//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2),
+//! hence so is the eight-bit state, and sixteen bytes can be added at once from tables of its powers.
 
 /// Register before the first byte, and the checksum of nothing.
 pub const START: u16 = 0xFFFF;

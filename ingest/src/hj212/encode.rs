@@ -1,7 +1,7 @@
 //! Writing packets of all three dialects: for replies, for the simulator, and for round trips against the decoder.
 //!
-//! A [`Message`] is what one side wants to say; [`Message::packets`] gives the bytes, in as many parts as the standard's 1024 bytes
-//! ask for. [`frame`] alone puts length, checksum and tail around any data segment.
+//! A [`Message`] is what one side wants to say; [`Message::packets`] gives the bytes, in as many parts as the
+//! standard's 1024 bytes ask for. [`frame`] alone puts length, checksum and tail around any data segment.
 
 use plume_schemas::report::Dialect;
 use plume_schemas::time::Time;
@@ -153,9 +153,10 @@ impl Message {
         self
     }
 
-    /// The packets of the message, each a whole frame: one, or parts with PNUM and PNO where the data segment would be longer than
-    /// [`MAX_SEGMENT_BYTES`]. Parts repeat a leading `DataTime`, have QNs of their own a millisecond apart (2017 C.49, C.50), and
-    /// no group is cut. Errors: a group that fits no part, or more parts than the dialect can count.
+    /// The packets of the message, each a whole frame: one, or parts with PNUM and PNO where the data segment would be
+    /// longer than [`MAX_SEGMENT_BYTES`]. Parts repeat a leading `DataTime`, have QNs of their own a millisecond apart
+    /// (2017 C.49, C.50), and no group is cut. Errors: a group that fits no part, or more parts than the dialect can
+    /// count.
     pub fn packets(&self) -> Result<Vec<Vec<u8>>, EncodeError> {
         self.packets_within(MAX_SEGMENT_BYTES)
     }
@@ -272,8 +273,8 @@ pub fn version_bits(dialect: Dialect) -> u8 {
     }
 }
 
-/// A whole frame around a data segment: `##`, four digits of length, the segment, its checksum, CR LF. A segment over 9999 bytes,
-/// which no reader accepts, gets a longer length field.
+/// A whole frame around a data segment: `##`, four digits of length, the segment, its checksum, CR LF. A segment over
+/// 9999 bytes, which no reader accepts, gets a longer length field.
 pub fn frame(segment: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(segment.len() + 12);
     out.extend_from_slice(format!("##{:04}", segment.len()).as_bytes());

@@ -23,7 +23,8 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The frame with another segment, as an encrypted one was before: its length and checksum are those of the plain segment.
+    /// The frame with another segment, as an encrypted one was before: its length and checksum are those of the plain
+    /// segment.
     pub fn with_segment(&self, segment: &[u8]) -> Vec<u8> {
         let head = self.raw.get(..self.body).unwrap_or_default();
         let tail = self.raw.get(self.body + self.segment.len()..).unwrap_or_default();

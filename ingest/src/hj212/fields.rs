@@ -1,6 +1,8 @@
-//! The content of CP as readings: values with flags, grouped by factor, in the codes of 2017, with what was wrong beside them.
+//! The content of CP as readings: values with flags, grouped by factor, in the codes of 2017, with what was wrong
+//! beside them.
 //!
-//! One bad field never loses the others. Names are read in any case and both separators, codes of 2005 and 2017 side by side.
+//! One bad field never loses the others. Names are read in any case and both separators, codes of 2005 and 2017 side
+//! by side.
 
 use std::sync::Arc;
 
@@ -200,8 +202,10 @@ impl FieldReader {
             }
             Sub::Flag => {
                 let (flag, spelt) = flag(text);
-                if !spelt || flag == Flag::Unknown {
+                if flag == Flag::Unknown {
                     complaints.about(ComplaintCode::UnknownFlag, Some(factor), text);
+                } else if !spelt {
+                    complaints.about(ComplaintCode::OddGrammar, Some(factor), text);
                 }
                 if let Some(group) = self.fields.groups.last_mut() {
                     if group.flag.is_some() {

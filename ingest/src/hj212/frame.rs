@@ -1,11 +1,12 @@
 //! Cutting a byte stream into frames: `##`, four digits of length, data segment, four hex digits of checksum, CR LF.
 //!
-//! The cut is by declared length, never by line ends, because the raw cipher of 2025 may hold `##`, `&&` and CR LF. A length that
-//! lies is survived: a frame also ends where `&&`, a right checksum and a tail stand, and the search starts again at every `##`
-//! that could be a head. What belongs to no frame is handed out as garbage with its place in the stream.
+//! The cut is by declared length, never by line ends, because the raw cipher of 2025 may hold `##`, `&&` and CR LF. A
+//! length that lies is survived: a frame also ends where `&&`, a right checksum and a tail stand, and the search
+//! starts again at every `##` that could be a head. What belongs to no frame is handed out as garbage with its place
+//! in the stream.
 //!
-//! The items depend on the bytes alone, not on how they were cut into reads. Each byte is looked at a bounded number of times: a
-//! checksum is computed over bytes that are then consumed, or goes on from where it stopped.
+//! The items depend on the bytes alone, not on how they were cut into reads. Each byte is looked at a bounded number
+//! of times: a checksum is computed over bytes that are then consumed, or goes on from where it stopped.
 
 use std::collections::VecDeque;
 
@@ -20,7 +21,8 @@ use super::tolerance::{Tolerance, Tolerances};
 pub const MAX_GARBAGE_RUN_BYTES: usize = 1024;
 /// Heads that claim the same end and are tried before the outermost is taken with its wrong checksum.
 const MAX_PROBES: usize = 4;
-/// Heads kept in view; with one more the first is given up. A raw cipher of a kilobyte holds none by chance, noise may hold many.
+/// Heads kept in view; with one more the first is given up. A raw cipher of a kilobyte holds none by chance, noise may
+/// hold many.
 const MAX_HEADS: usize = 16;
 /// The length field has four digits.
 pub const MAX_DECLARED_BYTES: usize = 9999;
@@ -92,7 +94,8 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A cutter that takes no data segment over `max_segment_bytes` (at most 9999, which is all the length field can say).
+    /// A cutter that takes no data segment over `max_segment_bytes` (at most 9999, which is all the length field can
+    /// say).
     pub fn new(max_segment_bytes: usize) -> Self {
         Self {
             max_segment: max_segment_bytes.min(MAX_DECLARED_BYTES),
@@ -116,7 +119,8 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The link has been quiet for a while: a checksum at the end of what came needs no tail any more. Half frames stay.
+    /// The link has been quiet for a while: a checksum at the end of what came needs no tail any more. Half frames
+    /// stay.
     pub fn quiet(&mut self) {
         self.quiet = true;
     }
@@ -255,7 +259,8 @@ impl Framer {
         }
     }
 
-    /// The first head's declared end is here, without a `&&` that was recognised: a right checksum is proof enough (`CP=&…&`).
+    /// The first head's declared end is here, without a `&&` that was recognised: a right checksum is proof enough
+    /// (`CP=&…&`).
     fn see_declared_end(&mut self) -> bool {
         let Some(&head) = self.heads.front() else {
             return false;
@@ -339,8 +344,8 @@ impl Framer {
         true
     }
 
-    /// Takes the frame that ends here, if one does: first one of declared length with a right checksum, then the last head with a
-    /// right checksum, then one of declared length with a wrong checksum.
+    /// Takes the frame that ends here, if one does: first one of declared length with a right checksum, then the last
+    /// head with a right checksum, then one of declared length with a wrong checksum.
     fn try_ending(&mut self, ending: Ending) -> bool {
         let max = self.max_segment;
         let mut fallback = None;
@@ -450,7 +455,8 @@ impl Framer {
         }
     }
 
-    /// The only head has an end with a wrong checksum, and nothing but blanks lies between that end and the head at `at`.
+    /// The only head has an end with a wrong checksum, and nothing but blanks lies between that end and the head at
+    /// `at`.
     fn ended_wrongly_before(&self, at: usize) -> bool {
         let ending = self.heads.front().and_then(|head| head.wrong_end);
         let between = ending.and_then(|ending| self.buffer.get(ending.end..at));

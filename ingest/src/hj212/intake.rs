@@ -1,5 +1,5 @@
-//! What is to be done with one frame: what to keep, what to answer once that is safe, and what to count. Pure: frame, registry and
-//! clock in, decision out.
+//! What is to be done with one frame: what to keep, what to answer once that is safe, and what to count. Pure: frame,
+//! registry and clock in, decision out.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A packet taken apart: the header by key, never by position, and the text of CP. Everything is borrowed from the data segment.
+//! A packet taken apart: the header by key, never by position, and the text of CP. Everything is borrowed from the
+//! data segment.
 
 use plume_schemas::report::{ComplaintCode, Dialect};
 use plume_schemas::time::Time;
@@ -213,7 +214,8 @@ impl<'a> Packet<'a> {
             .map_or(self.qn.is_some_and(|qn| !qn.is_empty()), |flag| flag & 1 == 1)
     }
 
-    /// True for the answers 9011 to 9014, which are never answered (2005's 9012 included: answering answers makes loops).
+    /// True for the answers 9011 to 9014, which are never answered (2005's 9012 included: answering answers makes
+    /// loops).
     pub fn is_reply(&self) -> bool {
         matches!(self.cn, Some(9011..=9014))
     }

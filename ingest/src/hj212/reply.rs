@@ -18,9 +18,9 @@ pub enum ReplyKind {
 }
 
 impl ReplyKind {
-    /// The answer a packet asks for; none for answers (never answered) and where Flag says that none is wanted. Notices of the
-    /// device (1001, 1013, 1014 of 2017 and 2025, 2072 of 2005) are answered whatever Flag says; heartbeats, and the notices
-    /// of a platform (2012, 2022), when Flag asks.
+    /// The answer a packet asks for; none for answers (never answered) and where Flag says that none is wanted.
+    /// Notices of the device (1001, 1013, 1014 of 2017 and 2025, 2072 of 2005) are answered whatever Flag says;
+    /// heartbeats, and the notices of a platform (2012, 2022), when Flag asks.
     pub fn wanted_by(packet: &Packet<'_>) -> Option<Self> {
         let old = packet.dialect == Dialect::Hj2005;
         match packet.cn? {
@@ -41,8 +41,9 @@ impl ReplyKind {
     }
 }
 
-/// The frame of the answer. 2017 and 2025: the same QN, PW and MN, ST 91, Flag with the version bits of the asker, empty CP. 2005:
-/// QN inside CP, with the CN and part it answers; a notice's answer has PW, MN and Flag=0 as well (2005 C.24, C.26, C.29).
+/// The frame of the answer. 2017 and 2025: the same QN, PW and MN, ST 91, Flag with the version bits of the asker,
+/// empty CP. 2005: QN inside CP, with the CN and part it answers; a notice's answer has PW, MN and Flag=0 as well
+/// (2005 C.24, C.26, C.29).
 pub fn reply(packet: &Packet<'_>, kind: ReplyKind) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     let new = packet.dialect != Dialect::Hj2005;

@@ -1,7 +1,8 @@
 //! One link with one or more devices, without IO: bytes in; records to keep, answers to send and things to count out.
 //!
-//! An answer leaves only after [`Session::handle_durable`] said that its packet is safe, in the order of arrival for each MN on the
-//! link. A packet that comes again while its first copy is on its way to disk joins it. Answers of devices are never answered.
+//! An answer leaves only after [`Session::handle_durable`] said that its packet is safe, in the order of arrival for
+//! each MN on the link. A packet that comes again while its first copy is on its way to disk joins it. Answers of
+//! devices are never answered.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -254,7 +255,12 @@ impl Session {
                     reason,
                 } => {
                     arrival.stream_offset = stream_offset;
-                    let detail = String::new();
+                    let detail = match reason {
+                        QuarantineReason::TooLong => "a head declares more than max_segment_bytes",
+                        QuarantineReason::CutOff => "the link ended inside a frame",
+                        _ => "no frame in it",
+                    }
+                    .to_owned();
                     let record = quarantined(reason, detail, &arrival, Sender::default(), bytes.to_vec());
                     let (bytes, records) = (bytes.len(), vec![LogRecord::Quarantined(Box::new(record))]);
                     self.outputs.push_back(Output::Note(Note::Garbage { reason, bytes }));

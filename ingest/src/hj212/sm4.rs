@@ -1,5 +1,6 @@
-//! Encryption of HJ 212-2025 (6.4): SM4, ECB, no padding, over whole 16-byte blocks between `CP=&&` and the last `&&`; a shorter
-//! rest stays in clear. Length and checksum are those of the plain packet, so the checksum also tells whether a key was right.
+//! Encryption of HJ 212-2025 (6.4): SM4, ECB, no padding, over whole 16-byte blocks between `CP=&&` and the last `&&`;
+//! a shorter rest stays in clear. Length and checksum are those of the plain packet, so the checksum also tells
+//! whether a key was right.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -90,7 +91,8 @@ pub struct DeviceKeys {
     pub current: Key,
     /// The one before, for packets still on their way after a change.
     pub previous: Option<Key>,
-    /// The device writes its cipher as the text `{0xE4,…}`; no standard or certified logger settles which form is meant.
+    /// The device writes its cipher as the text `{0xE4,…}`; no standard or certified logger settles which form is
+    /// meant.
     pub literal: bool,
 }
 
@@ -119,8 +121,8 @@ pub struct Opened {
     pub key_id: Inline<15>,
 }
 
-/// Opens a segment whose checksum did not fit as received (2025 notes §3.2): with the current key, then the previous one, then in
-/// the literal form, until the checksum `given` fits. `None` where nothing does.
+/// Opens a segment whose checksum did not fit as received (2025 notes §3.2): with the current key, then the previous
+/// one, then in the literal form, until the checksum `given` fits. `None` where nothing does.
 pub fn open(segment: &[u8], given: u16, keys: &DeviceKeys) -> Option<Opened> {
     let (from, to) = region(segment)?;
     let (head, tail) = (segment.get(..from)?, segment.get(to..)?);
@@ -148,7 +150,8 @@ pub fn open(segment: &[u8], given: u16, keys: &DeviceKeys) -> Option<Opened> {
 pub enum CipherForm {
     /// The bytes themselves.
     Raw,
-    /// `{0xE4,0x3E,…}` and the plain rest, as the standard's annex A.2 prints it; the length stays that of the plain packet.
+    /// `{0xE4,0x3E,…}` and the plain rest, as the standard's annex A.2 prints it; the length stays that of the plain
+    /// packet.
     Literal,
 }
 

@@ -7,8 +7,8 @@ use plume_schemas::reading::{Basis, Flag, Statistic};
 pub(super) enum Sub {
     /// A value.
     Value(Statistic, Basis),
-    /// A value that keeps its sub-field in the factor's name, so that it does not run together with others of the factor:
-    /// `L5-DayData`, `a21026-UpValue`.
+    /// A value that keeps its sub-field in the factor's name, so that it does not run together with others of the
+    /// factor: `L5-DayData`, `a21026-UpValue`.
     Named,
     /// The flag of the factor's values.
     Flag,

@@ -1,5 +1,5 @@
-//! The text of CP cut into `name=value`, on `;` and `,` alike, because the standards' own examples do not keep them apart. Text
-//! between `//` and `//` is never cut.
+//! The text of CP cut into `name=value`, on `;` and `,` alike, because the standards' own examples do not keep them
+//! apart. Text between `//` and `//` is never cut.
 
 /// One `name=value`, blanks around both taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

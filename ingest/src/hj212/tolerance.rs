@@ -1,5 +1,5 @@
-//! Departures from the frame format that a platform may choose to accept, by name. What is accepted through one carries a
-//! complaint; what would need one that is switched off is kept in quarantine and not answered.
+//! Departures from the frame format that a platform may choose to accept, by name. What is accepted through one
+//! carries a complaint; what would need one that is switched off is kept in quarantine and not answered.
 
 use std::fmt;
 

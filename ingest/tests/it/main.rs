@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod expected;
 #[cfg(test)]
 mod frames;
+#[cfg(test)]
+mod house;
 #[cfg(test)]
 mod tcp;
 #[cfg(test)]
