@@ -45,8 +45,8 @@ struct Place {
     current: bool,
 }
 
-/// Takes a report. Data stamped too far ahead are left out and counted.
-pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report) {
+/// Takes a report. Data stamped too far ahead are left out and counted; of a packet that comes again only its coming counts.
+pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, repeat: bool) {
     let at = report.times.measured_at;
     if at.since(ctx.now) > ctx.settings.window.future_s * 1_000 {
         ctx.counts.future += 1;
@@ -72,6 +72,7 @@ pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, 
     };
     heard(outlet, report, place, end);
     match report.kind {
+        _ if repeat => ctx.counts.repeats += 1,
         ReportKind::Minute => minutes(ctx, outlet, plan, report, place),
         ReportKind::RealTime => samples(ctx, outlet, plan, report, place),
         ReportKind::Hour => hour(ctx, outlet, plan, report, rank),

@@ -12,6 +12,8 @@ use crate::state::persist;
 
 /// Gaps are kept as long as minutes are, and a day more for the day windows: older ones decide nothing any more.
 const KEEP_GAPS_MS: i64 = 72 * HOUR_MS;
+/// A clock before 2000 or after 2200 is no clock: such a record counts, but does not move the judge.
+const CREDIBLE: std::ops::Range<i64> = 946_684_800_000..7_258_118_400_000;
 /// More gaps than this within that time are merged into the last one: a platform that restarts all the time is one
 /// fault.
 const MAX_GAPS: usize = 256;
@@ -81,16 +83,19 @@ impl JudgeClock {
             EntryBody::Tick(tick) => self.heard(tick.ingest, tick.received_at, true, settings),
             EntryBody::Report(report) => self.heard(report.origin.ingest, report.times.received_at, false, settings),
             EntryBody::Presence(presence) => self.heard(presence.ingest, presence.received_at, false, settings),
-            EntryBody::ClockStep(step) => {
+            EntryBody::ClockStep(step) if CREDIBLE.contains(&step.to.0) => {
                 let place = self.place(step.ingest, step.from);
                 self.ingests[place].on_probation = settings.agreeing_ticks;
                 self.ingests[place].last = step.to;
             }
-            EntryBody::Registry(_) | EntryBody::Mark(_) => {}
+            EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) => {}
         }
     }
 
     fn heard(&mut self, id: IngestId, at: Time, is_tick: bool, settings: &ClockSettings) {
+        if !CREDIBLE.contains(&at.0) {
+            return;
+        }
         let place = self.place(id, at);
         let ingest = &mut self.ingests[place];
         if is_tick {
@@ -189,6 +194,7 @@ mod tests {
     use super::*;
     use plume_schemas::entry::{ClockStep, Tick};
 
+    const BASE: i64 = 1_800_000_000_000;
     const SETTINGS: ClockSettings = ClockSettings {
         ingest_ahead_ms: 30_000,
         missed_ticks: 3,
@@ -201,11 +207,11 @@ mod tests {
         clock.observe(
             &EntryBody::Tick(Tick {
                 ingest,
-                received_at: Time(at),
+                received_at: Time(BASE + at),
             }),
             &SETTINGS,
         );
-        clock.now().unwrap().0
+        clock.now().unwrap().0 - BASE
     }
 
     #[test]
@@ -250,8 +256,8 @@ mod tests {
         let ingest = IngestId::new("a").unwrap();
         let step = ClockStep {
             ingest,
-            from: Time(5_000),
-            to: Time(3_600_000),
+            from: Time(BASE + 5_000),
+            to: Time(BASE + 3_600_000),
         };
         clock.observe(&EntryBody::ClockStep(step), &SETTINGS);
         assert_eq!(tick(&mut clock, "a", 3_600_000), 0);
@@ -259,12 +265,12 @@ mod tests {
         assert_eq!(tick(&mut clock, "a", 3_610_000), 3_610_000);
         assert_eq!(
             clock.deaf_ms(Span {
-                start: Time(600_000),
-                end: Time(1_200_000)
+                start: Time(BASE + 600_000),
+                end: Time(BASE + 1_200_000)
             }),
             600_000
         );
-        assert_eq!(clock.listening_since(), Time(3_610_000));
+        assert_eq!(clock.listening_since(), Time(BASE + 3_610_000));
     }
 
     #[test]

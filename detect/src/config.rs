@@ -57,6 +57,9 @@ pub struct WindowSettings {
     pub late_after_s: i64,
     /// Changes to a window that is already judged are collected this long before it is judged again.
     pub settle_s: i64,
+    /// A packet that comes again so long after it was measured is still known for a repeat, even where a correction came
+    /// between the two; older ones count as corrections unless they say what is known already.
+    pub repeat_s: i64,
     /// A reading without any flag counts as normal.
     pub missing_flag_is_normal: bool,
     /// Judge waste water too (factors whose code begins with `w`).

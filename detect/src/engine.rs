@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use plume_schemas::dedupe::{Dedupe, Horizons, Packet};
 use plume_schemas::entry::{Entry, EntryBody};
 use plume_schemas::ids::OutletId;
 use plume_schemas::registry::Registry;
-use plume_schemas::time::Time;
+use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 use plume_schemas::wire::{decode_entry, encode_entry};
 
 use crate::apply;
@@ -17,6 +18,9 @@ use crate::out::{Emitter, Out};
 use crate::outlet::Outlet;
 use crate::plan::Plan;
 use crate::state::{Header, Persist, Reader, RestoreError, persist};
+
+/// Real-time packets are known for repeats so long at most: a device sends them again within seconds.
+const REALTIME_REPEAT_MS: i64 = 10 * MINUTE_MS;
 
 /// Which partition an engine judges. Only outlets whose key leads there are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,8 @@ pub struct Engine {
     partition: Partition,
     clock: JudgeClock,
     counts: Counts,
+    /// Which packets were seen (D5).
+    dedupe: Dedupe,
     /// As last recorded; the plan is made from it.
     registry: Registry,
     plan: Plan,
@@ -101,11 +107,13 @@ pub struct Engine {
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(settings: Settings, partition: Partition) -> Self {
+        let dedupe = Dedupe::new(horizons(&settings));
         Self {
             settings,
             partition,
             clock: JudgeClock::default(),
             counts: Counts::default(),
+            dedupe,
             registry: Registry::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
@@ -130,6 +138,11 @@ impl Engine {
         self.outlets.len()
     }
 
+    /// Bytes that knowing repeats takes, for all outlets.
+    pub fn repeat_bytes(&self) -> usize {
+        self.dedupe.remembered().bytes
+    }
+
     /// Memory of all series: how many there are, bytes of hot cores, bytes of minute stores.
     pub fn memory(&self) -> Memory {
         let mut memory = Memory::default();
@@ -143,15 +156,21 @@ impl Engine {
 
     /// Takes one entry: first time passes up to it, then it counts. What follows is appended to `out`.
     pub fn step(&mut self, entry: &Entry, out: &mut Out) {
+        let began = self.clock.now().is_some();
         self.clock.observe(&entry.body, &self.settings.clock);
+        if let (false, Some(now)) = (began, self.clock.now()) {
+            // The clock's first time: every outlet's hours begin to count.
+            (0..self.outlets.len()).for_each(|place| self.schedule(place, now));
+        }
         let mut ordinal = 0;
         if let Some(now) = self.clock.now() {
             self.pass_time(entry, now, out, &mut ordinal);
         }
         match &entry.body {
             EntryBody::Report(report) => {
+                let repeat = self.dedupe.see(report).packet == Packet::Repeat;
                 self.at_outlet(report.outlet, entry, out, &mut ordinal, |ctx, outlet, plan| {
-                    apply::report(ctx, outlet, plan, report);
+                    apply::report(ctx, outlet, plan, report, repeat);
                 });
             }
             EntryBody::Presence(presence) => {
@@ -307,9 +326,9 @@ impl Engine {
         .save(&mut to);
         self.clock.save(&mut to);
         self.counts.save(&mut to);
+        blob(&self.dedupe.checkpoint(), &mut to);
         let registry = encode_entry(&EntryBody::Registry(Box::new(self.registry.clone())));
-        (registry.len() as u64).save(&mut to);
-        to.extend_from_slice(&registry);
+        blob(&registry, &mut to);
         self.outlets.save(&mut to);
         self.scheduled.save(&mut to);
         to
@@ -329,8 +348,9 @@ impl Engine {
         );
         engine.clock = JudgeClock::load(&mut from)?;
         engine.counts = Counts::load(&mut from)?;
-        let len = usize::try_from(u64::load(&mut from)?).unwrap_or(usize::MAX);
-        let registry = decode_entry(from.take(len, "registry")?).map_err(|_| from.damaged("a registry"))?;
+        let seen = unblob(&mut from)?;
+        engine.dedupe = Dedupe::restore(horizons(settings), seen).map_err(|_| from.damaged("what was seen"))?;
+        let registry = decode_entry(unblob(&mut from)?).map_err(|_| from.damaged("a registry"))?;
         let EntryBody::Registry(registry) = registry else {
             return Err(from.damaged("a registry"));
         };
@@ -357,6 +377,28 @@ impl Engine {
         }
         Ok(engine)
     }
+}
+
+/// How far back repeats are known. Samples repeat within minutes or not at all. One report is remembered reading by
+/// reading, because what a value changed is found out by the minutes and hours themselves.
+fn horizons(settings: &Settings) -> Horizons {
+    let repeat_ms = settings.window.repeat_s * 1_000;
+    Horizons {
+        realtime_ms: repeat_ms.min(REALTIME_REPEAT_MS),
+        day_ms: 2 * DAY_MS,
+        other_ms: repeat_ms,
+        sharp_reports: 1,
+    }
+}
+
+fn blob(bytes: &[u8], to: &mut Vec<u8>) {
+    (bytes.len() as u64).save(to);
+    to.extend_from_slice(bytes);
+}
+
+fn unblob<'a>(from: &mut Reader<'a>) -> Result<&'a [u8], RestoreError> {
+    let len = usize::try_from(u64::load(from)?).unwrap_or(usize::MAX);
+    from.take(len, "as many bytes as it says")
 }
 
 /// Memory of an engine's series.

@@ -13,6 +13,7 @@
 //! page in front), `hold` (levels to edges), `state` (bytes).
 
 pub mod config;
+pub mod synthetic;
 
 mod apply;
 mod clock;

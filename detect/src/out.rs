@@ -2,12 +2,13 @@
 
 use plume_schemas::entry::LogPosition;
 use plume_schemas::event::{Edge, Event};
-use plume_schemas::ids::{FactorCode, Inline, OutletId};
+use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::judgement::{Fact, FactKey, FactValue, Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{Span, Time};
 
 use crate::number;
+use crate::plan::{LimitPlan, short};
 
 /// What steps gave out. The caller owns it and clears it when it has taken the content.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -132,12 +133,17 @@ impl Facts {
 
     /// A short text; one that is too long is cut between characters.
     pub(crate) fn text(&mut self, key: FactKey, text: &str) -> &mut Self {
-        let mut end = text.len().min(63);
-        while !text.is_char_boundary(end) {
-            end -= 1;
+        self.push(key, FactValue::Text(short(text)))
+    }
+
+    /// The limit, where it comes from, and its clause.
+    pub(crate) fn limit(&mut self, limit: &LimitPlan) -> &mut Self {
+        self.decimal(FactKey::Limit, limit.typed)
+            .text(FactKey::LimitSource, limit.source.as_str());
+        if !limit.clause.is_empty() {
+            self.text(FactKey::Clause, limit.clause.as_str());
         }
-        let kept = text.get(..end).and_then(Inline::new).unwrap_or_default();
-        self.push(key, FactValue::Text(kept))
+        self
     }
 }
 

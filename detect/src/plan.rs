@@ -68,8 +68,10 @@ pub(crate) struct LimitPlan {
     pub(crate) value: i64,
     /// As the permit writes it.
     pub(crate) typed: Decimal,
-    /// Source and clause, for the evidence.
+    /// Where it comes from: `permit`, a catalogue row.
     pub(crate) source: Inline<63>,
+    /// The clause, where one is given.
+    pub(crate) clause: Inline<63>,
     pub(crate) validity: Validity,
 }
 
@@ -224,17 +226,18 @@ impl LimitPlan {
             window: limit.window,
             value: number::from_decimal(limit.value)?,
             typed: limit.value,
-            source: joined(&limit.source, &limit.clause),
+            source: short(&limit.source),
+            clause: short(&limit.clause),
             validity: limit.validity(),
         })
     }
 }
 
-/// Source and clause in one short text, cut between characters where it is too long.
-fn joined(source: &str, clause: &str) -> Inline<63> {
-    let mut text = format!("{source} {clause}").trim().to_owned();
-    while text.len() > 63 {
-        text.pop();
+/// A text as evidence keeps it: cut between characters where it is too long.
+pub(crate) fn short(text: &str) -> Inline<63> {
+    let mut end = text.len().min(63);
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    Inline::new(&text).unwrap_or_default()
+    text.get(..end).and_then(Inline::new).unwrap_or_default()
 }

@@ -137,9 +137,7 @@ impl<'a> Hour<'a> {
             facts.text(FactKey::Formula, self.formula(value.source));
         }
         if let Some(limit) = ruling.limit {
-            facts
-                .decimal(FactKey::Limit, limit.typed)
-                .text(FactKey::LimitSource, limit.source.as_str());
+            facts.limit(limit);
             if let (Some(value), Verdict::Breach(_)) = (ruling.value, ruling.verdict) {
                 facts.float(FactKey::ExceedRatio, exceed_ratio(value.sum.mean(), limit.value));
             }

@@ -117,8 +117,7 @@ impl Running<'_> {
             .float(FactKey::ProjectedBand, BAND_80 * outlook.forecast.sd * share)
             .number(FactKey::Headroom, outlook.headroom)
             .int(FactKey::MinutesLeft, by_clock.min(i64::from(outlook.left)))
-            .decimal(FactKey::Limit, limit.typed)
-            .text(FactKey::LimitSource, limit.source.as_str())
+            .limit(limit)
             .number(FactKey::MeanSoFar, self.scan.all.mean())
             .int(FactKey::ValidMinutes, i64::from(self.scan.all.n))
             .text(FactKey::Basis, self.factor.basis.code());
@@ -209,9 +208,7 @@ pub(crate) fn finish(
         facts.number(FactKey::Mean, mean);
     }
     if let Some(limit) = factor.limit(LimitWindow::Hour, window.start) {
-        facts
-            .decimal(FactKey::Limit, limit.typed)
-            .text(FactKey::LimitSource, limit.source.as_str());
+        facts.limit(limit);
     }
     facts.text(
         FactKey::Reason,

@@ -4,4 +4,6 @@
 
 mod cases;
 mod print;
+mod property;
 mod script;
+mod state;

@@ -12,7 +12,8 @@
 //! ```
 //! Times are `[DDT]HH:MM[:SS]` of November 2026. A value is `avg`, `avg/zs` or `/zs`; it may be a ramp `30>40`, carry
 //! a wiggle `30~0.5` (a fixed pattern of that size) and a flag `!C`. Options: `mn=M2`, `ingest=i2`, `every=10`
-//! (minutes of a packet), `lag=2` (seconds to arrival), `backfill`, `sentinel`, `@TIME` (received then).
+//! (minutes of a packet), `lag=2` (seconds to arrival), `backfill`, `sentinel`, `@TIME` (received then), `qn=N` (its QN; the same
+//! content under the same QN is the same packet again).
 
 use std::path::Path;
 
@@ -87,6 +88,7 @@ struct Options<'a> {
     backfill: bool,
     sentinel: bool,
     at: Option<Time>,
+    qn: Option<&'a str>,
 }
 
 fn options<'a>(words: &[&'a str]) -> Options<'a> {
@@ -99,11 +101,13 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
         backfill: false,
         sentinel: false,
         at: None,
+        qn: None,
     };
     for word in words {
         match word.split_once('=') {
             Some(("mn", mn)) => options.mn = Mn::new(mn).unwrap(),
             Some(("ingest", id)) => options.ingest = IngestId::new(id).unwrap(),
+            Some(("qn", qn)) => options.qn = Some(qn),
             Some(("every", minutes)) => options.every = minutes.parse().unwrap(),
             Some(("lag", seconds)) => options.lag_ms = seconds.parse::<i64>().unwrap() * SECOND_MS,
             Some((factor, value)) => options.values.push((factor, value)),
@@ -245,13 +249,20 @@ fn report(kind: ReportKind, at: Time, end: Time, options: &Options<'_>, i: i64, 
         factor: None,
         text: Inline::default(),
     });
-    let report = make(kind, at, received_at, options.mn, options.ingest, readings);
-    let report = Report {
-        backfill: options.backfill,
-        complaints: complaints.into_iter().collect(),
-        ..report
-    };
+    let mut report = make(kind, at, received_at, options.mn, options.ingest, readings);
+    report.backfill = options.backfill;
+    report.complaints = complaints.into_iter().collect();
+    if let Some(qn) = options.qn {
+        report.evidence.qn = Inline::new(qn).unwrap();
+        report.evidence.packet = packet_id(&report, qn);
+    }
     (received_at, EntryBody::Report(Box::new(report)))
+}
+
+/// Stands for the hash of the bytes: the same content under the same QN is the same packet.
+fn packet_id(report: &Report, qn: &str) -> ContentId {
+    let content = format!("{:?} {:?} {:?}", report.kind, report.times.measured_at, report.readings);
+    ContentId::of(&[qn.as_bytes(), content.as_bytes()])
 }
 
 /// A report of the outlet under test.
@@ -263,7 +274,7 @@ pub(crate) fn make(
     ingest: IngestId,
     readings: Vec<Reading>,
 ) -> Report {
-    Report {
+    let mut report = Report {
         outlet: OutletId::new(OUTLET).unwrap(),
         kind,
         times: Times {
@@ -287,11 +298,13 @@ pub(crate) fn make(
             raw: Vec::new(),
             share: (0, 1),
             cn: 0,
-            qn: Inline::default(),
+            qn: Inline::new(&received_at.stamp17()).unwrap(),
             part: (0, 0),
             key_id: None,
         },
-    }
+    };
+    report.evidence.packet = packet_id(&report, &received_at.stamp17());
+    report
 }
 
 fn readings(kind: ReportKind, factor: &str, text: &str, i: i64, n: i64) -> Vec<Reading> {
