@@ -8,4 +8,5 @@
 )]
 
 mod line;
+mod load;
 mod story;
