@@ -13,8 +13,6 @@
     return long ? `${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}` : time;
   }
 
-  const shown = (unit) => (_, value) => (value == null ? "–" : `${Number(value.toPrecision(4))} ${unit}`);
-
   // Flags as a ribbon at the foot, the limit and events as lines: drawn beneath and above the series.
   function marks(data) {
     return {
@@ -43,6 +41,16 @@
           };
           ctx.save();
           line(plot.valToPos(data.now, "x", true), colour("--line-2"), [2, 4]);
+          ctx.textAlign = "left";
+          ctx.textBaseline = "alphabetic";
+          ctx.font = `${12 * devicePixelRatio}px sans-serif`;
+          ctx.fillStyle = colour("--ink-2");
+          ctx.fillText(data.unit, bbox.left, bbox.top - 6 * devicePixelRatio);
+          if (data.limit != null) {
+            ctx.font = `600 ${12 * devicePixelRatio}px sans-serif`;
+            ctx.fillStyle = colour("--plot-limit");
+            ctx.fillText(data.words.limit_is, bbox.left + 4 * devicePixelRatio, plot.valToPos(data.limit, "y", true) - 5 * devicePixelRatio);
+          }
           for (const [at] of data.ticks) {
             const x = plot.valToPos(at, "x", true);
             if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -57,37 +65,57 @@
     };
   }
 
-  function options(box, data, words) {
+  // What the pointer is at, as one line of text beneath the chart.
+  function readout(box, data, long) {
+    const place = box.querySelector(".readout");
+    place.hidden = false;
+    const names = [null, "value", "flagged", "mean", "projection"];
+    return (plot) => {
+      const row = plot.cursor.idx;
+      const words = row == null ? [] : [clock(data.at[row], long)];
+      for (const [series, name] of names.entries()) {
+        const value = row == null || name == null ? null : plot.data[series][row];
+        if (value != null) words.push(`${data.words[name]} ${Number(value.toPrecision(4))} ${data.unit}`);
+      }
+      place.textContent = words.join(" · ");
+    };
+  }
+
+  function options(box, data) {
     const long = data.to - data.from > 86400;
-    const axis = { stroke: colour("--ink-2"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
-    const value = shown(data.unit);
+    const ink = colour("--ink-2");
+    const axis = { stroke: ink, font: "12px sans-serif", grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const line = (name, width, more) => ({ stroke: colour(name), width, points: { show: false }, spanGaps: true, ...more });
     const top = (_, low, high) => [Math.min(0, low), Math.max(high, data.limit || 0) * 1.1 || 1];
     return {
       width: box.clientWidth,
-      height: Math.max(220, Math.min(320, box.clientWidth * 0.36)),
+      height: Math.max(220, Math.min(300, box.clientWidth * 0.36)),
+      padding: [20, 20, 0, 0],
       tzDate: beijing,
-      cursor: { drag: { x: true, y: false } },
+      legend: { show: false },
+      cursor: { drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { min: data.from, max: data.to }, y: { range: top } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick, long)), space: long ? 88 : 56 },
-        { ...axis, size: 48 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick, long)), space: long ? 88 : 56, size: 28 },
+        { ...axis, size: 44 },
       ],
       series: [
-        { label: words.time, value: (_, at) => (at == null ? "–" : clock(at, long)) },
-        { label: words.value, stroke: colour("--plot-minute"), width: 1.5, spanGaps: false, value },
-        { label: words.flagged, stroke: colour("--line-2"), width: 1, points: { size: 4 }, value },
-        { label: words.mean, stroke: colour("--plot-mean"), width: 2.5, spanGaps: true, points: { show: false }, value },
-        { label: words.projection, stroke: colour("--plot-projection"), width: 2, dash: [4, 4], spanGaps: true, points: { show: false }, value },
-        { label: words.low, stroke: "transparent", spanGaps: true, points: { show: false }, value },
-        { label: words.high, stroke: "transparent", spanGaps: true, points: { show: false }, value },
-        { label: words.limit, stroke: colour("--plot-limit"), width: 1.5, dash: [6, 4], spanGaps: true, points: { show: false }, value },
+        {},
+        line("--plot-minute", 1.5, { spanGaps: false, points: { show: false } }),
+        line("--line-2", 0, { paths: () => null, points: { show: true, size: 4, fill: ink } }),
+        line("--plot-mean", 2.5),
+        line("--plot-projection", 2, { dash: [4, 4] }),
+        { stroke: "transparent", spanGaps: true, points: { show: false } },
+        { stroke: "transparent", spanGaps: true, points: { show: false } },
+        line("--plot-limit", 1.5, { dash: [6, 4] }),
       ],
       bands: [{ series: [6, 5], fill: colour("--plot-band") }],
+      hooks: { setCursor: [readout(box, data, long)] },
       plugins: [marks(data)],
     };
   }
 
-  // A minute without a row is a gap, not a line across it; the mean and the limit may run through.
+  // A gap between minutes has a row of its own without a value, so the line breaks there.
   function columns(data) {
     const limit = data.at.map(() => data.limit);
     return [data.at, data.value, data.flagged, data.mean, data.projection, data.low, data.high, limit];
@@ -99,7 +127,7 @@
     const data = await answer.json();
     if (data.at.length < 2) return;
     const place = document.createElement("div");
-    const plot = new uPlot(options(box, data, data.words), columns(data), place);
+    const plot = new uPlot(options(box, data), columns(data), place);
     box.querySelector(".still").replaceWith(place);
     new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => location.reload());

@@ -71,6 +71,7 @@ impl Zoom {
 
 /// A chart on a page.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one truth for each line of the legend")]
 pub(crate) struct ChartView {
     /// Factor and span.
     pub(crate) title: String,
@@ -116,9 +117,7 @@ struct Words {
     flagged: &'static str,
     mean: &'static str,
     projection: &'static str,
-    low: &'static str,
-    high: &'static str,
-    limit: &'static str,
+    limit_is: String,
 }
 
 /// Everything a chart of a case is made from.
@@ -216,7 +215,7 @@ impl Charting<'_> {
             t.chart_title,
             &[&factor, &shown(plot.span.start), &shown(plot.span.end)],
         );
-        let limit = plot.limit.map_or_else(String::new, |limit| put(t.limit_is, &[&limit]));
+        let limit = self.limit_word(&plot);
         let words = still::Words {
             title: &title,
             limit: &limit,
@@ -244,6 +243,11 @@ impl Charting<'_> {
         })
     }
 
+    fn limit_word(&self, plot: &Plot) -> String {
+        plot.limit
+            .map_or_else(String::new, |limit| put(self.lang.texts().limit_is, &[&limit]))
+    }
+
     fn value_word(&self) -> &'static str {
         let t = self.lang.texts();
         let basis = self
@@ -268,9 +272,7 @@ impl Charting<'_> {
                 flagged: t.flags,
                 mean: t.mean_so_far,
                 projection: t.projection,
-                low: t.projection_low,
-                high: t.projection_high,
-                limit: t.limit,
+                limit_is: self.limit_word(&plot),
             },
             columns: Columns::new(&plot),
         })

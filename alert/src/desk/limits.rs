@@ -22,7 +22,7 @@ pub const HEARTBEAT_VIRTUAL: Duration = Duration::from_secs(1);
 pub const LIVE_QUEUE: usize = 16;
 
 /// A live list whose session has ended is closed within this time.
-pub const SESSION_CHECK: Duration = Duration::from_secs(60);
+pub const SESSION_CHECK: Duration = Duration::from_mins(1);
 
 /// Missed rows sent again to a live list that returns with its last id. One that missed more reloads its page.
 pub const REPLAY_ROWS: usize = 200;

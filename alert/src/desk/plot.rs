@@ -159,7 +159,12 @@ impl Columns {
                 .map(|tick| (second(tick.at), tick.word.clone()))
                 .collect(),
         };
+        let mut expected = None;
         for point in &plot.points {
+            if let Some(missing) = expected.filter(|&missing| missing < point.at) {
+                columns.row(missing);
+            }
+            expected = Some(point.at.plus(point.lasts_ms));
             let row = columns.row(point.at);
             let to = if point.flag.is_none() {
                 &mut columns.value
@@ -173,7 +178,9 @@ impl Columns {
             set(&mut columns.mean, row, Some(mean));
         }
         if let Some(p) = plot.projection {
-            for (at, mean, half) in [(p.from, p.mean_so_far, 0.0), (p.until, p.mean, p.half_band)] {
+            // From the minute it was said in: a row between two minutes would tear their line.
+            let from = p.from.floor(MINUTE_MS);
+            for (at, mean, half) in [(from, p.mean_so_far, 0.0), (p.until, p.mean, p.half_band)] {
                 let row = columns.row(at);
                 set(&mut columns.projection, row, Some(mean));
                 set(&mut columns.low, row, Some(mean - half));

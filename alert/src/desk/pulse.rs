@@ -138,7 +138,7 @@ mod tests {
             ingest: IngestId::new("i").unwrap(),
             state,
             epoch: 1,
-            peer: Default::default(),
+            peer: plume_schemas::ids::Inline::default(),
             received_at: Time(minute * MINUTE_MS),
         })
     }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::limits::{CONNECTIONS, DRAIN_TIMEOUT, HEADER_TIMEOUT};
+use super::limits::DRAIN_TIMEOUT;
 use super::state::DeskState;
 
 /// After a failed accept (no file handles left) the next one is tried after this pause, so that the log is not flooded.
@@ -28,7 +28,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let router = super::router(state.clone());
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(state.options().connections));
     let mut open = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -36,7 +36,7 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => {
                 let (stream, place) = accepted;
-                open.spawn(connection(stream, router.clone(), state.stopped(), place));
+                open.spawn(connection(stream, router.clone(), state.clone(), place));
             }
             Some(_) = open.join_next(), if !open.is_empty() => {}
         }
@@ -68,17 +68,13 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    router: axum::Router,
-    mut stopped: watch::Receiver<bool>,
-    place: Option<OwnedSemaphorePermit>,
-) {
+async fn connection(stream: TcpStream, router: axum::Router, state: DeskState, place: Option<OwnedSemaphorePermit>) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(state.options().header_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = pin!(serving);
+    let mut stopped = state.stopped();
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = until_stopped(&mut stopped) => {

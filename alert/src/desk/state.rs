@@ -10,7 +10,7 @@ use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use super::auth::Visitor;
-use super::limits::{HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
+use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Pulse};
 use crate::Desk;
@@ -21,12 +21,31 @@ use crate::store::{CaseFilter, CaseRow, Order, Page, Store, StoreError};
 use crate::words::{Lang, Saying, headline};
 
 /// How the pages are served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeskOptions {
     /// Browsers reach the desk by HTTPS (a TLS proxy stands before it): cookies are sent over nothing else.
     pub secure_cookies: bool,
     /// The clock is virtual (D3): pages say so, and it is sent every second.
     pub virtual_clock: bool,
+    /// Open connections.
+    pub connections: usize,
+    /// Live lists at one time.
+    pub live_clients: usize,
+    /// Within this time a request's headers must have come.
+    pub header_timeout: Duration,
+}
+
+impl DeskOptions {
+    /// The options with the limits of [`super::limits`].
+    pub fn new(secure_cookies: bool, virtual_clock: bool) -> Self {
+        Self {
+            secure_cookies,
+            virtual_clock,
+            connections: CONNECTIONS,
+            live_clients: LIVE_CLIENTS,
+            header_timeout: HEADER_TIMEOUT,
+        }
+    }
 }
 
 /// An act meets the judge's own change of the case at most this often before it gives up.
@@ -55,7 +74,7 @@ impl DeskState {
             desk,
             options,
             pulse: Mutex::default(),
-            live: Arc::new(Semaphore::new(LIVE_CLIENTS)),
+            live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
         }))
     }
@@ -102,8 +121,8 @@ impl DeskState {
         self.0.desk.now()
     }
 
-    pub(crate) fn secure(&self) -> bool {
-        self.0.options.secure_cookies
+    pub(crate) fn options(&self) -> DeskOptions {
+        self.0.options
     }
 
     pub(crate) fn heartbeat(&self) -> Duration {

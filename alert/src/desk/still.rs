@@ -68,7 +68,7 @@ impl Frame {
 
 /// Draws it.
 pub(crate) fn draw(plot: &Plot, size: Size, words: &Words<'_>) -> String {
-    let step = nice_step(plot.top() * 1.08 / 4.0);
+    let step = nice_step(plot.top() * 1.08 / 5.0);
     let frame = Frame {
         size,
         span: plot.span,
@@ -125,7 +125,7 @@ fn axes(svg: &mut String, frame: &Frame, step: f64, unit: &str) {
         );
         value += step;
     }
-    put(svg, format_args!("<text x=\"0\" y=\"10\">{}</text>", escape(unit)));
+    put(svg, format_args!("<text x=\"{LEFT}\" y=\"10\">{}</text>", escape(unit)));
     let every = time_step(frame.span, frame.size);
     let mut at = frame.span.start.floor(every);
     while at <= frame.span.end {

@@ -86,8 +86,6 @@ texts! {
     cancel: "取消", "Cancel";
     undo: "撤销", "Undo";
     dash: "—", "–";
-    join: "，", ", ";
-    colon: "：", ": ";
     demo_note: "演示环境：数据由模拟器产生，页面时间为虚拟时钟。", "Demo: simulated plants; all times are those of a virtual clock.";
     legal: FOOTER_ZH, FOOTER_EN;
 
@@ -126,7 +124,6 @@ texts! {
     ring_on: "开启响铃", "Allow ringing";
     ring_off: "关闭响铃", "Stop ringing";
     open_case: "查看详情", "Open";
-    summary_more: "在新页面查看全部", "See all";
 
     // Case
     what: "事项", "What";
@@ -136,7 +133,6 @@ texts! {
     next: "下一步", "Do next";
     steps: "判定过程", "How it was judged";
     judged_at: "{} 判定", "judged {}";
-    packets: "原始数据包", "Packets behind it";
     trace: "处置记录", "Trace";
     acts: "处置", "Act";
     related: "相关预警", "Related alerts";
@@ -160,9 +156,28 @@ texts! {
     minute_corrected: "分钟折算值", "Corrected minute value";
     mean_so_far: "当前均值", "Mean so far";
     projection: "预计均值（80% 区间）", "Projected mean (80 % band)";
-    projection_low: "预计下限", "Band low";
-    projection_high: "预计上限", "Band high";
     limit: "限值", "Limit";
+    recoverable: "本时段尚可挽回", "Still to be saved";
+    others: "其他预警", "Others";
+
+    // Codes in the evidence
+    code_permit: "排污许可证", "discharge permit";
+    code_device_hour: "设备上报小时值", "the device's hour";
+    code_device_minutes: "分钟数据复算", "from minutes";
+    code_device_samples: "实时数据复算", "from samples";
+    code_equal: "数值完全相同", "equal values";
+    code_narrow_range: "波动小于量程 1%", "moves less than 1 % of range";
+    code_offline: "数采仪离线", "logger offline";
+    code_data_again: "数据已恢复", "data again";
+    code_excused: "已报备", "filed beforehand";
+    code_hour_within_limit: "小时均值未超限值", "hour within the limit";
+    code_hour_exceeded: "小时均值超限值", "hour over the limit";
+    formula_hour_corrected: "设备上报小时折算均值（ZsAvg）", "the hour's ZsAvg as reported";
+    formula_hour: "设备上报小时均值（Avg）", "the hour's Avg as reported";
+    formula_minutes_corrected: "分钟折算值的平均（HJ 212-2017 附录D.2 式24）", "mean of minute ZsAvg (HJ 212-2017 D.2 (24))";
+    formula_minutes: "有效分钟值的平均（HJ 212-2017 附录D.2 式24）", "mean of valid minutes (HJ 212-2017 D.2 (24))";
+    verdict: "判定", "Verdict";
+    fine: "正常", "fine";
     limit_is: "限值 {}", "Limit {}";
     flags: "不计入统计（标记）", "Does not count (flag)";
     time: "时间", "Time";
@@ -175,22 +190,19 @@ texts! {
     time_left_hour: "本小时剩余", "Left in this hour";
     time_left_day: "本日剩余", "Left in this day";
     headroom: "余下均值不高于", "Rest may average at most";
-    headroom_at: "余下均值不高于（{} 判定）", "Rest may average at most (judged {})";
+    as_of: "（{} 判定）", " (judged {})";
+    mean_of: "{} 均值", "Mean of {}";
     no_headroom: "即使余下为零也将超限值", "Over the limit even at zero";
     projected_limit: "预计均值 / 限值", "Projected mean / limit";
     mean_limit: "均值 / 限值", "Mean / limit";
     exceed_ratio: "超标{}倍", "{} × over";
-    exceed_ratio_word: "超标倍数", "Exceed ratio";
     lasted: "已持续", "Lasted";
     value: "当前数值", "Value";
     flow_change: "同期烟气流量变化", "Gas flow moved";
     hour_bar: "已过 {} 分钟，余 {} 分钟", "{} minutes gone, {} left";
     due_left: "办理时限剩余", "Left to deal with it";
     overdue_by: "已逾期", "Overdue by";
-    marks_left: "标记截止剩余", "Left to mark";
     since_time: "{} 起", "since {}";
-    window_of: "{}—{}", "{}–{}";
-    over: "已恢复", "over";
 
     notices: "通知", "Notices";
     notice_sent: "已发送", "sent";
@@ -225,8 +237,6 @@ texts! {
     is_overdue: "已逾期", "overdue";
     is_late: "补传数据", "backfilled";
     is_trial: "试运行", "on trial";
-    preliminary: "初判", "preliminary";
-    confirmed: "已确认", "confirmed";
     exceeded_preliminary: "超标（初判）", "Exceeded (preliminary)";
     exceeded_confirmed: "超标（已确认）", "Exceeded (confirmed)";
 
@@ -234,7 +244,6 @@ texts! {
     probability: "超标概率 {}%", "probability of exceeding {} %";
     band: "预计区间 {}—{} {}", "80 % band {} to {} {}";
     valid_minutes: "有效数据 {} 分钟", "{} valid minutes";
-    judged_by_clock: "依据 {} 的数据", "from data up to {}";
 
     // Acts said back
     done_acknowledge: "已签收。", "Acknowledged.";
@@ -251,7 +260,6 @@ texts! {
     todo: "待办", "To do";
     todo_acknowledge: "待签收", "To acknowledge";
     todo_answer: "待报措施", "To answer";
-    todo_returned: "退回待补充", "Returned";
     todo_due: "即将到期", "Due soon";
     nothing_to_do: "当前没有待办事项", "Nothing to do now";
     cause_and_measures: "原因与措施", "Cause and measures";

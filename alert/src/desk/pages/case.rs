@@ -215,7 +215,11 @@ async fn notices(state: &DeskState, visitor: &Visitor, found: &Found<'_>) -> Res
         .into_iter()
         .map(|row| NoticeView {
             when: when(row.sent_at.unwrap_or(row.created_at), now),
-            to: format!("{} · {}", row.receiver, row.address),
+            to: [row.receiver, row.address]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · "),
             state: match row.state.as_str() {
                 "sent" => t.notice_sent.to_owned(),
                 "waiting" => t.notice_waiting.to_owned(),

@@ -17,7 +17,7 @@ use crate::desk::state::DeskState;
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::badge::{Badge, Tag, tags};
 use crate::desk::view::case::{CaseView, Making};
-use crate::desk::view::figures::figures;
+use crate::desk::view::figures::{began, figures, runs};
 use crate::desk::view::number::{lasting_text, when};
 use crate::store::{CaseFilter, CasePage, CaseRow, Counts, Order, Page};
 use crate::words::Lang;
@@ -65,6 +65,18 @@ impl BoardQuery {
             district: self.district.clone().filter(|district| !district.is_empty()),
             ..CaseFilter::default()
         }
+    }
+
+    /// The same among warnings of running windows; nothing where those are not asked for.
+    fn running(&self) -> Option<CaseFilter> {
+        let filter = self.filter();
+        let wanted =
+            self.wanted() != Wanted::Closed && (filter.families.is_empty() || filter.families.contains(&Family::Near));
+        wanted.then(|| CaseFilter {
+            states: vec![CaseState::Open],
+            families: vec![Family::Near],
+            ..filter
+        })
     }
 
     fn order(&self) -> Order {
@@ -133,6 +145,13 @@ struct Choice {
     word: String,
     count: String,
     here: bool,
+}
+
+/// A part of the list: what can still be saved stands above what is past.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    word: &'static str,
+    groups: Vec<Group>,
 }
 
 /// The cases of one enterprise.
@@ -220,7 +239,7 @@ struct DutyPage {
     shell: Shell,
     strip: Strip,
     filters: Vec<Filter>,
-    groups: Vec<Group>,
+    sections: Vec<Section>,
     next_href: Option<String>,
     list_href: String,
     selected: Option<CaseView>,
@@ -238,19 +257,57 @@ struct StripPart {
 #[template(path = "part/list.html")]
 struct ListPart {
     shell: Shell,
-    groups: Vec<Group>,
+    sections: Vec<Section>,
     next_href: Option<String>,
 }
 
-async fn read_page(state: &DeskState, visitor: &Visitor, query: &BoardQuery) -> Result<CasePage, Problem> {
-    let rows = u32::try_from(PAGE_CASES).unwrap_or(u32::MAX);
-    let offset = u64::from(query.page.unwrap_or(1).saturating_sub(1)) * u64::from(rows);
-    let page = Page {
-        order: query.order(),
-        offset,
-        limit: rows,
-    };
-    Ok(state.store().cases(&visitor.viewer, &query.filter(), page).await?)
+/// The list of a page: the warnings of running windows first, however grave the rest is, then a page of the others.
+struct List {
+    running: Vec<CaseRow>,
+    rest: CasePage,
+}
+
+impl List {
+    async fn read(state: &DeskState, visitor: &Visitor, query: &BoardQuery) -> Result<Self, Problem> {
+        let rows = u32::try_from(PAGE_CASES).unwrap_or(u32::MAX);
+        let (at, now) = (query.page.unwrap_or(1).max(1), state.now());
+        let page = Page {
+            order: query.order(),
+            offset: u64::from(at - 1) * u64::from(rows),
+            limit: rows,
+        };
+        let mut rest = state.store().cases(&visitor.viewer, &query.filter(), page).await?;
+        let mut running = Vec::new();
+        if let Some(filter) = query.running().filter(|_| at == 1) {
+            let first = Page { offset: 0, ..page };
+            running = state.store().cases(&visitor.viewer, &filter, first).await?.rows;
+            running.retain(|row| runs(row, now));
+        }
+        // On every page, or one of them would stand twice in the list as a whole.
+        rest.rows.retain(|row| !runs(row, now));
+        Ok(Self { running, rest })
+    }
+
+    fn first(&self) -> Option<&CaseRow> {
+        self.running.first().or(self.rest.rows.first())
+    }
+
+    fn sections(&self, state: &DeskState, visitor: &Visitor, query: &BoardQuery, chosen: Option<&str>) -> Vec<Section> {
+        let (t, names) = (visitor.lang.texts(), state.names(visitor.lang));
+        let groups = |rows: &[CaseRow]| groups(state, visitor, &names, rows, query, chosen);
+        let pinned = !self.running.is_empty();
+        [
+            (t.recoverable, &self.running),
+            (if pinned { t.others } else { "" }, &self.rest.rows),
+        ]
+        .into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(word, rows)| Section {
+            word,
+            groups: groups(rows),
+        })
+        .collect()
+    }
 }
 
 fn next_href(query: &BoardQuery, page: &CasePage) -> Option<String> {
@@ -267,11 +324,11 @@ pub(crate) async fn page(
 ) -> Result<Response, Problem> {
     let t = visitor.lang.texts();
     let counts = state.store().counts(&visitor.viewer, state.now()).await?;
-    let cases = read_page(&state, &visitor, &query).await?;
+    let list = List::read(&state, &visitor, &query).await?;
     let chosen = query
         .case
         .clone()
-        .or_else(|| cases.rows.first().map(|row| row.id.to_string()));
+        .or_else(|| list.first().map(|row| row.id.to_string()));
     let selected = match &chosen {
         Some(id) => match Found::read(&state, &visitor, id).await {
             Ok(found) => Some(found.view(&state, &visitor)),
@@ -280,16 +337,15 @@ pub(crate) async fn page(
         },
         None => None,
     };
-    let names = state.names(visitor.lang);
     html(&DutyPage {
         strip: read_strip(&state, &visitor, &counts).await?,
         filters: filters(&query, &counts, &state, &visitor),
-        groups: groups(&state, &visitor, &names, &cases.rows, &query, chosen.as_deref()),
-        next_href: next_href(&query, &cases),
+        sections: list.sections(&state, &visitor, &query, chosen.as_deref()),
+        next_href: next_href(&query, &list.rest),
         list_href: query.address("/parts/list"),
         back: query.with(|back| back.case.clone_from(&chosen)),
         selected,
-        shell: Shell::new(&visitor, t.duty).live(cases.seq),
+        shell: Shell::new(&visitor, t.duty).live(list.rest.seq),
     })
 }
 
@@ -308,11 +364,10 @@ pub(crate) async fn list(
     visitor: Visitor,
     Query(query): Query<BoardQuery>,
 ) -> Result<Response, Problem> {
-    let cases = read_page(&state, &visitor, &query).await?;
-    let names = state.names(visitor.lang);
+    let list = List::read(&state, &visitor, &query).await?;
     html(&ListPart {
-        groups: groups(&state, &visitor, &names, &cases.rows, &query, query.case.as_deref()),
-        next_href: next_href(&query, &cases),
+        sections: list.sections(&state, &visitor, &query, query.case.as_deref()),
+        next_href: next_href(&query, &list.rest),
         shell: Shell::new(&visitor, ""),
     })
 }
@@ -389,7 +444,7 @@ fn row_view(making: &Making<'_>, case: &CaseRow, query: &BoardQuery, chosen: Opt
                 .to_owned()
         })
         .collect();
-    facts.push(put(t.since_time, &[&when(case.opened_at, now)]));
+    facts.push(put(t.since_time, &[&when(began(case), now)]));
     let id = case.id.to_string();
     RowView {
         href: query.with(|to| {
@@ -470,7 +525,9 @@ fn by_severity(query: &BoardQuery, counts: &Counts, lang: Lang) -> Filter {
     let t = lang.texts();
     let asked = query.severity.as_deref().and_then(Severity::from_code);
     let mut choices = vec![choice(t.all, "", asked.is_none(), query.with(|to| to.severity = None))];
+    let mut above = 0;
     for (severity, count) in &counts.open {
+        above += count;
         let word = lang.pick(severity.zh(), severity.en());
         let at_least = if *severity == Severity::Exceeded {
             word.to_owned()
@@ -478,7 +535,7 @@ fn by_severity(query: &BoardQuery, counts: &Counts, lang: Lang) -> Filter {
             put(t.at_least, &[&word])
         };
         let href = query.with(|to| to.severity = Some(severity.code().to_owned()));
-        choices.push(choice(&at_least, count.to_string(), asked == Some(*severity), href));
+        choices.push(choice(&at_least, above.to_string(), asked == Some(*severity), href));
     }
     Filter {
         name: t.severity,

@@ -24,7 +24,7 @@ pub(crate) async fn enter(State(state): State<DeskState>, Asked(lang): Asked, Pa
     };
     match found.await {
         Ok((token, session)) => {
-            let cookie = session_cookie(&token, state.secure());
+            let cookie = session_cookie(&token, state.options().secure_cookies);
             (
                 [(header::SET_COOKIE, cookie)],
                 Redirect::to(routes::home(session.viewer.role)),

@@ -21,7 +21,7 @@ use crate::desk::still::NARROW;
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::badge::{Badge, Tag, tags};
 use crate::desk::view::case::{CaseView, Making};
-use crate::desk::view::figures::figures;
+use crate::desk::view::figures::{began, figures};
 use crate::desk::view::number::when;
 use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page};
 
@@ -124,7 +124,7 @@ fn row_views(state: &DeskState, visitor: &Visitor, rows: &[CaseRow]) -> Vec<RowV
                 tags: tags(row, making.now, visitor.lang),
                 what: making.title(row),
                 place: names.outlet(row.outlet).full(),
-                facts: vec![put(t.since_time, &[&when(row.opened_at, making.now)])],
+                facts: vec![put(t.since_time, &[&when(began(row), making.now)])],
                 clock: first
                     .as_ref()
                     .map_or_else(String::new, |figure| format!("{} {}", figure.value, figure.unit)),

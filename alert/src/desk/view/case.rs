@@ -1,11 +1,11 @@
 //! A case as its page, its summary and its row show it.
 
-use plume_schemas::judgement::FactKey;
+use plume_schemas::judgement::{FactKey, Judgement, Verdict};
 use plume_schemas::time::Time;
 
 use super::badge::{Badge, Tag, tags};
-use super::figures::{Figure, HourBar, figures, hour_bar, runs};
-use super::number::{fact, lasting_text, percent, stamp, when, window};
+use super::figures::{Figure, HourBar, began, figures, hour_bar, runs};
+use super::number::{compared, fact, lasting_text, percent, stamp, when, window};
 use super::steps::{Step, hidden_from_site, steps};
 use crate::accounts::Action;
 use crate::case::{ActKind, Family, State};
@@ -81,8 +81,6 @@ pub(crate) struct CaseView {
     pub(crate) id: String,
     /// Its page: that of the desk, or that of the phone for the site.
     pub(crate) href: String,
-    /// Given back with an act.
-    pub(crate) version: i64,
     /// How grave.
     pub(crate) badge: Badge,
     /// What is special about it.
@@ -117,8 +115,6 @@ pub(crate) struct CaseView {
     pub(crate) may: May,
     /// What happened, newest first.
     pub(crate) trace: Vec<TraceView>,
-    /// Unit of the factor.
-    pub(crate) unit: String,
 }
 
 /// What a view is made with.
@@ -178,7 +174,6 @@ impl Making<'_> {
         CaseView {
             id: case.id.to_string(),
             href: self.href(case),
-            version: case.version,
             badge: Badge::of(case, lang),
             tags: tags(case, self.now, lang),
             title: self.title(case),
@@ -196,16 +191,16 @@ impl Making<'_> {
             steps: steps(&case.judgement, &unit, self.visitor.is_site(), lang),
             may: May::of(self.visitor, case),
             trace: trace.iter().rev().map(|row| self.trace_line(row)).collect(),
-            unit,
         }
     }
 
     fn since(&self, case: &CaseRow) -> String {
         let t = self.t();
-        let from = when(case.opened_at, self.now);
+        let began = began(case);
+        let from = when(began, self.now);
         match case.resolved_at.or(case.closed_at) {
             Some(end) => put(t.from_to, &[&from, &when(end, self.now)]),
-            None => put(t.since_for, &[&from, &lasting_text(self.now.since(case.opened_at), t)]),
+            None => put(t.since_for, &[&from, &lasting_text(self.now.since(began), t)]),
         }
     }
 
@@ -275,7 +270,40 @@ impl Making<'_> {
                 Some(role) if role != row.actor => put(lang.texts().chart_of, &[&row.actor, &role]),
                 _ => row.actor.clone(),
             },
-            text: row.text.clone(),
+            text: match &row.judgement {
+                Some(judgement) if row.text.is_empty() => self.brief(judgement),
+                _ => row.text.clone(),
+            },
         }
+    }
+
+    /// The one number a judgement turns on, for a line of the trace.
+    fn brief(&self, judgement: &Judgement) -> String {
+        let lang = self.lang();
+        let unit = judgement
+            .factor
+            .map_or_else(String::new, |factor| self.names.unit(judgement.outlet, factor));
+        let key = [FactKey::Mean, FactKey::Projected, FactKey::Value]
+            .into_iter()
+            .find(|&key| judgement.fact(key).is_some());
+        let number = key.and_then(|key| {
+            let value = if key == FactKey::Value {
+                fact(judgement, key)
+            } else {
+                compared(judgement, key)
+            };
+            Some(format!("{} {} {unit}", lang.pick(key.zh(), key.en()), value?))
+        });
+        let grave = match judgement.verdict {
+            Verdict::Breach(severity) => lang.pick(severity.zh(), severity.en()),
+            Verdict::NotJudged(reason) => lang.pick(reason.zh(), reason.en()),
+            Verdict::Fine => "",
+        };
+        let parts = [grave.to_owned(), number.unwrap_or_default().trim_end().to_owned()];
+        parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ")
     }
 }

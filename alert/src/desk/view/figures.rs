@@ -1,9 +1,9 @@
 //! The headline's big numbers: time left and headroom before what went wrong.
 
-use plume_schemas::judgement::FactKey;
+use plume_schemas::judgement::{FactKey, FactValue};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 
-use super::number::{self, compared, fact, fixed, lasting};
+use super::number::{self, compared, fact, fixed, lasting, window};
 use crate::case::{Family, State};
 use crate::desk::text::{Texts, put};
 use crate::store::CaseRow;
@@ -18,6 +18,8 @@ pub(crate) struct Figure {
     pub(crate) unit: String,
     /// What it is.
     pub(crate) label: String,
+    /// As of when, where that is not now.
+    pub(crate) note: String,
     /// The one to be seen first.
     pub(crate) first: bool,
     /// The number counts down to this moment, in minutes; milliseconds since 1970.
@@ -83,6 +85,7 @@ fn figure(label: impl Into<String>, value: String, unit: &str) -> Figure {
         value,
         unit: unit.to_owned(),
         label: label.into(),
+        note: String::new(),
         first: false,
         ends: None,
     }
@@ -105,7 +108,9 @@ fn near(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) -> Vec<Figure>
         figures.extend(headroom(case, unit, now, t));
     }
     let limit = fact(judgement, FactKey::Limit);
-    if let (Some(projected), Some(limit)) = (compared(judgement, FactKey::Projected), limit) {
+    if let (Some(mean), Some(limit)) = (compared(judgement, FactKey::Mean), &limit) {
+        figures.push(figure(t.mean_limit, format!("{mean} / {limit}"), unit));
+    } else if let (Some(projected), Some(limit)) = (compared(judgement, FactKey::Projected), limit) {
         figures.push(figure(t.projected_limit, format!("{projected} / {limit}"), unit));
     }
     figures
@@ -118,23 +123,19 @@ fn headroom(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) -> Option<
     let Some(value) = number::headroom(judgement) else {
         return Some(figure(t.no_headroom, t.dash.to_owned(), ""));
     };
-    let label = if now.since(judgement.judged_at) >= 2 * MINUTE_MS {
-        put(t.headroom_at, &[&judgement.judged_at.hour_minute()])
-    } else {
-        t.headroom.to_owned()
-    };
-    Some(figure(label, value, unit))
+    let mut headroom = figure(t.headroom, value, unit);
+    if now.since(judgement.judged_at) >= 2 * MINUTE_MS {
+        headroom.note = put(t.as_of, &[&judgement.judged_at.hour_minute()]);
+    }
+    Some(headroom)
 }
 
 fn exceed(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) -> Vec<Figure> {
     let judgement = &case.judgement;
     let mut figures = Vec::new();
     if let Some(ratio) = judgement.number(FactKey::ExceedRatio).filter(|&ratio| ratio > 0.0) {
-        figures.push(figure(
-            t.exceed_ratio_word,
-            put(t.exceed_ratio, &[&exceed_ratio(ratio)]),
-            "",
-        ));
+        let label = put(t.mean_of, &[&window(case.window, now)]);
+        figures.push(figure(label, put(t.exceed_ratio, &[&exceed_ratio(ratio)]), ""));
     }
     if let (Some(mean), Some(limit)) = (compared(judgement, FactKey::Mean), fact(judgement, FactKey::Limit)) {
         figures.push(figure(t.mean_limit, format!("{mean} / {limit}"), unit));
@@ -145,13 +146,18 @@ fn exceed(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) -> Vec<Figur
     figures
 }
 
+/// When it began: as the judge found out, else when it was opened.
+pub(crate) fn began(case: &CaseRow) -> Time {
+    match case.judgement.fact(FactKey::Since) {
+        Some(FactValue::Time(at)) => at,
+        _ => case.opened_at,
+    }
+}
+
 /// How long it has lasted and what the value is.
 fn lasted(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) -> Vec<Figure> {
     let judgement = &case.judgement;
-    let since = match judgement.fact(FactKey::Since) {
-        Some(plume_schemas::judgement::FactValue::Time(at)) => at,
-        _ => case.opened_at,
-    };
+    let since = began(case);
     let until = case.resolved_at.or(case.closed_at).unwrap_or(now);
     let told = judgement.number(FactKey::LastedMinutes).unwrap_or(0.0);
     #[expect(

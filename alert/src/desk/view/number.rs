@@ -23,7 +23,14 @@ pub(crate) fn compared(judgement: &Judgement, key: FactKey) -> Option<String> {
     let least = digits(judgement);
     let hidden = |text: &String| value > limit && text.parse::<f64>().is_ok_and(|shown| shown <= limit);
     let shown = (least..=MOST_DIGITS).map(|digits| format!("{value:.digits$}"));
-    shown.clone().find(|text| !hidden(text)).or_else(|| shown.last())
+    let mut longest = None;
+    for text in shown {
+        if !hidden(&text) {
+            return Some(text);
+        }
+        longest = Some(text);
+    }
+    longest
 }
 
 /// What the rest may average, rounded down: what is promised to be enough must be enough. Nothing where even zero is too much.
@@ -46,9 +53,10 @@ pub(crate) fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
-/// A fact's number as shown: a device's or registry's decimal as typed, a computed one to `digits`.
+/// A fact as shown: a device's or registry's decimal as typed (a computed one is longer and cut), a float to `digits`.
 pub(crate) fn shown(value: FactValue, digits: usize) -> String {
     match value {
+        FactValue::Decimal(decimal) if usize::from(decimal.scale) > MOST_DIGITS => fixed(decimal.to_f64(), MOST_DIGITS),
         FactValue::Decimal(decimal) => decimal.to_string().replace('-', "−"),
         FactValue::Float(value) => fixed(value, digits),
         FactValue::Int(value) => value.to_string().replace('-', "−"),

@@ -1,6 +1,8 @@
 //! The judgement's facts as rows a person can check by hand.
 
-use plume_schemas::judgement::{Fact, FactKey, FactValue, Judgement, Verdict};
+use plume_schemas::entry::MarkKind;
+use plume_schemas::judgement::{Fact, FactKey, FactValue, Judgement, NotJudged, Verdict};
+use plume_schemas::reading::{Basis, Flag};
 
 use super::number::{digits, fixed, percent, shown};
 use crate::desk::text::Speaks;
@@ -21,8 +23,12 @@ pub(crate) struct Step {
 /// number to steer by.
 pub(crate) fn steps(judgement: &Judgement, unit: &str, site: bool, lang: Lang) -> Vec<Step> {
     let digits = digits(judgement);
-    let source = judgement.fact(FactKey::LimitSource).map(|value| shown(value, digits));
-    let formula = judgement.fact(FactKey::Formula).map(|value| shown(value, digits));
+    let said = |key| {
+        judgement
+            .fact(key)
+            .map_or_else(String::new, |value| worded(value, digits, lang))
+    };
+    let (source, formula) = (said(FactKey::LimitSource), said(FactKey::Formula));
     let mut steps: Vec<Step> = judgement
         .evidence
         .iter()
@@ -32,14 +38,14 @@ pub(crate) fn steps(judgement: &Judgement, unit: &str, site: bool, lang: Lang) -
             name: lang.pick(fact.key.zh(), fact.key.en()),
             value: valued(*fact, unit, digits, lang),
             note: match fact.key {
-                FactKey::Limit => source.clone().unwrap_or_default(),
-                FactKey::Mean | FactKey::MeanSoFar | FactKey::Recomputed => formula.clone().unwrap_or_default(),
+                FactKey::Limit => source.clone(),
+                FactKey::Mean | FactKey::MeanSoFar | FactKey::Recomputed => formula.clone(),
                 _ => String::new(),
             },
         })
         .collect();
     steps.push(Step {
-        name: lang.pick("判定", "Verdict"),
+        name: lang.texts().verdict,
         value: verdict(judgement.verdict, lang).to_owned(),
         note: lang.pick(judgement.pane.zh(), judgement.pane.en()).to_owned(),
     });
@@ -53,10 +59,47 @@ pub(crate) const fn hidden_from_site(key: FactKey) -> bool {
 
 fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
     match verdict {
-        Verdict::Fine => lang.pick("正常", "fine"),
+        Verdict::Fine => lang.texts().fine,
         Verdict::Breach(severity) => lang.pick(severity.zh(), severity.en()),
         Verdict::NotJudged(reason) => lang.pick(reason.zh(), reason.en()),
     }
+}
+
+/// A fact as shown; what is a code in the evidence is a word here.
+fn worded(value: FactValue, digits: usize, lang: Lang) -> String {
+    let FactValue::Text(code) = value else {
+        return shown(value, digits);
+    };
+    let t = lang.texts();
+    let known = match code.as_str() {
+        "permit" => t.code_permit,
+        "device_hour" => t.code_device_hour,
+        "device_minutes" => t.code_device_minutes,
+        "device_samples" => t.code_device_samples,
+        "equal" => t.code_equal,
+        "narrow_range" => t.code_narrow_range,
+        "offline" => t.code_offline,
+        "data_again" => t.code_data_again,
+        "excused" => t.code_excused,
+        "hour_within_limit" => t.code_hour_within_limit,
+        "hour_exceeded" => t.code_hour_exceeded,
+        "reported hour ZsAvg" => t.formula_hour_corrected,
+        "reported hour Avg" => t.formula_hour,
+        "mean of minute ZsAvg; HJ 212-2017 D.2(24)" => t.formula_minutes_corrected,
+        "mean of valid minutes; HJ 212-2017 D.2(24)" => t.formula_minutes,
+        code => return named(code, lang).unwrap_or_else(|| code.to_owned()),
+    };
+    known.to_owned()
+}
+
+/// The name of a code of one of the closed sets that evidence quotes.
+fn named(code: &str, lang: Lang) -> Option<String> {
+    let pair = Basis::from_code(code)
+        .map(|it| (it.zh(), it.en()))
+        .or_else(|| NotJudged::from_code(code).map(|it| (it.zh(), it.en())))
+        .or_else(|| MarkKind::from_code(code).map(|it| (it.zh(), it.en())))
+        .or_else(|| Flag::from_code(code).map(|it| (it.zh(), it.en())));
+    pair.map(|(zh, en)| lang.pick(zh, en).to_owned())
 }
 
 fn valued(fact: Fact, unit: &str, digits: usize, lang: Lang) -> String {
@@ -66,7 +109,7 @@ fn valued(fact: Fact, unit: &str, digits: usize, lang: Lang) -> String {
         FactValue::Int(_) | FactValue::Time(_) | FactValue::Text(_) => None,
     };
     let of = |unit: &str| {
-        let number = shown(fact.value, digits);
+        let number = worded(fact.value, digits, lang);
         if unit.is_empty() {
             number
         } else {

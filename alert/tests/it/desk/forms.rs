@@ -1,0 +1,198 @@
+//! Acts as forms: what they change, and what is refused.
+
+use axum::http::StatusCode;
+use plume_alert::accounts::Role;
+use plume_schemas::rule::RuleCode;
+
+use super::Bureau;
+
+#[tokio::test]
+async fn acknowledging_shows_at_once_and_can_be_taken_back() {
+    let bureau = Bureau::new().await;
+    let path = format!("/alerts/{}", bureau.case(RuleCode::NearHour).await.id);
+    let done = bureau
+        .post(Role::CityDuty, &format!("{path}/acts/acknowledge"), "")
+        .await;
+    assert_eq!(
+        (done.status, done.location()),
+        (StatusCode::SEE_OTHER, format!("{path}?done=acknowledge").as_str())
+    );
+
+    let page = bureau.get(Role::CityDuty, done.location()).await.text;
+    assert!(
+        page.contains("已签收。") && page.contains("王值班签收"),
+        "the act is on the page"
+    );
+    assert!(
+        page.contains("data-undo=\"10\"") && page.contains("acts/withdraw"),
+        "and can be taken back"
+    );
+    assert!(!page.contains("acts/acknowledge\""), "and not be done twice");
+    let colleague = bureau.get(Role::LeadOfficer, done.location()).await.text;
+    assert!(!colleague.contains("data-undo"), "but not by somebody else");
+
+    let undone = bureau.post(Role::CityDuty, &format!("{path}/acts/withdraw"), "").await;
+    assert_eq!(undone.status, StatusCode::SEE_OTHER);
+    let page = bureau.get(Role::CityDuty, undone.location()).await.text;
+    assert!(page.contains("已撤销签收。") && page.contains("acts/acknowledge\""));
+}
+
+#[tokio::test]
+async fn the_second_officer_is_told_who_was_first() {
+    let bureau = Bureau::new().await;
+    let path = format!("/alerts/{}/acts/acknowledge", bureau.case(RuleCode::NearHour).await.id);
+    assert_eq!(
+        bureau.post(Role::CityDuty, &path, "").await.status,
+        StatusCode::SEE_OTHER
+    );
+    let second = bureau.post(Role::LeadOfficer, &path, "").await;
+    assert_eq!(second.status, StatusCode::CONFLICT);
+    assert!(second.text.contains("已由王值班签收"), "{}", second.text);
+}
+
+#[tokio::test]
+async fn a_note_is_kept_as_text() {
+    let bureau = Bureau::new().await;
+    let path = format!("/alerts/{}", bureau.case(RuleCode::Const).await.id);
+    let note = "text=%3Cscript%3Ealert(1)%3C%2Fscript%3E+%26+%22x%22&kind=comment";
+    let done = bureau.post(Role::CityDuty, &format!("{path}/acts/write"), note).await;
+    assert_eq!(done.location(), format!("{path}?done=comment"));
+    let page = bureau.get(Role::CityDuty, &path).await.text;
+    assert!(!page.contains("<script>alert"), "a note is no script");
+    assert!(
+        page.contains("&#60;script&#62;alert(1)&#60;/script&#62; &#38; &#34;x&#34;"),
+        "but it is there"
+    );
+}
+
+#[tokio::test]
+async fn forms_from_elsewhere_are_refused() {
+    let bureau = Bureau::new().await;
+    let path = format!("/alerts/{}/acts/acknowledge", bureau.case(RuleCode::NearHour).await.id);
+    let theirs = bureau.csrf(Role::LeadOfficer).await;
+    for form in ["", "csrf=", "csrf=00", &format!("csrf={theirs}")] {
+        let page = bureau.post_raw(Role::CityDuty, &path, form, "same-origin").await;
+        assert!(
+            matches!(page.status, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST),
+            "{form}: {}",
+            page.status
+        );
+    }
+    let mine = format!("csrf={}", bureau.csrf(Role::CityDuty).await);
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(
+            bureau.post_raw(Role::CityDuty, &path, &mine, site).await.status,
+            StatusCode::FORBIDDEN,
+            "{site}"
+        );
+    }
+    assert!(
+        bureau.case(RuleCode::NearHour).await.acknowledged.is_none(),
+        "nothing was done"
+    );
+    assert_eq!(
+        bureau
+            .post_raw(Role::CityDuty, &path, &mine, "same-origin")
+            .await
+            .status,
+        StatusCode::SEE_OTHER
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_another_host() {
+    let bureau = Bureau::new().await;
+    let id = bureau.case(RuleCode::NearHour).await.id;
+    let path = format!("/alerts/{id}/acts/acknowledge");
+    let done = bureau.post(Role::CityDuty, &path, "back=%2F%2Fevil.example").await;
+    assert_eq!(done.location(), format!("/alerts/{id}?done=acknowledge"));
+}
+
+#[tokio::test]
+async fn too_much_is_refused_and_nothing_is_lost() {
+    let bureau = Bureau::new().await;
+    let path = format!("/alerts/{}/acts/write", bureau.case(RuleCode::Const).await.id);
+    let long = format!("kind=comment&text={}", "%E5%AD%97".repeat(2_001));
+    let page = bureau.post(Role::CityDuty, &path, &long).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "longer than an act may be");
+    assert!(page.text.contains("内容不能超过 2000 字"));
+    let fits = format!("kind=comment&text={}", "%E5%AD%97".repeat(2_000));
+    assert_eq!(
+        bureau.post(Role::CityDuty, &path, &fits).await.status,
+        StatusCode::SEE_OTHER
+    );
+    let huge = format!(
+        "kind=comment&text={}",
+        "x".repeat(plume_alert::desk::limits::BODY_BYTES)
+    );
+    assert_eq!(
+        bureau.post(Role::CityDuty, &path, &huge).await.status,
+        StatusCode::BAD_REQUEST,
+        "longer than a form may be"
+    );
+    for bad in ["kind=reopen&text=x", "kind=nothing&text=x", "text=x"] {
+        assert_eq!(
+            bureau.post(Role::CityDuty, &path, bad).await.status,
+            StatusCode::BAD_REQUEST,
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_enterprise_answers_on_its_phone() {
+    let bureau = Bureau::new().await;
+    let path = format!("/m/alerts/{}", bureau.case(RuleCode::NearHour).await.id);
+    let form = bureau.get(Role::Enterprise, &format!("{path}/answer")).await.text;
+    assert!(form.contains("生产负荷或原料变化"));
+    let empty = bureau
+        .post(Role::Enterprise, &format!("{path}/answer"), "text=&measures=x")
+        .await;
+    assert!(
+        empty.text.contains("请选择原因并填写措施。") && empty.text.contains(">x</textarea>"),
+        "what was typed is kept"
+    );
+    let answer = "text=%E5%85%B6%E4%BB%96&measures=load+down";
+    let done = bureau.post(Role::Enterprise, &format!("{path}/answer"), answer).await;
+    assert_eq!(done.location(), format!("{path}?done=answer"));
+    let page = bureau.get(Role::Enterprise, done.location()).await.text;
+    assert!(page.contains("原因与措施已提交。") && page.contains("load down"));
+}
+
+#[tokio::test]
+async fn a_reported_fault_has_a_number() {
+    let bureau = Bureau::new().await;
+    let path = format!("/m/alerts/{}", bureau.case(RuleCode::NearHour).await.id);
+    let done = bureau
+        .post(Role::Enterprise, &format!("{path}/fault"), "text=probe+blocked")
+        .await;
+    let page = bureau.get(Role::Enterprise, done.location()).await.text;
+    assert!(page.contains("YC20261121-0001：probe blocked"), "{page}");
+}
+
+#[tokio::test]
+async fn the_officer_is_asked_to_call() {
+    let bureau = Bureau::new().await;
+    let path = format!("/m/alerts/{}/officer", bureau.case(RuleCode::NearHour).await.id);
+    let page = bureau.get(Role::Enterprise, &path).await.text;
+    assert!(page.contains("陈片区") && page.contains("tel:0571-85550101"));
+    let done = bureau.post(Role::Enterprise, &path, "").await;
+    assert!(
+        bureau
+            .get(Role::Enterprise, done.location())
+            .await
+            .text
+            .contains("已通知片区负责人")
+    );
+}
+
+#[tokio::test]
+async fn leaving_takes_the_cookie() {
+    let bureau = Bureau::new().await;
+    let left = bureau.post(Role::CityDuty, "/leave", "").await;
+    let cookie = left.headers["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.starts_with("plume_session=;") && cookie.contains("Max-Age=0"),
+        "{cookie}"
+    );
+}
