@@ -149,6 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_not_kept() {
+        let mut reader = AnswerReader::default();
+        assert_eq!(reader.read(b"##9999"), []);
+        assert_eq!(reader.read(&[b'#'; 3 * MAX_FRAME_BYTES]), []);
+        assert!(
+            reader.buffer.len() < MAX_FRAME_BYTES + 6,
+            "{} bytes kept",
+            reader.buffer.len()
+        );
+        assert_eq!(reader.read(&reply("20260117140000501")).len(), 1);
+    }
+
+    #[test]
     fn reads_the_terse_answer_of_2005() {
         let bytes = frame(b"ST=91;CN=9014;CP=&&QN=20260117140000500;CN=2051&&");
         let answers = AnswerReader::default().read(&bytes);

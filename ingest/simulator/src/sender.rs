@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use plume_ingest::hj212::encode::{self, EncodeError, Group, MAX_SEGMENT_BYTES};
+use plume_ingest::hj212::sm4::{self, CipherForm, Key};
 use plume_schemas::ids::Mn;
 use plume_schemas::report::Dialect;
 use plume_schemas::time::{SECOND_MS, Time};
@@ -39,6 +40,8 @@ pub struct LinkSpec {
     pub resends: u32,
     /// After so many links on which a message was never answered it is dropped; `None`: never.
     pub give_up_after_links: Option<u32>,
+    /// Encrypts what HJ 212-2025 6.4.4 wants encrypted, with this key in this form; `None`: everything goes in clear.
+    pub cipher: Option<(Key, CipherForm)>,
     /// What it does wrong.
     pub habits: Vec<Habit>,
 }
@@ -56,6 +59,7 @@ impl LinkSpec {
             answer_timeout_ms: 10 * SECOND_MS,
             resends: 3,
             give_up_after_links: None,
+            cipher: None,
             habits: Vec::new(),
         }
     }
@@ -366,7 +370,13 @@ impl Sender {
                 qn: value(&frame, b"QN=").unwrap_or_default(),
                 cn: message.cn,
                 wants_answer: self.spec.wants_answer,
-                spoken: habit.map_or_else(|| Spoken::plain(frame.clone()), |habit| habit.kind.speak(&frame)),
+                spoken: match (habit, &self.spec.cipher) {
+                    (Some(habit), _) => habit.kind.speak(&frame),
+                    (None, Some((key, form))) if must_be_encrypted(message.cn) => {
+                        Spoken::plain(sm4::seal(&frame, key, *form))
+                    }
+                    (None, _) => Spoken::plain(frame),
+                },
                 state: State::Waiting,
             })
             .collect())
@@ -452,6 +462,11 @@ impl Sender {
     pub fn wants_close(&self) -> bool {
         self.close
     }
+}
+
+/// Data commands, the exchange of keys and information of the site (HJ 212-2025 6.4.4).
+fn must_be_encrypted(cn: u16) -> bool {
+    matches!(cn, 1014 | 2000..=2999 | 3020)
 }
 
 /// A packet from a file: its own QN and Flag decide what answer is awaited.

@@ -9,7 +9,7 @@ use plume_simulator::device::Device;
 use plume_simulator::logger::{Logger, LoggerSpec};
 use plume_simulator::message::Message;
 use plume_simulator::plant::{Fault, FaultKind, Plant, PlantSpec};
-use plume_simulator::sender::{LinkSpec, Parcel, Sender};
+use plume_simulator::sender::{LinkSpec, MAX_STORED, MAX_WINDOW, Parcel, Sender};
 use proptest::prelude::*;
 
 use crate::world::{Answers, World, at, device, field, mn};
@@ -186,6 +186,49 @@ fn many_in_flight_are_answered_in_any_order() {
     world.run(origin().plus(10 * MINUTE_MS), |_| true);
     assert_eq!(world.answered.len(), world.written.len());
     assert_eq!(world.device.counts().stray_answers, 0);
+}
+
+#[test]
+fn a_full_store_drops_the_oldest_and_says_so() {
+    let mut sender = Sender::new(LinkSpec::usual(mn(), Dialect::Hj2017));
+    let stored = i64::try_from(MAX_STORED).unwrap();
+    for minute in 0..stored + 2 {
+        sender.push(Parcel::Message(Message::new(
+            2051,
+            origin().plus(minute * MINUTE_MS),
+            Vec::new(),
+        )));
+    }
+    assert_eq!((sender.undelivered(), sender.counts().dropped_full), (MAX_STORED, 2));
+    sender.link_up();
+    sender.pump(origin(), origin());
+    let first = String::from_utf8(sender.poll_write().unwrap()).unwrap();
+    assert_eq!(field(&first, "DataTime="), origin().plus(2 * MINUTE_MS).stamp14());
+}
+
+#[test]
+fn a_window_has_its_limits() {
+    for (asked, granted) in [(0, 1), (3, 3), (10_000, MAX_WINDOW)] {
+        let link = LinkSpec {
+            window: asked,
+            ..LinkSpec::usual(mn(), Dialect::Hj2017)
+        };
+        assert_eq!(Sender::new(link).spec().window, granted);
+    }
+}
+
+#[test]
+fn a_message_that_fits_no_packet_is_counted_and_left_out() {
+    let mut sender = Sender::new(LinkSpec::usual(mn(), Dialect::Hj2017));
+    sender.link_up();
+    sender.push(Parcel::Message(Message::log_line(
+        origin(),
+        "a21026",
+        &"x".repeat(2_000),
+    )));
+    sender.push(Parcel::Message(Message::log_line(origin(), "a21026", "零点校准完成")));
+    sender.pump(origin(), origin());
+    assert_eq!((sender.counts().unwritable, sender.counts().packets), (1, 1));
 }
 
 #[test]

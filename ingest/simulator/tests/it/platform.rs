@@ -5,14 +5,16 @@ use std::sync::Arc;
 use plume_ingest::config::IngestConfig;
 use plume_ingest::hj212::intake::LogRecord;
 use plume_ingest::hj212::session::{Link, Output, Session};
+use plume_ingest::hj212::sm4::{CipherForm, DeviceKeys, Key, KeyRing};
 use plume_schemas::entry::EntryBody;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::Inline;
 use plume_schemas::registry::{Registry, RegistryIndex};
-use plume_schemas::report::{Dialect, Quarantined, Report};
+use plume_schemas::report::{Complaint, ComplaintCode, Dialect, Quarantined, Report};
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
-use plume_simulator::device::Device;
+use plume_simulator::device::{Device, Moment};
 use plume_simulator::logger::{Logger, LoggerSpec};
+use plume_simulator::message::Message;
 use plume_simulator::plant::{Plant, PlantSpec};
 use plume_simulator::sender::LinkSpec;
 use proptest::prelude::*;
@@ -31,7 +33,15 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new() -> Self {
-        let config: Arc<IngestConfig> = Arc::new(toml::from_str(include_str!("../data/ingest.toml")).unwrap());
+        Self::with_keys(KeyRing::default())
+    }
+
+    pub(crate) fn with_keys(keys: KeyRing) -> Self {
+        let config: IngestConfig = toml::from_str(include_str!("../data/ingest.toml")).unwrap();
+        let config = Arc::new(IngestConfig {
+            keys: Arc::new(keys),
+            ..config
+        });
         let catalogue = Arc::new(Catalogue::embedded().unwrap());
         let source = format!("[[source]]\nmn = \"{MN}\"\noutlet = \"E:DA001\"\npassword = \"123456\"\nst = \"31\"\n");
         let registry: Registry = toml::from_str(&source).unwrap();
@@ -90,6 +100,59 @@ fn link() -> Link {
     Link {
         peer: Inline::new("192.0.2.1:40000").unwrap(),
         epoch: 1,
+    }
+}
+
+#[test]
+fn encrypted_data_are_opened_and_nothing_else_is_encrypted() {
+    for form in [CipherForm::Raw, CipherForm::Literal] {
+        let origin = at("20260117080000");
+        let key = Key::parse("k3yOfTheSimulat0").unwrap();
+        let link = LinkSpec {
+            cipher: Some((key.clone(), form)),
+            ..LinkSpec::usual(mn(), Dialect::Hj2025)
+        };
+        let plant = Plant::new(PlantSpec::coal_boiler("1号炉", origin), 4);
+        let logger = Logger::new(LoggerSpec::usual(Dialect::Hj2025), plant, origin);
+        let mut keys = KeyRing::default();
+        let literal = form == CipherForm::Literal;
+        let current = key.clone();
+        keys.insert(
+            mn(),
+            DeviceKeys {
+                current,
+                previous: None,
+                literal,
+            },
+        );
+        let device = Device::logger(link, logger, origin);
+        let mut world = World::new(device, origin).with_plume(Platform::with_keys(keys));
+        let serial = Message::serial_number(origin, "a21026", "SN0000000000000000000001");
+        world.device.say(serial, Moment::real(origin));
+        world.run(origin.plus(5 * MINUTE_MS), |_| true);
+        let platform = world.platform();
+        assert!(
+            platform.quarantined.is_empty(),
+            "{form:?}: {:?}",
+            platform.quarantined.first()
+        );
+        assert!(platform.reports.len() > 10 && world.device.counts().resent == 0);
+        for report in &platform.reports {
+            let clear = report.evidence.cn == 3019;
+            assert_eq!(
+                report.evidence.key_id,
+                (!clear).then(|| key.id()),
+                "CN {}",
+                report.evidence.cn
+            );
+            // The literal form keeps the length of the clear packet, so its length field is wrong by nature.
+            let length_alone = |complaint: &Complaint| literal && complaint.code == ComplaintCode::WrongLength;
+            assert!(
+                report.complaints.iter().all(length_alone),
+                "{form:?}: {:?}",
+                report.complaints
+            );
+        }
     }
 }
 
