@@ -1,5 +1,5 @@
-//! The desk's pages over a seeded bureau, on loopback, for looking at: `cargo run -p plume-alert --example desk_preview`.
-//! Prints one sign-in link for each role and serves until stopped.
+//! The desk's pages over a seeded bureau, on loopback, for looking at: `cargo run -p plume-alert --example
+//! desk_preview`. Prints one sign-in link for each role and serves until stopped.
 
 #![expect(
     clippy::print_stdout,

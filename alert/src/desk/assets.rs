@@ -1,4 +1,5 @@
-//! Files the pages need, inside the binary: no request leaves the host. Names carry a hash, so browsers keep them for good.
+//! Files the pages need, inside the binary: no request leaves the host. Names carry a hash, so browsers keep them for
+//! good.
 
 use axum::extract::Path;
 use axum::http::{HeaderName, StatusCode, header};
@@ -58,8 +59,8 @@ const fn fnv(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// Where a page finds the file, e.g. `/assets/9f86d081884c7d65/desk.css`; a name that is not there is its own address and
-/// answers 404, which the page tests would see.
+/// Where a page finds the file, e.g. `/assets/9f86d081884c7d65/desk.css`; a name that is not there is its own address
+/// and answers 404, which the page tests would see.
 pub(crate) fn href(name: &str) -> String {
     let hash = ASSETS
         .iter()

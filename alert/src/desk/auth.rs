@@ -200,7 +200,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Signed<T> {
         let Form(envelope) = Form::<Envelope<T>>::from_request(request, state)
             .await
             .map_err(|_| Problem::BadRequest)?;
-        // Both are hashes of what only this browser holds; an early end of the comparison tells nothing about the token.
+        // Both are hashes of what only this browser holds; an early end of the comparison tells nothing about the
+        // token.
         if envelope.csrf == expected {
             Ok(Self(envelope.form))
         } else {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Open connections. A bureau's duty room, its enterprises' phones and the live lists of both, with room to spare; beyond it
-/// the kernel's backlog waits.
+/// Open connections. A bureau's duty room, its enterprises' phones and the live lists of both, with room to spare;
+/// beyond it the kernel's backlog waits.
 pub const CONNECTIONS: usize = 2_048;
 
 /// Live lists at one time (issue 9 asks for 500 clients). The next one is told to come back in [`RETRY`].
@@ -33,8 +33,8 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers still being written when the desk stops get this long.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest body of a form: two texts of [`MAX_ACT_TEXT_CHARS`](crate::case::MAX_ACT_TEXT_CHARS), percent-encoded, nine bytes
-/// for each Chinese character.
+/// Longest body of a form: two texts of [`MAX_ACT_TEXT_CHARS`](crate::case::MAX_ACT_TEXT_CHARS), percent-encoded,
+/// nine bytes for each Chinese character.
 pub const BODY_BYTES: usize = 48 * 1_024;
 
 /// Cases on one page of a list: one screen's scrolling, and under 300 kB of page.

@@ -1,12 +1,13 @@
 //! The desk's pages: server-rendered, readable without scripts, live with them.
 //!
 //! ```text
-//! request ─▶ headers ─▶ language ─▶ guard (session, table of routes) ─▶ page ─▶ store (scope and stream in every question)
-//!                                                                        └▶ view (words, numbers) ─▶ template
+//! request ─▶ headers ─▶ language ─▶ guard ─▶ page ─▶ store     scope and stream are part of every question
+//!                                     │        └───▶ view      words and numbers ─▶ template
+//!                                     └ session, and the table of routes
 //! ```
 //!
-//! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in [`text`]. Pages are in `templates/`,
-//! the stylesheet and the small scripts in `assets/`, all inside the binary.
+//! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in [`text`]. Pages are in
+//! `templates/`, the stylesheet and the small scripts in `assets/`, all inside the binary.
 
 mod assets;
 mod auth;

@@ -1,5 +1,5 @@
-//! What a chart shows, made once from the series and given twice: as a still picture drawn here ([`super::still`]), so that a page
-//! is complete without scripts, and as columns of numbers for the zoomable chart ([`Columns`]).
+//! What a chart shows, made once from the series and given twice: as a still picture drawn here ([`super::still`]),
+//! so that a page is complete without scripts, and as columns of numbers for the zoomable chart ([`Columns`]).
 
 use plume_schemas::time::{MINUTE_MS, Span, Time};
 use serde::Serialize;

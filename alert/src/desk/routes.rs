@@ -1,5 +1,5 @@
-//! Every address of the desk in one table: method, path, who may, handler. There is no other way to add one, so nothing is
-//! served that the table does not authorise; `tests/it/desk/roles.rs` asks each route as each role.
+//! Every address of the desk in one table: method, path, who may, handler. There is no other way to add one, so
+//! nothing is served that the table does not authorise; `tests/it/desk/roles.rs` asks each route as each role.
 
 use axum::routing::{MethodRouter, get, post};
 

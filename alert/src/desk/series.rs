@@ -10,7 +10,8 @@ use super::pages::case::{CaseQuery, Found};
 use super::problem::Problem;
 use super::state::DeskState;
 
-/// The columns of [`super::plot::Columns`] and their words. 404 where the case is not the visitor's, or of no single factor.
+/// The columns of [`super::plot::Columns`] and their words. 404 where the case is not the visitor's, or of no single
+/// factor.
 pub(crate) async fn get(
     State(state): State<DeskState>,
     visitor: Visitor,

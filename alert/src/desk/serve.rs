@@ -19,7 +19,8 @@ use super::state::DeskState;
 /// After a failed accept (no file handles left) the next one is tried after this pause, so that the log is not flooded.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves the desk until `shutdown`, then ends the live lists and waits [`DRAIN_TIMEOUT`] for answers still being written.
+/// Serves the desk until `shutdown`, then ends the live lists and waits [`DRAIN_TIMEOUT`] for answers still being
+/// written.
 ///
 /// Errors: none once the listener is bound; a connection that fails is logged at debug level and forgotten.
 pub async fn serve(

@@ -79,7 +79,8 @@ impl DeskState {
         }))
     }
 
-    /// Takes a record of the reports topic: charts, signs of life, the book's clock and the registry in force all follow it.
+    /// Takes a record of the reports topic: charts, signs of life, the book's clock and the registry in force all
+    /// follow it.
     pub fn observe(&self, body: &EntryBody) {
         self.pulse().observe(body);
         match body {
@@ -155,8 +156,8 @@ impl DeskState {
         )
     }
 
-    /// Does what a person wants done to a case. Without a version it is done to the case as it is: what is said does not depend
-    /// on what the judge may have added meanwhile.
+    /// Does what a person wants done to a case. Without a version it is done to the case as it is: what is said does
+    /// not depend on what the judge may have added meanwhile.
     pub(crate) async fn act(
         &self,
         viewer: &Viewer,

@@ -80,7 +80,8 @@ pub(crate) fn draw(plot: &Plot, size: Size, words: &Words<'_>) -> String {
     put(
         &mut svg,
         format_args!(
-            "<svg class=\"still\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>"
+            "<svg class=\"still\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\">\
+             <title>{title}</title>"
         ),
     );
     axes(&mut svg, &frame, step, &plot.unit);
@@ -254,7 +255,8 @@ fn flags(svg: &mut String, frame: &Frame, plot: &Plot) {
         put(
             svg,
             format_args!(
-                "<rect class=\"flag\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{RIBBON}\"><title>{why}</title></rect>"
+                "<rect class=\"flag\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{RIBBON}\">\
+                 <title>{why}</title></rect>"
             ),
         );
     }

@@ -1,4 +1,5 @@
-//! Every word the pages show, Chinese and English side by side. A page can only name words that stand here, in both languages.
+//! Every word the pages show, Chinese and English side by side. A page can only name words that stand here, in both
+//! languages.
 //!
 //! `{}` is a place to be filled by [`put`], the same number of times in both languages. The sentences of
 //! warnings, which mails share, live in [`crate::words`].
@@ -287,7 +288,7 @@ texts! {
     // Way in and problems
     sign_in: "请使用登录链接", "Use your sign-in link";
     sign_in_hint: "会话已过期或尚未登录。请打开收到的登录链接（演示环境的链接在终端中显示）。",
-        "There is no session, or it has ended. Open the link you were given (the demo prints its links in the terminal).";
+        "There is no session, or it has ended. Open the link you were given (the demo prints its links).";
     bad_link: "链接无效或已过期", "This link is wrong or has ended";
     bad_link_hint: "请重新获取登录链接。", "Ask for a new one.";
     forbidden: "没有权限", "Not allowed";

@@ -1,4 +1,5 @@
-//! What people do to a case: every act is a form with a token, is authorised by the store again, and leads back to the page.
+//! What people do to a case: every act is a form with a token, is authorised by the store again, and leads back to
+//! the page.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};

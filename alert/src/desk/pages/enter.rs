@@ -11,7 +11,8 @@ use crate::desk::problem::Problem;
 use crate::desk::routes;
 use crate::desk::state::DeskState;
 
-/// `GET /enter/{token}`: keeps the token in a cookie and goes to the role's home, so that the address no longer shows it.
+/// `GET /enter/{token}`: keeps the token in a cookie and goes to the role's home, so that the address no longer shows
+/// it.
 pub(crate) async fn enter(State(state): State<DeskState>, Asked(lang): Asked, Path(token): Path<String>) -> Response {
     let found = async {
         let token = Token::parse(&token).ok_or(Problem::BadLink)?;

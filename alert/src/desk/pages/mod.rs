@@ -4,4 +4,6 @@ pub(crate) mod act;
 pub(crate) mod case;
 pub(crate) mod duty;
 pub(crate) mod enter;
+mod filter;
+mod list;
 pub(crate) mod phone;

@@ -1,5 +1,5 @@
-//! The enterprise's page on a phone: what is to be done, one warning with its clock and chart, four buttons. Leads are not here,
-//! because the store gives none to a site; how far an hour is from being judged is not here either.
+//! The enterprise's page on a phone: what is to be done, one warning with its clock and chart, four buttons. Leads
+//! are not here, because the store gives none to a site; how far an hour is from being judged is not here either.
 
 use askama::Template;
 use axum::extract::{Path, Query, State};

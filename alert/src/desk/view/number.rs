@@ -8,7 +8,8 @@ use crate::desk::text::Texts;
 /// Most digits behind the point.
 const MOST_DIGITS: usize = 4;
 
-/// Digits that a number compared with the limit is shown to: one more than the limit is written with, as in the sentences.
+/// Digits that a number compared with the limit is shown to: one more than the limit is written with, as in the
+/// sentences.
 pub(crate) fn digits(judgement: &Judgement) -> usize {
     match judgement.fact(FactKey::Limit) {
         Some(FactValue::Decimal(limit)) => (usize::from(limit.scale) + 1).min(MOST_DIGITS),
@@ -33,7 +34,8 @@ pub(crate) fn compared(judgement: &Judgement, key: FactKey) -> Option<String> {
     longest
 }
 
-/// What the rest may average, rounded down: what is promised to be enough must be enough. Nothing where even zero is too much.
+/// What the rest may average, rounded down: what is promised to be enough must be enough. Nothing where even zero is
+/// too much.
 pub(crate) fn headroom(judgement: &Judgement) -> Option<String> {
     let value = judgement
         .number(FactKey::Headroom)

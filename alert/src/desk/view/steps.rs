@@ -19,8 +19,8 @@ pub(crate) struct Step {
     pub(crate) note: String,
 }
 
-/// The rows of a judgement. The site never sees how many minutes are valid: how far an hour is from being judged is not a
-/// number to steer by.
+/// The rows of a judgement. The site never sees how many minutes are valid: how far an hour is from being judged is
+/// not a number to steer by.
 pub(crate) fn steps(judgement: &Judgement, unit: &str, site: bool, lang: Lang) -> Vec<Step> {
     let digits = digits(judgement);
     let said = |key| {
