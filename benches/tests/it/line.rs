@@ -10,13 +10,12 @@ use plume_schemas::entry::{Entry, EntryBody, LogPosition, Tick};
 use plume_schemas::event::Event;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::{IngestId, Inline, Mn};
+use plume_schemas::judgement::Judgement;
 use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::{SECOND_MS, Time};
 use plume_simulator::device::{Device, Moment, Output};
 use plume_simulator::plant::Action;
 
-/// The line moves in steps of this length.
-const STEP_MS: i64 = SECOND_MS / 2;
 /// Ticks of ingest.
 const TICK_MS: i64 = 5 * SECOND_MS;
 
@@ -36,8 +35,10 @@ pub(crate) struct Line {
     out: Out,
     offset: u64,
     pub(crate) now: Time,
-    /// What the judge said.
+    /// What the judge said, edges alone,
     pub(crate) events: Vec<Event>,
+    /// … in full.
+    pub(crate) judgements: Vec<Judgement>,
     /// Packets that were set aside.
     pub(crate) quarantined: usize,
 }
@@ -67,6 +68,7 @@ impl Line {
             offset: 0,
             now: start,
             events: Vec::new(),
+            judgements: Vec::new(),
             quarantined: 0,
         };
         line.step(EntryBody::Registry(Box::new(registry)));
@@ -83,10 +85,13 @@ impl Line {
         }
     }
 
-    /// One step of time.
+    /// On to the next moment at which something happens: a Tick, or a device has something to say.
     pub(crate) fn advance(&mut self) {
-        self.now = self.now.plus(STEP_MS);
-        if self.now.0 % TICK_MS == 0 {
+        let tick = self.now.floor(TICK_MS).plus(TICK_MS);
+        let dues = self.links.iter().map(|(device, _)| device.due());
+        let soonest = dues.flat_map(|due| [due.world, due.wire]).flatten().chain([tick]).min();
+        self.now = soonest.unwrap_or(tick).max(self.now.plus(1));
+        if self.now == tick {
             let ingest = IngestId::new("ingest-1").unwrap();
             self.step(EntryBody::Tick(Tick {
                 ingest,
@@ -117,6 +122,7 @@ impl Line {
         self.offset += 1;
         self.engine.step(&Entry { at, body }, &mut self.out);
         self.events.append(&mut self.out.events);
+        self.judgements.append(&mut self.out.judgements);
         self.out.clear();
     }
 }

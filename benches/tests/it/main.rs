@@ -10,3 +10,4 @@
 mod line;
 mod load;
 mod story;
+mod turbine;
