@@ -19,8 +19,10 @@ pub struct Finding {
     pub kind: FindingKind,
     /// The copy of the bytes, where one was made.
     pub kept_in: Option<PathBuf>,
-    /// Offsets that no longer exist.
+    /// Offsets that were there and no longer are.
     pub lost: Vec<(TopicPartition, Range<u64>)>,
+    /// Offsets that are left out because nothing tells whether they were there.
+    pub skipped: Vec<(TopicPartition, Range<u64>)>,
 }
 
 /// What recovery found.

@@ -132,6 +132,15 @@ impl Ledger {
         }
     }
 
+    /// This ledger with some lines set back, by slot.
+    pub(crate) fn lowered_to(&self, first: &[Option<u64>]) -> Self {
+        let mut lowered = self.clone();
+        for (next, first) in lowered.next.iter_mut().zip(first) {
+            *next = first.unwrap_or(*next);
+        }
+        lowered
+    }
+
     pub(crate) fn committed(&self, consumer: &ConsumerId, at: TopicPartition) -> Option<u64> {
         self.committed.get(consumer)?.get(&at).copied()
     }

@@ -1,31 +1,35 @@
 //! What the bus tells the operator: one function per happening. Counts are in [`crate::BusStats`].
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::BusError;
 use crate::findings::{Finding, FindingKind};
+use crate::record::TopicPartition;
 
 /// Opening found something.
 pub(crate) fn found(finding: &Finding) {
-    let Finding {
-        file,
-        offset,
-        bytes,
-        kind,
-        kept_in,
-        lost,
-    } = finding;
-    let (file, kept_in) = (file.display(), kept_in.as_deref().map(Path::display));
-    let lost = lost
-        .iter()
-        .map(|(at, range)| format!("{at} {}..{}", range.start, range.end))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if *kind == FindingKind::TornTail {
+    let (file, kind) = (finding.file.display(), finding.kind);
+    let Finding { offset, bytes, .. } = finding;
+    if kind == FindingKind::TornTail {
         tracing::info!(%file, offset, bytes, "{kind}");
     } else {
-        tracing::warn!(%file, offset, bytes, kept_in = kept_in.map(tracing::field::display), lost, "{kind}");
+        let kept_in = finding
+            .kept_in
+            .as_deref()
+            .map(|kept| tracing::field::display(kept.display()));
+        let (lost, skipped) = (ranges(&finding.lost), ranges(&finding.skipped));
+        tracing::warn!(%file, offset, bytes, kept_in, lost, skipped, "{kind}");
     }
+}
+
+/// `reports/0 4..7, events/0 2..3`.
+fn ranges(ranges: &[(TopicPartition, Range<u64>)]) -> String {
+    let words: Vec<_> = ranges
+        .iter()
+        .map(|(at, range)| format!("{at} {}..{}", range.start, range.end))
+        .collect();
+    words.join(", ")
 }
 
 /// Writing is refused for want of room, from now on.

@@ -125,6 +125,11 @@ pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
     (FRAME_HEADER_BYTES + 4 + records + 1 + commits) as u64
 }
 
+/// Bytes that each record takes at least: damaged bytes divided by it bound the records they held.
+pub(crate) fn smallest_record() -> u64 {
+    RECORD_BYTES as u64
+}
+
 /// Appends the frame of `batch` to `out`: the one copy a payload sees on its way to the disk.
 pub(crate) fn encode_batch(out: &mut Vec<u8>, place: Place, order: Order, batch: &Batch, offsets: &[u64]) {
     let start = out.len();

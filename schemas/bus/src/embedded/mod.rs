@@ -79,6 +79,7 @@ mod repair;
 mod roll;
 mod segment;
 mod shared;
+mod survey;
 mod walk;
 mod writer;
 

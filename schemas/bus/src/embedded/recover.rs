@@ -201,6 +201,7 @@ impl Tail {
             kind: FindingKind::TornTail,
             kept_in: None,
             lost: Vec::new(),
+            skipped: Vec::new(),
         };
         let finding = match walk.stop {
             Stop::End => None,

@@ -2,17 +2,21 @@
 //! `.damaged` files, and says which offsets are gone.
 //!
 //! A damaged segment is replaced in one rename by a *repaired* one with its whole frames. What was missing between them shows
-//! in the offsets that follow, which every frame and every later header carries. Opening then goes on as for any log, so
-//! that what repair leaves is checked by the same code as everything else.
+//! in the offsets that follow, which every frame and every later header carries. Behind the newest segment nothing
+//! follows, so a new one is begun first whose header stands beyond every offset the damaged bytes can have held:
+//! no offset is handed out twice. Opening then goes on as for any log, so that what repair leaves is checked by the same
+//! code as everything else; a crash in between leaves damage that the next repair finds.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::frame::{Head, Place, encode_moved};
 use super::header::{Flaw, Header, HeaderError, Previous, io_error};
 use super::recover::{GENERATION, check_identity, keep_aside, place_segment};
-use super::segment::{advance, segment_path};
-use super::walk::{Start, Stop, Window, walk};
+use super::segment::segment_path;
+use super::survey::{Survey, Whole};
+use super::walk::{Start, Window, walk};
 use crate::BusError;
 use crate::findings::{Finding, FindingKind};
 use crate::fs::{Fs, FsFile, write_all_at};
@@ -36,16 +40,14 @@ pub(crate) fn repair(
         ledger: None,
         previous: None,
     };
-    for (index, (&sequence, header)) in sequences.iter().zip(&headers).enumerate() {
-        let next = headers.get(index + 1);
-        let sealed_bytes = next
-            .and_then(|next| next.as_ref()?.0.previous)
-            .map(|previous| previous.bytes);
-        repair.segment(sequence, header.as_ref(), next.is_none(), sealed_bytes)?;
+    for (index, &sequence) in sequences.iter().enumerate() {
+        let (seen, after) = headers.split_at(index + 1);
+        repair.segment(sequence, seen.last().and_then(Option::as_ref), after)?;
     }
     Ok(repair.findings)
 }
 
+/// A header and its length, where it can be had.
 type Read = Option<(Header, u64)>;
 
 /// Every header that can be had; a log of another kind or version is refused before anything is touched.
@@ -71,64 +73,44 @@ struct Repair<'a> {
     dir: &'a Path,
     options: &'a BusOptions,
     findings: Vec<Finding>,
-    /// Where everyone stands at the end of the segments seen so far; none before the first whole header.
+    /// Where everyone stands at the end of the segments seen so far.
     ledger: Option<Ledger>,
     previous: Option<Previous>,
 }
 
-/// What one segment is found to be.
-#[derive(Debug)]
-struct Survey {
-    /// Positions of whole frames.
-    whole: Vec<(u64, u64, u64)>,
-    /// Damaged parts, with what is wrong.
-    bad: Vec<(u64, u64, &'static str)>,
-}
-
 impl Repair<'_> {
-    /// Looks at one segment; `sealed_bytes` is the length its successor remembers.
-    fn segment(
-        &mut self,
-        sequence: u64,
-        header: Option<&(Header, u64)>,
-        last: bool,
-        sealed_bytes: Option<u64>,
-    ) -> Result<(), BusError> {
+    /// Looks at one segment; `after` are the headers of those that follow.
+    fn segment(&mut self, sequence: u64, read: Option<&(Header, u64)>, after: &[Read]) -> Result<(), BusError> {
         let path = segment_path(self.dir, sequence);
         let failed = |e| io_error("read", &path, e);
         let file = self.fs.open(&path).map_err(failed)?;
         let size = file.size().map_err(failed)?;
-        let (header, from) = match header {
+        let (header, from) = match read {
             Some((header, bytes)) => {
                 self.stand_in(header)?;
-                self.meet(&header.ledger, &path);
+                self.meet(&header.ledger);
                 (header.clone(), *bytes)
             }
-            None => match self.rebuilt_header(sequence) {
-                Some(header) => (header, 0),
-                None if last => {
-                    let what = "the header of the only segment is damaged";
-                    return Err(BusError::Unrepairable { file: path, what });
-                }
-                None => return self.set_whole_aside(&path, &*file, size),
-            },
+            None => (self.rebuilt_header(&path, &*file, size, sequence, after)?, 0),
         };
-        let survey = self.survey(&path, &*file, size, &header, from, last)?;
-        let resized = sealed_bytes.is_some_and(|bytes| bytes != size) && !header.repaired;
-        if from == 0 && survey.bad.is_empty() {
-            self.found(&path, 0, size, FindingKind::SetAside("the segment header is damaged"));
-        } else if resized && survey.bad.is_empty() {
-            let missing = sealed_bytes.unwrap_or_default().saturating_sub(size);
-            let what = "the segment does not have the length it was sealed with";
-            self.found(&path, size, missing, FindingKind::SetAside(what));
-        }
-        if resized || from == 0 || !survey.bad.is_empty() {
+        let survey = Survey::of(&*file, size, sequence, from, header.ledger.clone()).map_err(failed)?;
+        self.ledger = Some(survey.ledger.clone());
+        let last = after.is_empty();
+        let next = after.first().and_then(|next| next.as_ref()?.0.previous);
+        let sealed = next.filter(|sealed| sealed.first_sequence == sequence && !header.repaired);
+        let shortened = sealed.map_or(0, |sealed| sealed.bytes.saturating_sub(size));
+        // Opening cuts off what an unclean end leaves.
+        let fine = from > 0 && shortened == 0 && (survey.bad.is_empty() || last && survey.is_unclean_end());
+        if !fine {
+            self.report(&path, &survey, shortened);
+            if last {
+                self.begin_beyond(&header, &survey, size)?;
+            }
             self.rewrite(&path, &*file, &header, &survey)?;
         }
-        let bytes = self.fs.open(&path).and_then(|file| file.size()).map_err(failed)?;
         self.previous = Some(Previous {
             first_sequence: sequence,
-            bytes,
+            bytes: self.fs.open(&path).and_then(|file| file.size()).map_err(failed)?,
         });
         Ok(())
     }
@@ -150,118 +132,103 @@ impl Repair<'_> {
         };
         let path = segment_path(self.dir, missing.first_sequence);
         place_segment(self.fs, self.dir, &stand_in, |_, _| Ok(())).map_err(|e| io_error("stand in for", &path, e))?;
-        self.found(&path, 0, missing.bytes, FindingKind::Missing);
+        self.found(&path, 0..missing.bytes, FindingKind::Missing);
         Ok(())
     }
 
-    /// Takes a whole header's word for where everyone stands, reporting what the segments before did not have.
-    fn meet(&mut self, ledger: &Ledger, path: &Path) {
-        if let Some(held) = self.ledger.replace(ledger.clone()) {
-            for ((at, &had), &next) in held.lines().zip(held.next()).zip(ledger.next()) {
-                if had < next {
-                    if self.findings.is_empty() {
-                        self.found(path, 0, 0, FindingKind::Missing);
-                    }
-                    lose(&mut self.findings, at, had, next);
-                }
-            }
+    /// Takes a whole header's word for where everyone stands. What the segments before did not have is lost.
+    fn meet(&mut self, ledger: &Ledger) {
+        if let (Some(held), Some(finding)) = (self.ledger.replace(ledger.clone()), self.findings.last_mut()) {
+            finding.lost.extend(behind(&held, ledger));
         }
     }
 
-    fn rebuilt_header(&self, sequence: u64) -> Option<Header> {
-        Some(Header {
+    /// A header in place of a damaged one: from the segments before, or for the oldest, from its frames and the next header.
+    fn rebuilt_header(
+        &self,
+        path: &Path,
+        file: &dyn FsFile,
+        size: u64,
+        sequence: u64,
+        after: &[Read],
+    ) -> Result<Header, BusError> {
+        let ledger = match (&self.ledger, after.iter().flatten().next()) {
+            (Some(ledger), _) => ledger.clone(),
+            (None, Some((next, _))) => {
+                let empty = Ledger::new(self.options.partitions);
+                let survey = Survey::of(file, size, sequence, 0, empty).map_err(|e| io_error("read", path, e))?;
+                next.ledger.lowered_to(&survey.first)
+            }
+            (None, None) => {
+                return Err(BusError::Unrepairable {
+                    file: path.to_owned(),
+                    what: "no segment header is whole",
+                });
+            }
+        };
+        Ok(Header {
             clock: self.options.clock,
             partitions: self.options.partitions,
             generation: GENERATION,
             first_sequence: sequence,
             repaired: true,
-            previous: Some(self.previous?),
-            ledger: self.ledger.clone()?,
+            previous: self.previous,
+            ledger,
         })
     }
 
-    /// The oldest segment without its header: the log begins with the next one instead.
-    fn set_whole_aside(&mut self, path: &Path, file: &dyn FsFile, size: u64) -> Result<(), BusError> {
-        let kept = keep_aside(self.fs, self.dir, path, file, 0, size)?;
-        let removed = self.fs.remove(path).and_then(|()| self.fs.sync_dir(self.dir));
-        removed.map_err(|e| io_error("remove", path, e))?;
-        let what = "the header of the oldest segment is damaged";
-        self.found(path, 0, size, FindingKind::SetAside(what));
+    fn report(&mut self, path: &Path, survey: &Survey, shortened: u64) {
+        for bad in &survey.bad {
+            self.found(path, bad.from..bad.to, FindingKind::SetAside(bad.what));
+        }
+        if survey.bad.is_empty() {
+            let end = survey.whole.last().map_or(0, |whole| whole.to);
+            let what = "the segment does not have the length it was sealed with";
+            self.found(path, end..end + shortened, FindingKind::SetAside(what));
+        }
+        for (position, at, range) in &survey.gaps {
+            let cause = self
+                .findings
+                .iter_mut()
+                .rev()
+                .find(|f| f.file != path || f.offset < *position);
+            if let Some(cause) = cause {
+                cause.lost.push((*at, range.clone()));
+            }
+        }
+    }
+
+    /// Begins a segment behind the newest, beyond all offsets its damaged bytes can have held.
+    fn begin_beyond(&mut self, header: &Header, survey: &Survey, size: u64) -> Result<(), BusError> {
+        let beyond = survey.beyond();
+        // One past every sequence the damaged bytes can have held: frames are longer than one byte.
+        let first_sequence = header.first_sequence + size;
+        let next = Header {
+            first_sequence,
+            repaired: false,
+            previous: Some(Previous {
+                first_sequence: header.first_sequence,
+                bytes: size,
+            }),
+            ledger: beyond.clone(),
+            ..header.clone()
+        };
+        let path = segment_path(self.dir, first_sequence);
+        place_segment(self.fs, self.dir, &next, |_, _| Ok(())).map_err(|e| io_error("begin", &path, e))?;
         if let Some(finding) = self.findings.last_mut() {
-            finding.kept_in = Some(kept);
+            finding.skipped.extend(behind(&survey.ledger, &beyond));
         }
         Ok(())
     }
 
-    /// Reads a segment to its end, over every damaged part.
-    fn survey(
-        &mut self,
-        path: &Path,
-        file: &dyn FsFile,
-        size: u64,
-        header: &Header,
-        from: u64,
-        last: bool,
-    ) -> Result<Survey, BusError> {
-        let mut window = Window::new(file, size);
-        let mut ledger = header.ledger.clone();
-        let mut survey = Survey {
-            whole: Vec::new(),
-            bad: Vec::new(),
-        };
-        let mut position = from;
-        // A rebuilt header is in front of the first frame, which then has to be found.
-        let mut sequence = if from == 0 {
-            header.first_sequence - 1
-        } else {
-            header.first_sequence
-        };
-        loop {
-            let findings = &mut self.findings;
-            let mut visit = |_: u64, _: &Head, body: &[u8]| {
-                advance(&mut ledger, body, |seen| {
-                    if seen.offset > seen.expected {
-                        lose(findings, seen.at, seen.expected, seen.offset);
-                    }
-                })
-            };
-            let place = Place {
-                segment: header.first_sequence,
-                position,
-            };
-            let start = Start {
-                place,
-                sequence,
-                gaps: true,
-            };
-            let walk = walk(&mut window, start, &mut visit).map_err(|e| io_error("read", path, e))?;
-            survey.whole.push((position, walk.end, sequence));
-            let (what, resumes) = match walk.stop {
-                Stop::End => break,
-                Stop::Torn => ("the segment ends within a frame", None),
-                Stop::Bad { what, resumes, .. } => (what, resumes),
-            };
-            let unfinished = matches!(walk.stop, Stop::Torn | Stop::Bad { was_durable: false, .. });
-            if last && unfinished && from > 0 && survey.bad.is_empty() {
-                break; // What an unclean end looks like: opening cuts it off.
-            }
-            let to = resumes.unwrap_or(size);
-            self.found(path, walk.end, to - walk.end, FindingKind::SetAside(what));
-            survey.bad.push((walk.end, to, what));
-            if resumes.is_none() {
-                break;
-            }
-            (position, sequence) = (to, walk.sequence);
-        }
-        self.ledger = Some(ledger);
-        Ok(survey)
-    }
-
     /// Copies the damaged parts aside, then replaces the segment by its whole frames.
     fn rewrite(&mut self, path: &Path, file: &dyn FsFile, header: &Header, survey: &Survey) -> Result<(), BusError> {
-        for &(from, to, _) in &survey.bad {
-            let kept = keep_aside(self.fs, self.dir, path, file, from, to)?;
-            let finding = self.findings.iter_mut().find(|f| f.file == path && f.offset == from);
+        for bad in &survey.bad {
+            let kept = keep_aside(self.fs, self.dir, path, file, bad.from, bad.to)?;
+            let finding = self
+                .findings
+                .iter_mut()
+                .find(|f| f.file == path && f.offset == bad.from);
             if let Some(finding) = finding {
                 finding.kept_in = Some(kept);
             }
@@ -271,42 +238,44 @@ impl Repair<'_> {
             ..header.clone()
         };
         let copied = place_segment(self.fs, self.dir, &repaired, |out, mut position| {
-            for &(from, to, sequence) in &survey.whole {
-                position = copy_frames(file, out, header.first_sequence, (from, to, sequence), position)?;
+            for whole in &survey.whole {
+                position = copy_frames(file, out, header.first_sequence, *whole, position)?;
             }
             Ok(())
         });
         copied.map_err(|e| io_error("rewrite", path, e))
     }
 
-    fn found(&mut self, path: &Path, offset: u64, bytes: u64, kind: FindingKind) {
+    fn found(&mut self, path: &Path, part: Range<u64>, kind: FindingKind) {
         self.findings.push(Finding {
             file: path.to_owned(),
-            offset,
-            bytes,
+            offset: part.start,
+            bytes: part.end - part.start,
             kind,
             kept_in: None,
             lost: Vec::new(),
+            skipped: Vec::new(),
         });
     }
 }
 
+/// What lies between two ledgers, line by line.
+fn behind(held: &Ledger, next: &Ledger) -> Vec<(TopicPartition, Range<u64>)> {
+    let lines = held.lines().zip(held.next()).zip(next.next());
+    let behind = lines.filter(|((_, had), next)| had < next);
+    behind.map(|((at, &had), &next)| (at, had..next)).collect()
+}
+
 /// Copies whole frames to another position of another file; returns where the next goes.
-fn copy_frames(
-    file: &dyn FsFile,
-    out: &dyn FsFile,
-    segment: u64,
-    (from, to, sequence): (u64, u64, u64),
-    mut position: u64,
-) -> io::Result<u64> {
+fn copy_frames(file: &dyn FsFile, out: &dyn FsFile, segment: u64, whole: Whole, mut position: u64) -> io::Result<u64> {
     let mut buffer = Vec::new();
     let mut written = Ok(());
     let start = Start {
         place: Place {
             segment,
-            position: from,
+            position: whole.from,
         },
-        sequence,
+        sequence: whole.sequence,
         gaps: true,
     };
     let mut visit = |_: u64, head: &Head, body: &[u8]| {
@@ -318,13 +287,6 @@ fn copy_frames(
         position += head.frame_bytes();
         Some(())
     };
-    walk(&mut Window::new(file, to), start, &mut visit)?;
+    walk(&mut Window::new(file, whole.to), start, &mut visit)?;
     written.map(|()| position)
-}
-
-/// Adds lost offsets to the damage found last.
-fn lose(findings: &mut [Finding], at: TopicPartition, from: u64, to: u64) {
-    if let Some(finding) = findings.last_mut() {
-        finding.lost.push((at, from..to));
-    }
 }

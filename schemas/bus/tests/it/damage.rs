@@ -1,1 +1,535 @@
-//! damage
+//! Torn tails at every byte, flipped bits at every byte, missing and shortened segments: refused or repaired, never wrong.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use plume_bus::fs::{Fs, Loss, SimFs};
+use plume_bus::{Bus, BusError, BusOptions, Finding, FindingKind, ReadLimit, Recovery, TopicPartition};
+
+use crate::support::{EVENTS, REPORTS, consumer, open_sim, options, read_all, record, segments, sim_dir, text};
+
+/// Batches of the log under test: each one report, every third also an event; `desk` commits with every fourth.
+const BATCHES: u64 = 14;
+
+fn keep() -> BusOptions {
+    BusOptions {
+        pinning: Vec::new(),
+        keep_bytes: 1 << 19,
+        ..options()
+    }
+}
+
+fn set_aside() -> BusOptions {
+    BusOptions {
+        recovery: Recovery::SetAside,
+        ..keep()
+    }
+}
+
+async fn write(bus: &Bus, batch: u64) {
+    let mut batch_records = vec![record(REPORTS, &format!("r{batch}"), 60)];
+    if batch.is_multiple_of(3) {
+        batch_records.push(record(EVENTS, &format!("e{}", batch / 3), 40));
+    }
+    if batch.is_multiple_of(4) {
+        bus.transact(consumer("desk"), batch_records, vec![(REPORTS, batch)])
+            .await
+            .unwrap();
+    } else {
+        bus.append(batch_records).await.unwrap();
+    }
+}
+
+/// A log of some batches, cleanly closed or not, on a disk nobody has open.
+async fn log(batches: u64, close: bool) -> SimFs {
+    let fs = SimFs::new();
+    let bus = open_sim(&fs, keep()).await.unwrap();
+    for batch in 0..batches {
+        write(&bus, batch).await;
+    }
+    if close {
+        bus.close().await.unwrap();
+    }
+    drop(bus);
+    fs.restart(Loss::Process);
+    fs
+}
+
+/// Everything readable, as offsets and texts; the first damage found while reading ends it.
+async fn content(bus: &Bus, at: TopicPartition) -> Result<Vec<(u64, String)>, BusError> {
+    let all = read_all(bus, at, ReadLimit::records(100)).await?;
+    Ok(all.iter().map(|r| (r.offset, text(r))).collect())
+}
+
+fn genuine(prefix: &str, all: &[(u64, String)]) -> bool {
+    all.iter().all(|(offset, text)| *text == format!("{prefix}{offset}")) && all.windows(2).all(|w| w[0].0 < w[1].0)
+}
+
+#[tokio::test]
+async fn a_tail_torn_at_every_byte_is_cut_off() {
+    let before = log(7, false).await;
+    let whole = log(8, false).await;
+    let path = segments(&whole).pop().unwrap();
+    let (start, full) = (before.content(&path).unwrap().len(), whole.content(&path).unwrap());
+    assert!(full.len() > start + 50, "both lie in one segment");
+    for (cut, filler) in (start..full.len()).flat_map(|cut| [(cut, 0), (cut, 1), (cut, 700)]) {
+        let fs = log(8, false).await;
+        let mut torn = full[..cut].to_vec();
+        torn.resize(cut + filler, 0); // A length that arrived before the bytes.
+        fs.replace(&path, torn.clone());
+        let bus = open_sim(&fs, keep()).await.unwrap();
+        let complete = torn.starts_with(&full);
+        let (batches, end) = if complete { (8, full.len()) } else { (7, start) };
+        assert_eq!(content(&bus, REPORTS).await.unwrap().len(), batches, "cut at {cut}");
+        match bus.findings() {
+            [] => assert_eq!(torn.len(), end),
+            [
+                Finding {
+                    file,
+                    offset,
+                    bytes,
+                    kind,
+                    ..
+                },
+            ] => {
+                assert_eq!((file, *offset, *bytes), (&path, end as u64, (torn.len() - end) as u64));
+                // Zeros where the rest should be are more than an interrupted write, once they reach a frame's length.
+                let head = start..start + 32;
+                let head_whole = torn.get(head.clone()) == Some(&full[head]);
+                let long = torn.len() >= if head_whole { full.len() } else { start + 32 };
+                let unsure = !complete && cut > start && long;
+                assert_eq!(
+                    *kind,
+                    if unsure {
+                        FindingKind::UnsureTail
+                    } else {
+                        FindingKind::TornTail
+                    },
+                    "cut at {cut}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        if complete {
+            continue;
+        }
+        write(&bus, 7).await;
+        drop(bus);
+        let bus = open_sim(&fs, keep()).await.unwrap();
+        let all = content(&bus, REPORTS).await.unwrap();
+        assert!(all.len() == 8 && genuine("r", &all) && bus.findings().is_empty());
+    }
+}
+
+/// What one flipped bit did.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    RefusedToOpen,
+    RefusedToRead,
+    CutOff,
+    Harmless,
+}
+
+/// Opens and reads everything; whatever comes out must be genuine.
+async fn outcome(fs: &SimFs, batches: u64) -> Outcome {
+    let bus = match open_sim(fs, keep()).await {
+        Ok(bus) => bus,
+        Err(error) => {
+            assert!(matches!(error, BusError::Damaged { .. }), "{error}");
+            return Outcome::RefusedToOpen;
+        }
+    };
+    let (Ok(reports), Ok(events)) = (content(&bus, REPORTS).await, content(&bus, EVENTS).await) else {
+        return Outcome::RefusedToRead;
+    };
+    assert!(genuine("r", &reports) && genuine("e", &events));
+    match reports.len() as u64 {
+        n if n == batches => Outcome::Harmless,
+        n => {
+            assert_eq!(n, batches - 1, "only the last batch can be in doubt");
+            assert_eq!(bus.findings()[0].kind, FindingKind::UnsureTail);
+            assert!(bus.findings()[0].kept_in.is_some());
+            Outcome::CutOff
+        }
+    }
+}
+
+async fn flip_every_byte(close: bool) -> Vec<(PathBuf, usize, Outcome)> {
+    let pristine = log(BATCHES, close).await;
+    let mut outcomes = Vec::new();
+    for path in segments(&pristine) {
+        let content = pristine.content(&path).unwrap();
+        for at in 0..content.len() {
+            let fs = log_again(&pristine);
+            let mut flipped = content.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs.replace(&path, flipped);
+            outcomes.push((path.clone(), at, outcome(&fs, BATCHES).await));
+        }
+    }
+    outcomes
+}
+
+/// A copy of a disk.
+fn log_again(from: &SimFs) -> SimFs {
+    let fs = SimFs::new();
+    for path in segments(from) {
+        fs.replace(&path, from.content(&path).unwrap());
+    }
+    fs
+}
+
+#[tokio::test]
+async fn a_bit_flipped_anywhere_in_a_closed_log_is_refused() {
+    let outcomes = flip_every_byte(true).await;
+    let paths: Vec<_> = outcomes.iter().map(|(path, ..)| path.clone()).collect();
+    let last = paths.last().unwrap().clone();
+    let end = paths.iter().filter(|path| **path == last).count();
+    assert_ne!(paths[0], last, "several segments");
+    for (path, at, outcome) in outcomes {
+        let closing_frame = path == last && at + 32 >= end;
+        match outcome {
+            Outcome::RefusedToOpen | Outcome::RefusedToRead => assert!(!closing_frame, "{path:?} {at}"),
+            Outcome::Harmless => assert!(closing_frame, "{path:?} {at}"),
+            Outcome::CutOff => panic!("{path:?} {at}: lost without a word"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_an_unclean_end_only_the_last_batch_can_be_in_doubt() {
+    let outcomes = flip_every_byte(false).await;
+    let last = outcomes.last().unwrap().0.clone();
+    let in_doubt = outcomes
+        .iter()
+        .filter(|(_, _, outcome)| *outcome == Outcome::CutOff)
+        .count();
+    let bytes = outcomes.iter().filter(|(path, ..)| *path == last).count();
+    let tail = &outcomes[outcomes.len() - in_doubt..];
+    assert!(in_doubt > 50 && in_doubt < bytes);
+    assert!(
+        tail.iter().all(|(_, _, outcome)| *outcome == Outcome::CutOff),
+        "the last batch, and nothing else"
+    );
+    assert!(outcomes.iter().all(|(_, _, outcome)| *outcome != Outcome::Harmless));
+}
+
+/// Offsets of `0..next` that are missing from `found`, as ranges.
+fn missing(found: &[(u64, String)], next: u64) -> Vec<Range<u64>> {
+    let mut gaps: Vec<Range<u64>> = Vec::new();
+    for offset in (0..next).filter(|offset| found.iter().all(|(there, _)| there != offset)) {
+        match gaps.last_mut() {
+            Some(gap) if gap.end == offset => gap.end += 1,
+            _ => gaps.push(offset..offset + 1),
+        }
+    }
+    gaps
+}
+
+fn lost(bus: &Bus, at: TopicPartition) -> Vec<Range<u64>> {
+    let all = bus
+        .findings()
+        .iter()
+        .flat_map(|f| f.lost.iter().chain(&f.skipped).cloned());
+    all.filter(|(line, _)| *line == at).map(|(_, range)| range).collect()
+}
+
+#[tokio::test]
+async fn damage_anywhere_can_be_set_aside_and_what_is_lost_is_said() {
+    let pristine = log(BATCHES, true).await;
+    let paths = segments(&pristine);
+    for path in &paths {
+        let whole = pristine.content(path).unwrap();
+        for at in 0..whole.len() {
+            let fs = log_again(&pristine);
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs.replace(path, flipped.clone());
+            let bus = open_sim(&fs, set_aside())
+                .await
+                .unwrap_or_else(|e| panic!("{path:?} {at}: {e}"));
+            let (reports, events) = (
+                content(&bus, REPORTS).await.unwrap(),
+                content(&bus, EVENTS).await.unwrap(),
+            );
+            assert!(genuine("r", &reports) && genuine("e", &events));
+            assert!(
+                reports.len() as u64 >= BATCHES - 1,
+                "one flipped bit costs one batch at most"
+            );
+            let (range, event_range) = (bus.range(REPORTS).await.unwrap(), bus.range(EVENTS).await.unwrap());
+            assert!(
+                range.end >= BATCHES && event_range.end >= BATCHES.div_ceil(3),
+                "no offset is handed out twice"
+            );
+            assert_eq!(missing(&reports, range.end), lost(&bus, REPORTS), "{path:?} {at}");
+            assert_eq!(missing(&events, event_range.end), lost(&bus, EVENTS), "{path:?} {at}");
+            let finding = &bus.findings()[0];
+            assert_eq!(&finding.file, path);
+            let kept = fs.content(finding.kept_in.as_ref().unwrap()).unwrap();
+            let from = usize::try_from(finding.offset).unwrap();
+            assert_eq!(
+                kept[..],
+                flipped[from..from + kept.len()],
+                "the damaged bytes are kept as they were"
+            );
+            assert_eq!(kept.len() as u64, finding.bytes);
+            // From here on it is a log like any other.
+            let next = range.end;
+            assert_eq!(
+                bus.append(vec![record(REPORTS, &format!("r{next}"), 60)])
+                    .await
+                    .unwrap(),
+                [next]
+            );
+            drop(bus);
+            let bus = open_sim(&fs, keep()).await.unwrap();
+            assert!(bus.findings().is_empty());
+            let again = content(&bus, REPORTS).await.unwrap();
+            assert!(again.len() == reports.len() + 1 && genuine("r", &again));
+            for start in 0..=next {
+                let some = bus.read(REPORTS, start, ReadLimit::records(1)).await.unwrap();
+                assert_eq!(
+                    some[0].offset,
+                    again.iter().find(|(offset, _)| *offset >= start).unwrap().0
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_shortened_segment_is_noticed_at_once() {
+    let pristine = log(30, true).await;
+    let paths = segments(&pristine);
+    assert!(paths.len() >= 4);
+    for victim in &paths[1..paths.len() - 1] {
+        let bytes = pristine.content(victim).unwrap();
+        for kept in [None, Some(0), Some(10), Some(bytes.len() - 1), Some(bytes.len() - 40)] {
+            let fs = log_again(&pristine);
+            match kept {
+                None => fs.remove(victim).unwrap(),
+                Some(kept) => fs.replace(victim, bytes[..kept].to_vec()),
+            }
+            match open_sim(&fs, keep()).await.unwrap_err() {
+                BusError::Damaged { file, .. } => assert_eq!(&file, victim),
+                other => panic!("{other}"),
+            }
+            fs.restart(Loss::Process);
+            let bus = open_sim(&fs, set_aside()).await.unwrap();
+            let reports = content(&bus, REPORTS).await.unwrap();
+            assert!(genuine("r", &reports) && reports.len() < 30);
+            assert_eq!(missing(&reports, 30), lost(&bus, REPORTS));
+            bus.close().await.unwrap();
+            let bus = open_sim(&fs, keep()).await.unwrap();
+            assert!(bus.findings().is_empty(), "what was repaired stays repaired");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_only_header_cannot_be_repaired() {
+    let fs = log(2, true).await;
+    let path = segments(&fs).pop().unwrap();
+    let mut bytes = fs.content(&path).unwrap();
+    bytes[0] ^= 1;
+    fs.replace(&path, bytes.clone());
+    let error = open_sim(&fs, set_aside()).await.unwrap_err();
+    assert!(
+        matches!(&error, BusError::Unrepairable { file, .. } if *file == path),
+        "{error}"
+    );
+    assert_eq!(fs.content(&path).unwrap(), bytes, "nothing was touched");
+}
+
+/// A packet that quotes the log's own frames does not fool recovery: a frame knows its place.
+#[tokio::test]
+async fn a_payload_that_looks_like_frames_is_a_payload() {
+    let donor = log(9, false).await;
+    let quoted = segments(&donor)
+        .into_iter()
+        .flat_map(|path| donor.content(&path).unwrap())
+        .collect::<Vec<_>>();
+    let fs = SimFs::new();
+    let roomy = BusOptions {
+        segment_bytes: 1 << 14,
+        ..keep()
+    };
+    let bus = open_sim(&fs, roomy.clone()).await.unwrap();
+    write(&bus, 0).await;
+    let path = segments(&fs).pop().unwrap();
+    let start = fs.content(&path).unwrap().len();
+    bus.append(vec![plume_bus::NewRecord::new(REPORTS, "quoting", quoted)])
+        .await
+        .unwrap();
+    drop(bus);
+    let full = fs.content(&path).unwrap();
+    for cut in [full.len() - 1, start + (full.len() - start) / 2] {
+        let fs = SimFs::new();
+        let mut torn = full[..cut].to_vec();
+        torn[start] ^= 1; // The quoting frame is no frame any more, so what it quotes is looked at.
+        fs.replace(&path, torn);
+        let bus = open_sim(&fs, roomy.clone()).await.unwrap();
+        assert_eq!(content(&bus, REPORTS).await.unwrap(), [(0, "r0".to_owned())]);
+    }
+}
+
+/// Left-overs of a crash while a segment was made, and files that are none of ours.
+#[tokio::test]
+async fn left_overs_are_removed_and_strangers_left_alone() {
+    let fs = log(5, true).await;
+    let (tmp, stranger) = (
+        sim_dir().join("00000000000000000099.log.tmp"),
+        sim_dir().join("notes.txt"),
+    );
+    fs.replace(&tmp, b"half a header".to_vec());
+    fs.replace(&stranger, b"hello".to_vec());
+    let bus = open_sim(&fs, keep()).await.unwrap();
+    assert_eq!(content(&bus, REPORTS).await.unwrap().len(), 5);
+    assert!(fs.content(&tmp).is_none() && fs.content(&stranger).is_some());
+}
+
+mod table {
+    //! The corruption table: what, where, what happened. The docs quote the snapshot.
+
+    use std::fmt::Write;
+
+    use super::*;
+
+    /// The segment files of a log, oldest first, and how long its last batch and its closing mark are.
+    struct Files {
+        bytes: Vec<Option<Vec<u8>>>,
+        batch: usize,
+        mark: usize,
+    }
+
+    impl Files {
+        fn newest(&mut self) -> &mut Vec<u8> {
+            self.bytes.last_mut().unwrap().as_mut().unwrap()
+        }
+
+        fn sealed(&mut self) -> &mut Vec<u8> {
+            self.bytes[1].as_mut().unwrap()
+        }
+
+        /// Flips a bit so many bytes before the end of the newest segment's batches.
+        fn flip_before_end(&mut self, back: usize) {
+            let at = self.newest().len() - self.mark - back;
+            self.newest()[at] ^= 4;
+        }
+    }
+
+    struct Case {
+        what: &'static str,
+        close: bool,
+        change: fn(&mut Files),
+    }
+
+    fn cases() -> Vec<Case> {
+        let case = |what, close, change| Case { what, close, change };
+        vec![
+            case("nothing", true, |_| ()),
+            case("last batch half written", false, |f| {
+                let half = f.newest().len() - f.batch / 2;
+                f.newest().truncate(half);
+            }),
+            case("last batch only a length, no content", false, |f| {
+                let start = f.newest().len() - f.batch;
+                f.newest()[start..].fill(0);
+            }),
+            case("one bit in the last batch", false, |f| f.flip_before_end(20)),
+            case("one bit in the last batch", true, |f| f.flip_before_end(20)),
+            case("one bit in an earlier batch of the newest segment", false, |f| {
+                f.flip_before_end(f.batch + 20)
+            }),
+            case("one bit in the closing mark", true, |f| {
+                let at = f.newest().len() - 10;
+                f.newest()[at] ^= 4;
+            }),
+            case("one bit in the newest header", true, |f| f.newest()[30] ^= 4),
+            case("one bit in a batch of a sealed segment", true, |f| f.sealed()[700] ^= 4),
+            case("one bit in the header of a sealed segment", true, |f| {
+                f.sealed()[30] ^= 4
+            }),
+            case("one bit in the oldest header", true, |f| {
+                f.bytes[0].as_mut().unwrap()[30] ^= 4
+            }),
+            case("a sealed segment cut short", true, |f| f.sealed().truncate(600)),
+            case("a sealed segment missing", true, |f| f.bytes[1] = None),
+            case("another format version", true, |f| {
+                for file in f.bytes.iter_mut().flatten() {
+                    let length = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
+                    file[8] = 9;
+                    let crc = crc32fast::hash(&file[..length - 4]);
+                    file[length - 4..length].copy_from_slice(&crc.to_le_bytes());
+                }
+            }),
+        ]
+    }
+
+    async fn under(fs: &SimFs, options: BusOptions) -> String {
+        let bus = match open_sim(fs, options).await {
+            Ok(bus) => bus,
+            Err(error) => return format!("refuses to open: {error}"),
+        };
+        let read = match content(&bus, REPORTS).await {
+            Ok(all) => format!("opens with {} of 14 reports", all.len()),
+            Err(error) => format!("opens; reading refuses: {error}"),
+        };
+        let findings = bus.findings().iter().map(|f| {
+            let lost: Vec<_> = f
+                .lost
+                .iter()
+                .map(|(at, r)| format!("{at} {}..{}", r.start, r.end))
+                .collect();
+            let lost = if lost.is_empty() {
+                "nothing known lost".to_owned()
+            } else {
+                format!("lost {}", lost.join(", "))
+            };
+            let skipped = f.skipped.iter().map(|(_, r)| r.end - r.start).max().unwrap_or(0);
+            let skipped = if skipped > 0 {
+                format!(", {skipped} offsets skipped")
+            } else {
+                String::new()
+            };
+            let kept = if f.kept_in.is_some() { "kept aside" } else { "not kept" };
+            let place = format!("{} at {}", f.file.display(), f.offset);
+            format!("{place}: {}, {} bytes, {kept}, {lost}{skipped}", f.kind, f.bytes)
+        });
+        [read]
+            .into_iter()
+            .chain(findings)
+            .collect::<Vec<_>>()
+            .join("\n             ")
+    }
+
+    #[tokio::test]
+    async fn corruption_table() {
+        let mut table = String::new();
+        let newest_bytes = |fs: &SimFs| fs.content(segments(fs).last().unwrap()).unwrap().len();
+        let (one_less, killed) = (log(BATCHES - 1, false).await, log(BATCHES, false).await);
+        let batch = newest_bytes(&killed) - newest_bytes(&one_less);
+        for Case { what, change, close } in cases() {
+            let pristine = log(BATCHES, close).await;
+            let paths = segments(&pristine);
+            let mut files = Files {
+                bytes: paths.iter().map(|path| pristine.content(path)).collect(),
+                batch,
+                mark: newest_bytes(&pristine) - newest_bytes(&killed),
+            };
+            change(&mut files);
+            writeln!(table, "{what} ({})", if close { "closed" } else { "killed" }).unwrap();
+            for (name, options) in [("refuse", keep()), ("set_aside", set_aside())] {
+                let fs = SimFs::new();
+                for (path, file) in paths.iter().zip(&files.bytes) {
+                    if let Some(bytes) = file {
+                        fs.replace(path, bytes.clone());
+                    }
+                }
+                writeln!(table, "  {name:10} {}", under(&fs, options).await).unwrap();
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+}

@@ -116,6 +116,12 @@ pub(crate) async fn open_sim(fs: &SimFs, options: BusOptions) -> Result<Bus, Bus
     Bus::open_with_fs(Arc::new(fs.clone()), sim_dir(), options).await
 }
 
+/// Lets every spawned call queue, then waits until the writer is held in a sync. For single-threaded runtimes.
+pub(crate) async fn held_sync(fs: &SimFs) {
+    tokio::task::yield_now().await;
+    fs.await_held_sync();
+}
+
 /// Segments of a simulated log, oldest first.
 pub(crate) fn segments(fs: &SimFs) -> Vec<PathBuf> {
     use plume_bus::fs::Fs;
