@@ -229,7 +229,7 @@ fn shares(
     complaints: &mut Vec<Complaint>,
 ) -> Result<Vec<Share>, String> {
     if !registry.knows(read.mn) {
-        complaints.push(complaint(ComplaintCode::OddHeader, "MN not registered"));
+        complaints.push(complaint(ComplaintCode::OddHeader, &format!("MN={}", read.mn)));
         let outlet = unregistered_outlet(read.mn).ok_or("the MN makes no outlet id")?;
         let readings = read
             .fields

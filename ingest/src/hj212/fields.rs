@@ -95,10 +95,7 @@ impl FieldReader {
         for token in tokens.by_ref() {
             count += 1;
             if count > MAX_FIELDS {
-                complaints.add(
-                    ComplaintCode::TooLong,
-                    format!("more than {MAX_FIELDS} fields").as_bytes(),
-                );
+                complaints.add(ComplaintCode::TooLong, format!("> {MAX_FIELDS}").as_bytes());
                 break;
             }
             if token.odd {
@@ -130,7 +127,7 @@ impl FieldReader {
             self.sub(packet, token, name, value, complaints);
         }
         if tokens.trailing_separator {
-            complaints.add(ComplaintCode::OddGrammar, b"separator or blank before the closing &&");
+            complaints.add(ComplaintCode::OddGrammar, b";&&");
         }
         self.fields.settle(packet, complaints);
         &self.fields

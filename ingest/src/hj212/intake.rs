@@ -229,7 +229,10 @@ impl Intake {
         (arrival, registry): (&Arrival, &RegistryIndex),
     ) -> Taken {
         if self.config.expect_encryption_2025 && clear.key_id.is_none() && encrypted_by_rule(packet) {
-            self.complaints.add(ComplaintCode::NotEncrypted, b"in clear");
+            self.complaints.add(
+                ComplaintCode::NotEncrypted,
+                format!("CN={}", packet.cn.unwrap_or(0)).as_bytes(),
+            );
         }
         let fields = self.reader.read(packet, &mut self.complaints);
         let read = Read {
@@ -302,10 +305,10 @@ fn take_refused(frame: &Frame<'_>, refused: Tolerances, arrival: &Arrival) -> Ta
 pub(super) fn complain_of_frame(frame: &Frame<'_>, complaints: &mut Complaints) {
     for tolerance in frame.needs.iter() {
         let text = match tolerance {
-            Tolerance::WrongLength => format!("{} declared, {} real", frame.declared, frame.segment.len()),
+            Tolerance::WrongLength => format!("{} ≠ {}", frame.declared, frame.segment.len()),
             Tolerance::ModbusCrc | Tolerance::SwappedModbusCrc => {
                 format!(
-                    "{} {:04X}, should be {:04X}",
+                    "{} {:04X} ≠ {:04X}",
                     tolerance.name(),
                     frame.check.given,
                     frame.check.right

@@ -60,8 +60,11 @@ impl<'a> Packet<'a> {
             cp,
             dialect: Dialect::Hj2017,
         };
-        if header.contains(&b',') {
-            complaints.add(ComplaintCode::OddGrammar, b"comma in the header");
+        if let Some(comma) = header.iter().position(|&b| b == b',') {
+            // Up to the value, which may be a password.
+            let field = header.get(comma..).unwrap_or_default();
+            let key = field.split(|&b| b == b'=').next().unwrap_or_default();
+            complaints.add(ComplaintCode::OddGrammar, key);
         }
         let mut seen = 0_u16;
         for field in header.split(|b| matches!(b, b';' | b',')) {
@@ -187,15 +190,16 @@ impl<'a> Packet<'a> {
         let parts = self.pnum.is_some() && self.pno.is_some();
         // The examples of 2005 set the bit without parts, and send parts without Flag.
         if !old && split != parts {
-            let text: &[u8] = if split {
-                b"Flag says parts, PNUM and PNO missing"
+            let [flag, pnum, pno] = [self.flag.map(u16::from), self.pnum, self.pno].map(|n| n.unwrap_or(0));
+            let text = if split {
+                format!("Flag={flag}")
             } else {
-                b"PNUM and PNO, Flag says whole"
+                format!("Flag={flag};PNUM={pnum};PNO={pno}")
             };
-            complaints.add(ComplaintCode::OddHeader, text);
+            complaints.add(ComplaintCode::OddHeader, text.as_bytes());
         }
         if let Some((pno, pnum)) = self.pno.zip(self.pnum).filter(|(pno, pnum)| *pno == 0 || pno > pnum) {
-            complaints.add(ComplaintCode::OddHeader, format!("PNO={pno} of PNUM={pnum}").as_bytes());
+            complaints.add(ComplaintCode::OddHeader, format!("PNUM={pnum};PNO={pno}").as_bytes());
         }
     }
 
@@ -240,7 +244,7 @@ fn split_cp<'a>(segment: &'a [u8], complaints: &mut Complaints) -> (&'a [u8], &'
     if let Some(content) = closed {
         return (header, content);
     }
-    complaints.add(ComplaintCode::OddGrammar, b"CP without && at both ends");
+    complaints.add(ComplaintCode::OddGrammar, b"CP=&&...&&");
     let cp = opened.or_else(|| cp.strip_prefix(b"&")).unwrap_or(cp);
     let cp = cp.strip_suffix(b"&&").or_else(|| cp.strip_suffix(b"&")).unwrap_or(cp);
     (header, cp)
@@ -309,7 +313,7 @@ mod tests {
             complaints,
             [
                 "odd_grammar: CP=&&",
-                "odd_grammar: comma in the header",
+                "odd_grammar: ,ST",
                 "odd_header:  Flag=5",
                 "missing_header: PW",
                 "missing_header: MN"

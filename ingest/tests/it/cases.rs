@@ -10,6 +10,7 @@ use plume_ingest::hj212::intake::LogRecord;
 use plume_schemas::entry::EntryBody;
 use plume_schemas::reading::Value;
 use plume_schemas::report::Report;
+use plume_schemas::time::Time;
 
 use crate::bench::{Driven, MN_2005, MN_2017, config, registry};
 
@@ -38,7 +39,7 @@ fn unescape(text: &str) -> Vec<u8> {
 
 fn show_report(out: &mut String, report: &Report) {
     let at = report.times.measured_at.stamp14();
-    let sent = report.times.sent_at.map_or("-".to_owned(), |at| at.stamp17());
+    let sent = report.times.sent_at.map_or("-".to_owned(), Time::stamp17);
     let (outlet, kind, dialect) = (report.outlet, report.kind, report.origin.dialect);
     let part = report.evidence.part;
     let part = if part == (0, 0) {

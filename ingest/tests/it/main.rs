@@ -7,6 +7,8 @@ mod cases;
 #[cfg(test)]
 mod expected;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod house;

@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
                     needs: *needs,
                     key_id,
                 };
-                let mut explanation = self.segment(&segment, Some(check));
+                let mut explanation = self.segment(&segment, Some(check), found.is_encrypted());
                 explanation.readable = check.kind == CheckKind::Standard;
                 explanation.frame = found.rows(self.lang);
                 let mut findings = found.findings(self.lang);
@@ -102,7 +102,7 @@ impl<'a> Builder<'a> {
                 explanation
             }
             Piece::Segment(segment) => {
-                let mut explanation = self.segment(segment, None);
+                let mut explanation = self.segment(segment, None, false);
                 explanation.readable = true;
                 explanation
                     .findings
@@ -150,11 +150,19 @@ impl<'a> Builder<'a> {
         explanation
     }
 
-    fn segment(&mut self, segment: &[u8], check: Option<Check>) -> Explanation {
+    /// The data segment; the content of an encrypted one is left out.
+    fn segment(&mut self, segment: &[u8], check: Option<Check>, encrypted: bool) -> Explanation {
         let mut complaints = Complaints::default();
-        let packet = Packet::parse(segment, &mut complaints);
+        let mut packet = Packet::parse(segment, &mut complaints);
+        if encrypted {
+            packet.cp = b"";
+        }
         let fields = self.reader.read(&packet, &mut complaints).clone();
-        let direction = direction(&packet, &fields);
+        let direction = if encrypted {
+            Direction::Up
+        } else {
+            direction(&packet, &fields)
+        };
         let command = packet
             .cn
             .and_then(|cn| self.codes.as_ref()?.command(cn, packet.dialect, direction));

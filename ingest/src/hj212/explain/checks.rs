@@ -71,7 +71,7 @@ impl FrameFacts<'_> {
         let mut findings = Vec::new();
         // The literal form of a cipher is longer than its length field says, by the standard's own printing.
         findings.extend(length(lang, self.declared, self.segment.len()).filter(|_| self.key_id.is_none()));
-        findings.extend(checksum(lang, self.check));
+        findings.extend(checksum(lang, self.check, self.is_encrypted()));
         for tolerance in self.needs.iter() {
             let what = match tolerance {
                 Tolerance::ShortLength => (
@@ -98,9 +98,14 @@ impl FrameFacts<'_> {
         findings
     }
 
+    /// The content is a cipher that nothing opened.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.check.kind == CheckKind::Wrong && sm4::looks_encrypted(self.segment)
+    }
+
     /// What to say about the key given, or missing.
     pub(super) fn key_finding(&self, lang: Lang, keys: Option<&Result<DeviceKeys, String>>) -> Option<Finding> {
-        let encrypted = self.check.kind == CheckKind::Wrong && sm4::looks_encrypted(self.segment);
+        let encrypted = self.is_encrypted();
         let (what, advice) = match keys {
             Some(Err(error)) => (
                 error.as_str(),
@@ -206,7 +211,7 @@ fn verdict(lang: Lang, kind: CheckKind) -> &'static str {
 }
 
 /// What is wrong with the checksum, and what to change in the device.
-fn checksum(lang: Lang, check: Check) -> Option<Finding> {
+fn checksum(lang: Lang, check: Check, encrypted: bool) -> Option<Finding> {
     let Check { given, right, kind } = check;
     let (modbus, tolerance) = match kind {
         CheckKind::Standard => return None,
@@ -234,6 +239,7 @@ fn checksum(lang: Lang, check: Check) -> Option<Finding> {
     };
     let advice = match modbus {
         Some(_) => modbus_advice(lang, tolerance),
+        None if encrypted => String::new(),
         None if crc::possible(given) => say(
             lang,
             (

@@ -144,7 +144,7 @@ pub fn explain_all(input: &[u8], catalogue: &Catalogue, lang: Lang, options: &Op
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lang = self.lang;
-        writeln!(f, "{}", self.title)?;
+        writeln!(f, "{}", table::plain(&self.title))?;
         named(f, say(lang, ("通讯包", "frame")), &self.frame)?;
         named(f, say(lang, ("数据段", "header")), &self.header)?;
         named(f, say(lang, ("指令参数", "content")), &self.parameters)?;
@@ -173,18 +173,19 @@ impl fmt::Display for Explanation {
                 Level::Warning => ("不规范", "departure"),
                 Level::Note => ("提示", "note"),
             };
-            writeln!(f, "  [{}] {}", say(lang, level), finding.what)?;
+            writeln!(f, "  [{}] {}", say(lang, level), table::plain(&finding.what))?;
             if !finding.advice.is_empty() {
-                writeln!(f, "      {} {}", say(lang, ("应改：", "change:")), finding.advice)?;
+                let change = if finding.level == Level::Note {
+                    ""
+                } else {
+                    say(lang, ("应改：", "change: "))
+                };
+                writeln!(f, "      {change}{}", finding.advice)?;
             }
         }
         if !self.answer.is_empty() {
-            writeln!(
-                f,
-                "\n{}\n  {}",
-                say(lang, ("平台应答", "a platform answers")),
-                self.answer
-            )?;
+            let answer = table::plain(&self.answer);
+            writeln!(f, "\n{}\n  {answer}", say(lang, ("平台应答", "a platform answers")))?;
         }
         Ok(())
     }

@@ -16,8 +16,21 @@ pub(super) struct Table {
 impl Table {
     /// Adds a row.
     pub(super) fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows
+            .push(cells.into_iter().map(|cell| plain(&cell.into())).collect());
     }
+}
+
+/// The text with control characters written out: a packet must not drive the reader's terminal.
+pub(super) fn plain(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 impl fmt::Display for Table {
@@ -54,6 +67,7 @@ mod tests {
         let mut table = Table::default();
         table.row(["MN", "设备", "a"]);
         table.row(["请求编码", "x", "b"]);
+        assert_eq!(plain("a\x1b[2J\n"), "a\\u{1b}[2J\\n");
         assert_eq!(table.to_string(), "  MN        设备  a\n  请求编码  x     b\n");
     }
 }
