@@ -165,8 +165,8 @@ pub fn seal(frame: &[u8], key: &Key, form: CipherForm) -> Vec<u8> {
     if let Some(region) = sealed.get_mut(from..to) {
         key.encrypt(region);
     }
-    if form == CipherForm::Literal {
-        let blocks = from + (to - from) / BLOCK * BLOCK;
+    let blocks = from + (to - from) / BLOCK * BLOCK;
+    if form == CipherForm::Literal && blocks > from {
         let text: Vec<String> = sealed
             .get(from..blocks)
             .unwrap_or_default()

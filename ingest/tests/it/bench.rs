@@ -1,6 +1,6 @@
 //! What the other modules share: a configuration, a registry, and a link driven by hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plume_ingest::config::IngestConfig;
 use plume_ingest::hj212::intake::LogRecord;
@@ -22,8 +22,10 @@ pub(crate) fn config() -> IngestConfig {
     toml::from_str(toml).unwrap()
 }
 
+/// The embedded catalogue, read once for all tests.
 pub(crate) fn catalogue() -> Arc<Catalogue> {
-    Arc::new(Catalogue::embedded().unwrap())
+    static CATALOGUE: OnceLock<Arc<Catalogue>> = OnceLock::new();
+    Arc::clone(CATALOGUE.get_or_init(|| Arc::new(Catalogue::embedded().unwrap())))
 }
 
 /// One source row for each (MN, outlet, more TOML).

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod expected;
@@ -12,6 +14,14 @@ mod explain;
 mod frames;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod normalize;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod session;
+#[cfg(test)]
+mod sm4;
 #[cfg(test)]
 mod tcp;
 #[cfg(test)]

@@ -1,0 +1,129 @@
+//! Bodies of fuzz targets: each takes any bytes and panics where a property does not hold. A cargo-fuzz target calls one of them;
+//! here they run over the committed corpus, the annexes and the cases.
+
+use plume_ingest::hj212::complaints::{Complaints, MAX_COMPLAINTS};
+use plume_ingest::hj212::encode::frame;
+use plume_ingest::hj212::explain::{Lang, Options, explain_all};
+use plume_ingest::hj212::fields::{FieldReader, MAX_FIELDS};
+use plume_ingest::hj212::frame::{Framer, Item};
+use plume_ingest::hj212::packet::Packet;
+use plume_ingest::hj212::sm4::{CipherForm, DeviceKeys, Key, open, region, seal};
+
+use crate::bench::{Driven, catalogue};
+use crate::vectors;
+
+/// Every body.
+pub(crate) fn all(bytes: &[u8]) {
+    framer(bytes);
+    fields(bytes);
+    session(bytes);
+    sm4_region(bytes);
+}
+
+/// Cut into single bytes, or whole: the same frames; and no more bytes come out than went in.
+pub(crate) fn framer(bytes: &[u8]) {
+    let run = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut framer = Framer::new(1024);
+        let mut out: Vec<(u64, Vec<u8>, bool)> = Vec::new();
+        let mut take = |framer: &mut Framer| {
+            while let Some(item) = framer.next_item() {
+                out.push(match item {
+                    Item::Frame(frame) => (frame.stream_offset, frame.raw.to_vec(), true),
+                    Item::Garbage {
+                        stream_offset, bytes, ..
+                    } => (stream_offset, bytes.to_vec(), false),
+                });
+            }
+        };
+        for piece in pieces {
+            framer.push(piece);
+            take(&mut framer);
+        }
+        framer.finish();
+        take(&mut framer);
+        out
+    };
+    let whole = run(&mut std::iter::once(bytes));
+    assert_eq!(whole, run(&mut bytes.chunks(1)));
+    let mut end = 0;
+    for (offset, raw, _) in whole {
+        assert!(offset >= end, "items overlap");
+        end = offset + raw.len() as u64;
+        let place = usize::try_from(offset).unwrap();
+        assert_eq!(bytes.get(place..place + raw.len()), Some(raw.as_slice()));
+    }
+    assert!(end <= bytes.len() as u64);
+}
+
+/// Any data segment is read, within its limits.
+pub(crate) fn fields(bytes: &[u8]) {
+    let mut complaints = Complaints::default();
+    let packet = Packet::parse(bytes, &mut complaints);
+    let mut reader = FieldReader::new(catalogue());
+    let fields = reader.read(&packet, &mut complaints);
+    assert!(fields.readings.len() <= MAX_FIELDS);
+    assert!(complaints.list().len() <= MAX_COMPLAINTS);
+}
+
+/// A link survives any bytes, answers no more than it keeps, and holds no more than it may.
+pub(crate) fn session(bytes: &[u8]) {
+    let mut driven = Driven::examples();
+    for piece in bytes.chunks(97) {
+        driven.bytes(piece);
+    }
+    driven.quiet();
+    driven.end();
+    assert!(driven.sent.is_empty(), "answered before anything was safe");
+    driven.all_durable();
+    let packets = driven.reports().len() + driven.quarantined().len();
+    let repeats = driven
+        .notes
+        .iter()
+        .filter(|note| matches!(note, plume_ingest::hj212::session::Note::Packet { repeat: true, .. }));
+    assert!(driven.sent.len() <= packets + repeats.count());
+    assert_eq!(driven.session.pending(), (0, 0));
+}
+
+/// What is sealed is opened again, in both forms.
+pub(crate) fn sm4_region(bytes: &[u8]) {
+    let key = Key::from_bytes(*b"0123456789abcdef");
+    let keys = DeviceKeys {
+        current: key.clone(),
+        previous: None,
+        literal: true,
+    };
+    let segment = [b"ST=31;MN=1;Flag=9;CP=&&", bytes, b"&&"].concat();
+    let clear = frame(&segment);
+    let given = plume_ingest::hj212::crc::hj212(&segment);
+    for form in [CipherForm::Raw, CipherForm::Literal] {
+        let sealed = seal(&clear, &key, form);
+        let inner = &sealed[clear.len() - segment.len() - 6..sealed.len() - 6];
+        let opened = open(inner, given, &keys).expect("opens");
+        // The checksum has eight bits, so a wrong reading may pass; the raw form is tried first.
+        assert!(opened.segment == segment || form == CipherForm::Literal);
+    }
+    if let Some((from, to)) = region(bytes) {
+        assert!(from <= to && to <= bytes.len());
+    }
+}
+
+#[test]
+fn the_committed_corpus() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/corpus");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        all(&bytes);
+        let explained = explain_all(&bytes, &catalogue(), Lang::Zh, &Options::default());
+        assert!(
+            explained
+                .iter()
+                .all(|one| !one.to_string().is_empty() && !one.to_json().is_empty())
+        );
+        files += 1;
+    }
+    assert!(files >= 15, "the corpus is missing");
+    for frame in vectors::frames() {
+        all(&frame);
+    }
+}
