@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use plume_schemas::ids::Mn;
 
 const EXAMPLES: &str = "\
 示例 / Examples:
@@ -11,7 +12,7 @@ const EXAMPLES: &str = "\
   plume check --config plume.toml              检查配置与基础档案 / explain every error with file and line
   plume run --config plume.toml                接入真实设备 / collect from real devices
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
-  plume simulate --to 127.0.0.1:9212           扮演设备 / play devices
+  plume simulate --registry registry.toml      扮演设备 / play the registry's devices
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
 
 /// 从烟囱到预警工作台：采集 HJ 212 数据，小时结束前预警，全部归档为 Parquet。
@@ -68,7 +69,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) headless: bool,
     /// 随机种子 / seed of the plants' noise
-    #[arg(long, default_value_t = 212)]
+    #[arg(long, default_value_t = plume_simulator::story::SEED)]
     pub(crate) seed: u64,
 }
 
@@ -76,21 +77,30 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// 平台地址 / where plume listens
-    #[arg(long, default_value = "127.0.0.1:9212")]
+    #[arg(long, default_value = "127.0.0.1:9212", conflicts_with = "data")]
     pub(crate) to: SocketAddr,
-    /// 按原样发送文件中的报文，或将 CSV 映射为因子 / raw packets as they are, or a CSV mapped to factors (needs --map)
+    /// 设备 MN，可重复 / which device to play, may be repeated; without one, every device of --registry
+    #[arg(long)]
+    pub(crate) mn: Vec<Mn>,
+    /// 基础档案，从中取设备 / registry whose devices are played
+    #[arg(long)]
+    pub(crate) registry: Option<PathBuf>,
+    /// 按原样发送文件中的报文，或将 CSV 映射为因子（需 --map） / raw packets as they are, or a CSV mapped to factors
     #[arg(long)]
     pub(crate) from: Option<PathBuf>,
     /// CSV 列与因子的对应（TOML） / which column is which factor
     #[arg(long, requires = "from")]
     pub(crate) map: Option<PathBuf>,
+    /// 在该目录以虚拟时钟运行整个 plume，快放 --from / run all of plume in this directory on a virtual clock, playing --from
+    #[arg(long, requires_all = ["from", "registry"])]
+    pub(crate) data: Option<PathBuf>,
+    /// 版本：2005、2017 或 2025 / edition spoken
+    #[arg(long, default_value = "2017", value_parser = ["2005", "2017", "2025"])]
+    pub(crate) edition: String,
     /// 随机种子 / seed
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// 设备数 / number of devices
-    #[arg(long, default_value_t = 3)]
-    pub(crate) devices: u32,
-    /// 运行多少秒后停止 / stop after this many seconds (0: until Ctrl-C)
+    /// 运行多少秒后停止，0 为直到 Ctrl-C / stop after this many seconds (0: until Ctrl-C or the file's end)
     #[arg(long, default_value_t = 0)]
     pub(crate) seconds: u64,
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
-use plume_bus::{Bus, BusUrl, ClockKind};
+use plume_bus::{Bus, BusUrl, ClockKind, Topic};
 use plume_ingest::{Ingest, IngestHandle};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::{Registry, RegistryIndex};
@@ -126,13 +126,49 @@ impl System {
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
-    /// Resolves when every consumer has worked off what is in the log now.
-    pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
+    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it held at `mark`
+    /// (from [`Self::mark`]; batches end when the log's clock passes their end).
+    pub(crate) async fn caught_up(&self, mark: &[u64]) -> anyhow::Result<()> {
+        self.wait_for(&[roles::DETECT, roles::ARCHIVE], mark).await
+    }
+
+    /// [`Self::caught_up`] without the archive.
+    pub(crate) async fn judged(&self, mark: &[u64]) -> anyhow::Result<()> {
+        self.wait_for(&[roles::DETECT], mark).await
+    }
+
+    async fn wait_for(&self, consumers: &[&str], mark: &[u64]) -> anyhow::Result<()> {
         let mut pause = tokio::time::interval(Duration::from_millis(50));
-        while roles::measure_lag(&self.context).await? > 0 {
+        while !self.is_caught_up(consumers, mark).await? {
             pause.tick().await;
         }
         Ok(())
+    }
+
+    /// The end of each partition of reports now.
+    pub(crate) async fn mark(&self) -> anyhow::Result<Vec<u64>> {
+        let mut ends = Vec::new();
+        for partition in 0..self.context.bus.partitions() {
+            ends.push(self.context.bus.range(roles::at(Topic::Reports, partition)).await?.end);
+        }
+        Ok(ends)
+    }
+
+    async fn is_caught_up(&self, consumers: &[&str], mark: &[u64]) -> anyhow::Result<bool> {
+        let bus = &self.context.bus;
+        for (partition, end) in (0..bus.partitions()).zip(mark) {
+            let reports = roles::at(Topic::Reports, partition);
+            for name in consumers {
+                if bus.committed(roles::consumer(name)?, reports).await?.unwrap_or(0) < *end {
+                    return Ok(false);
+                }
+            }
+            let events = bus.range(roles::at(Topic::Events, partition)).await?.end;
+            if self.desk.resume_offset(partition).await? < events {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
@@ -187,10 +223,7 @@ async fn start_desk(
         .await
         .with_context(|| format!("open the desk's database {store_url}"))?;
     desk.set_registry(Arc::clone(&context.registry.borrow()));
-    let options = DeskOptions {
-        secure_cookies: config.desk.secure_cookies,
-        virtual_clock: clock_kind == ClockKind::Virtual,
-    };
+    let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
     let pages = DeskState::new(desk.clone(), options);
     for partition in 0..context.bus.partitions() {
         tasks.spawn(roles::desk::events(context.clone(), partition, desk.clone(), stop.clone()));

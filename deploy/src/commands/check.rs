@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use plume_schemas::factors::Catalogue;
-use plume_schemas::registry::{Registry, Severity};
+use plume_schemas::registry::{ProblemSeverity, Registry};
 
 use crate::config::{Config, Problem, offset_of};
 use crate::out;
@@ -63,12 +63,12 @@ pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Regis
         vec![Problem::at(&file, &text, offset, error.message().to_owned(), "see deploy/examples/registry.toml".to_owned())]
     })?;
     let problems: Vec<Problem> = registry
-        .check(catalogue)
+        .check(catalogue, crate::clock::system().now())
         .into_iter()
         .map(|found| {
             let offset = offset_of(&text, &found.path).unwrap_or(0);
             let mut problem = Problem::at(&file, &text, offset, format!("`{}`: {}", found.path, found.message), found.hint);
-            problem.warning = found.severity == Severity::Warning;
+            problem.warning = found.severity == ProblemSeverity::Warning;
             problem
         })
         .collect();

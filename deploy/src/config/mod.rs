@@ -139,7 +139,7 @@ impl Config {
 /// A problem at the place of a key, or of the file where the user did not write the key.
 fn place(file: &str, text: &str, path: &str, message: String, hint: String) -> Problem {
     let message = format!("`{path}`: {message}");
-    match merge::offset_of(text, path) {
+    match offset_of(text, path) {
         Some(offset) => Problem::at(file, text, offset, message, hint),
         None => Problem::of_file(file, message, hint),
     }

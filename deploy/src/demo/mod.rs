@@ -46,13 +46,14 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         stop: devices_stop,
         on_answer: None,
     };
-    let devices = tokio::spawn(run_devices(system.addresses.ingest, story::devices(args.seed), conditions, steering));
+    let devices = tokio::spawn(run_devices(system.addresses.ingest, story::devices(story::start(), args.seed), conditions, steering));
     let mut narrator = narrator::Narrator::new(system.desk.clone(), time.clone(), steer);
 
     let story = async {
         narrator.until(story::start().plus(story::LENGTH_MIN * MINUTE_MS)).await?;
+        let told = system.mark().await?;
         narrator.until_settled(story::start().plus((story::LENGTH_MIN + SETTLE_MIN) * MINUTE_MS)).await?;
-        system.caught_up().await
+        system.caught_up(&told).await
     };
     let interrupted = tokio::select! {
         told = story => { told?; false }
@@ -86,6 +87,9 @@ fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {
     "127.0.0.1:0".clone_into(&mut config.ingest.listen);
     config.desk.listen = args.listen;
     config.admin.listen = ([127, 0, 0, 1], 0).into();
+    // The story is an hour long: its archive shows up while one watches.
+    config.archive.batch_every_s = 300;
+    config.archive.publish_every_s = 300;
     Ok(Plan {
         config,
         clock: time.clock(),

@@ -17,8 +17,8 @@ use super::{NARRATOR_POLL, Steering};
 use crate::clock::VirtualClock;
 use crate::out;
 
-/// The enterprise reads the warning, goes to the pump and switches it on: virtual minutes.
-const REACTION_MIN: i64 = 3;
+/// The control room sees the warning and switches the spare pump on: virtual minutes.
+const REACTION_MIN: i64 = 1;
 
 /// What was last told of a case.
 type Told = (State, Severity, Option<Outcome>);
@@ -92,10 +92,10 @@ impl Narrator {
         out::line(format_args!("{} 【{word}】{place}：{sentence}", case.updated_at.hour_minute()));
     }
 
-    /// The enterprise of plant 甲 hears of its first urgent warning.
+    /// The enterprise of plant 甲 reads its first warning that wants attention.
     fn hear(&mut self, case: &CaseRow) {
-        let urgent = case.family == Family::Near && case.severity >= Severity::Urgent && case.state == State::Open;
-        if urgent && !self.acted && self.acts_at.is_none() && case.outlet == Part::Jia.outlet() {
+        let wants_attention = case.family == Family::Near && case.severity >= Severity::Attention && case.state == State::Open;
+        if wants_attention && !self.acted && self.acts_at.is_none() && case.outlet == Part::Jia.outlet() {
             self.acts_at = Some((self.time.now().plus(REACTION_MIN * MINUTE_MS), case.id));
         }
     }

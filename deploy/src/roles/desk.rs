@@ -6,6 +6,7 @@ use plume_alert::Desk;
 use plume_alert::desk::DeskState;
 use plume_bus::Topic;
 use plume_schemas::entry::LogPosition;
+use plume_schemas::event::Event;
 use plume_schemas::wire;
 
 use super::stop::Stop;
@@ -32,14 +33,10 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
         }
         for record in context.bus.read(place, next, READ_LIMIT).await? {
             let position = LogPosition { partition, offset: record.offset };
-            let done = match wire::decode_event(&record.payload) {
-                Ok(event) => retry(&stop, async || desk.apply(position, &event).await.map(drop)).await,
-                Err(error) => {
-                    context.signals.unreadable(&record, &error);
-                    retry(&stop, async || desk.skip(position).await).await
-                }
-            };
-            if !done {
+            let event = wire::decode_event(&record.payload)
+                .inspect_err(|error| context.signals.unreadable(&record, error))
+                .ok();
+            if !take(&desk, position, event.as_ref(), &stop).await {
                 return Ok(());
             }
             next = record.offset + 1;
@@ -48,15 +45,15 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
     Ok(())
 }
 
-/// Tries until it works; false when told to stop before it did.
-async fn retry(stop: &Stop, mut step: impl AsyncFnMut() -> Result<(), plume_alert::store::StoreError>) -> bool {
+/// Applies an event, or passes over one that cannot be read; tries until it works. False when told to stop before it did.
+async fn take(desk: &Desk, position: LogPosition, event: Option<&Event>, stop: &Stop) -> bool {
     loop {
-        match step().await {
-            Ok(()) => return true,
-            Err(error) => {
-                tracing::error!(%error, hint = error.hint(), "the desk could not store an event and tries again");
-            }
-        }
+        let done = match event {
+            Some(event) => desk.apply(position, event).await.map(drop),
+            None => desk.skip(position).await,
+        };
+        let Err(error) = done else { return true };
+        tracing::error!(%error, hint = error.hint(), "the desk could not store an event and tries again");
         tokio::select! {
             () = tokio::time::sleep(RETRY_PAUSE) => {}
             () = stop.clone().wait() => return false,

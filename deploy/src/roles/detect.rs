@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bytes::Bytes;
 use plume_bus::{Bus, BusError, NewRecord, Record, Topic};
-use plume_detect::{Engine, Out, Settings};
+use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, LogPosition};
 use plume_schemas::wire;
 use super::signals::Signals;
@@ -59,17 +59,18 @@ impl Judge {
         let path = checkpoint::path(&context.data_dir, partition);
         let retained = context.bus.range(place).await?;
         let committed = context.bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
+        let fresh = || Engine::new(settings.clone(), Partition { index: partition, count: context.bus.partitions() });
         let (engine, from) = match checkpoint::load(&path)? {
             Some((offset, state)) if retained.contains(&offset) || offset == retained.end => {
                 match Engine::restore(&state, settings) {
                     Ok(engine) => (engine, offset),
                     Err(error) => {
                         tracing::warn!(partition, %error, "checkpoint does not fit, rebuilding the judge from the log");
-                        (Engine::new(settings.clone(), partition), retained.start)
+                        (fresh(), retained.start)
                     }
                 }
             }
-            _ => (Engine::new(settings.clone(), partition), retained.start),
+            _ => (fresh(), retained.start),
         };
         let signals = context.signals.clone();
         let bus = context.bus.clone();

@@ -11,9 +11,8 @@ pub(crate) mod stop;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plume_bus::{Bus, Pinning, ReadLimit, Topic, TopicPartition};
+use plume_bus::{Bus, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
-use plume_schemas::ids::ConsumerId;
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Clock;
 use tokio::sync::watch;
