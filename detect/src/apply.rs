@@ -3,6 +3,7 @@
 
 use plume_schemas::ids::FactorCode;
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic};
+use plume_schemas::registry::LimitWindow;
 use plume_schemas::report::{ComplaintCode, Report};
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 
@@ -197,29 +198,29 @@ fn after_minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, plac
     for i in (0..plan.factors.len()).filter(|&i| changed >> i & 1 == 1) {
         outlet.touched(ctx, plan, i, hour);
         if place.current && span_of(hour).end > ctx.now {
-            near(ctx, outlet, plan, i, hour, limit);
+            near(ctx, outlet, plan, i, place, limit);
         }
     }
 }
 
 /// Feeds the newest minutes to the noise and looks at the running hour.
-fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, place: usize, hour: i64, limit: u8) {
-    let factor = &plan.factors[place];
-    if factor.limits.is_empty() {
+fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, i: usize, place: Place, limit: u8) {
+    let (factor, hour) = (&plan.factors[i], place.minute.div_euclid(60));
+    let start = span_of(hour).start;
+    let in_force = factor.limit(LimitWindow::Hour, start);
+    let Some(size) = in_force.or_else(|| factor.limit(LimitWindow::Day, start)) else {
         return;
-    }
+    };
     let marked = outlet.marks.of_hour(factor.code, hour).any();
-    let scan = outlet.minutes(plan, place).scan(hour, marked, limit);
+    let scan = outlet.minutes(plan, i).scan(hour, marked, limit);
     let end = hour * 60 + i64::from(scan.end);
-    let series = &mut outlet.factors[place].series;
+    let series = &mut outlet.factors[i].series;
     let (Some(last), true) = (scan.last, end > series.noise.end()) else {
         return;
     };
-    let step = u8::try_from(end - series.noise.end().max(hour * 60))
-        .unwrap_or(60)
-        .clamp(1, 60);
-    series.noise.take(number::to_f64(last), end, step);
-    let since = scan.end.saturating_sub(step);
+    let size = number::to_f64(size.value);
+    series.noise.take(number::to_f64(last), end, place.covers, size);
+    let since = scan.end.saturating_sub(place.covers);
     near_hour::look(
         ctx,
         Running {

@@ -90,6 +90,8 @@ pub struct NearSettings {
     pub min_history: u16,
     /// Least standard deviation of one minute, in percent of the limit, whatever the past says.
     pub min_sd_pct: f64,
+    /// Minutes an upset lasts on average, if nobody acts: the chance that a raised level goes back by itself.
+    pub upset_min: f64,
 }
 
 /// `[detect.exceed]`.

@@ -18,6 +18,7 @@
 //! Parameter: near.min_minutes | min | 5 | 1..45 | valid minutes of the hour before anything is said
 //! Parameter: near.min_history | min | 30 | 1..600 | minutes of this outlet's own past that its noise is learned from
 //! Parameter: near.min_sd_pct | % of limit | 1.0 | 0.01..20 | least standard deviation of one minute
+//! Parameter: near.upset_min | min | 90 | 10..1440 | how long an upset lasts on average if nobody acts
 //! Order: arrival
 //! Source: levels are a project choice; the mean is that of EXCEED_HOUR; AR(1) moments as in any text on time series.
 
@@ -79,10 +80,10 @@ impl Running<'_> {
         let exact = i64::try_from(rest.div_euclid(i128::from(left))).unwrap_or(i64::MAX);
         let digit = ONE / pow10((limit.typed.scale + 1).min(6));
         let headroom = exact - exact.rem_euclid(digit);
-        let forecast = series
-            .noise
-            .forecast(left, settings.min_sd_pct / 100.0 * to_f64(limit.value));
-        let projected = (to_f64(self.scan.all.sum) + forecast.mean * f64::from(left)) / f64::from(total);
+        let size = to_f64(limit.value);
+        let least_sd = settings.min_sd_pct / 100.0 * size;
+        let forecast = series.noise.forecast(left, least_sd, settings.upset_min, size);
+        let projected = (to_f64(self.scan.all.sum) + forecast.mean() * f64::from(left)) / f64::from(total);
         let probability = forecast.above(to_f64(exact));
         Some(Outlook {
             left,
@@ -114,7 +115,7 @@ impl Running<'_> {
         facts
             .float(FactKey::Probability, outlook.probability)
             .float(FactKey::Projected, outlook.projected)
-            .float(FactKey::ProjectedBand, BAND_80 * outlook.forecast.sd * share)
+            .float(FactKey::ProjectedBand, BAND_80 * outlook.forecast.sd() * share)
             .number(FactKey::Headroom, outlook.headroom)
             .int(FactKey::MinutesLeft, by_clock.min(i64::from(outlook.left)))
             .limit(limit)

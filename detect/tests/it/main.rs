@@ -5,5 +5,6 @@
 mod cases;
 mod print;
 mod property;
+mod score;
 mod script;
 mod state;
