@@ -24,7 +24,7 @@ pub struct IngestConfig {
     pub max_segment_bytes: usize,
     /// Garbage since the last good packet after which a link is closed.
     pub max_garbage_bytes: usize,
-    /// Refused packets (wrong password, or unknown MN under `refuse`) after which a link is closed.
+    /// Refused packets in a row (wrong password, or unknown MN under `refuse`) after which a link is closed.
     pub refuse_after: u32,
     /// Links at a time.
     pub max_connections: usize,

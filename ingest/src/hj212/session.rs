@@ -118,6 +118,15 @@ struct InFlight {
     mn: Option<Mn>,
 }
 
+/// A device seen on the link.
+#[derive(Debug, Default)]
+struct Met {
+    /// The registry by which its outlets were found.
+    revision: u64,
+    /// Outlets that were told it came.
+    outlets: Vec<OutletId>,
+}
+
 /// The exchange engine of one link.
 #[derive(Debug)]
 pub struct Session {
@@ -129,7 +138,7 @@ pub struct Session {
     waiting: HashMap<Option<Mn>, VecDeque<Waiting>>,
     in_flight: VecDeque<InFlight>,
     next_ticket: u64,
-    came: HashMap<Mn, Vec<OutletId>>,
+    came: HashMap<Mn, Met>,
     garbage_bytes: usize,
     refused: u32,
     closing: bool,
@@ -182,7 +191,7 @@ impl Session {
         let gone: Vec<LogRecord> = self
             .came
             .drain()
-            .flat_map(|(mn, outlets)| outlets.into_iter().map(move |outlet| (mn, outlet)))
+            .flat_map(|(mn, met)| met.outlets.into_iter().map(move |outlet| (mn, outlet)))
             .map(|(mn, outlet)| presence(&self.config, self.link, PresenceState::Gone, (mn, outlet), now))
             .collect();
         if !gone.is_empty() {
@@ -306,7 +315,9 @@ impl Session {
                 self.count_garbage(taken.bytes);
             }
             Verdict::Accepted | Verdict::Answer | Verdict::Quarantined(_) => {
+                // One bad device behind a gateway does not cut the others off.
                 self.garbage_bytes = 0;
+                self.refused = 0;
                 self.identified = true;
             }
         }
@@ -334,24 +345,35 @@ impl Session {
         }
     }
 
-    /// Presence of a device seen on this link for the first time.
+    /// Presence of a device seen on this link for the first time, or whose outlets the registry has changed since.
     fn meet(&mut self, mn: Mn, now: Time, registry: &RegistryIndex) -> Vec<LogRecord> {
-        if self.came.contains_key(&mn) {
+        let revision = registry.registry().revision;
+        if self.came.get(&mn).is_some_and(|met| met.revision == revision) {
             return Vec::new();
         }
-        if self.came.len() >= self.config.max_mns_per_link {
+        let new = !self.came.contains_key(&mn);
+        if new && self.came.len() >= self.config.max_mns_per_link {
             self.close(CloseReason::TooManyMns);
             return Vec::new();
         }
-        let mut outlets: Vec<OutletId> = registry.routes(mn, "", now).map(|route| route.outlet).collect();
-        outlets.sort_unstable();
-        outlets.dedup();
-        self.outputs.push_back(Output::Note(Note::Came(mn)));
-        let came = outlets
-            .iter()
-            .map(|&outlet| presence(&self.config, self.link, PresenceState::Came, (mn, outlet), now));
-        let came = came.collect();
-        self.came.insert(mn, outlets);
+        if new {
+            self.outputs.push_back(Output::Note(Note::Came(mn)));
+        }
+        let met = self.came.entry(mn).or_default();
+        met.revision = revision;
+        let mut came = Vec::new();
+        for outlet in registry.routes(mn, "", now).map(|route| route.outlet) {
+            if !met.outlets.contains(&outlet) {
+                met.outlets.push(outlet);
+                came.push(presence(
+                    &self.config,
+                    self.link,
+                    PresenceState::Came,
+                    (mn, outlet),
+                    now,
+                ));
+            }
+        }
         came
     }
 

@@ -2,8 +2,9 @@
 
 use plume_ingest::config::{IngestConfig, UnknownMn};
 use plume_ingest::hj212::encode::{Group, Message, frame};
-use plume_ingest::hj212::intake::Verdict;
+use plume_ingest::hj212::intake::{LogRecord, Verdict};
 use plume_ingest::hj212::session::{CloseReason, Note};
+use plume_schemas::entry::EntryBody;
 use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
 
 use crate::bench::{Driven, MN_2005, MN_2017, config, registry, time};
@@ -142,6 +143,46 @@ fn a_wrong_password_meets_silence_and_then_a_closed_link() {
     driven.bytes(&[packet(MN_2017, 2), packet(MN_2017, 3), packet(MN_2017, 4)].concat());
     assert_eq!(driven.closed, Some(CloseReason::Refused));
     assert_eq!(driven.quarantined().len(), 3);
+}
+
+#[test]
+fn one_refused_device_behind_a_gateway_does_not_cut_off_the_others() {
+    let mut driven = open(
+        config(),
+        &[
+            (MN_2017, "E1:DA001", "password = \"secret\""),
+            (MN_2005, "E2:DA001", ""),
+        ],
+    );
+    for n in 0..10 {
+        driven.bytes(&[packet(MN_2017, 2 * n), packet(MN_2005, 2 * n + 1)].concat());
+        driven.all_durable();
+    }
+    assert_eq!((driven.closed, driven.sent.len()), (None, 10));
+}
+
+#[test]
+fn an_outlet_registered_later_hears_that_its_device_is_there() {
+    let mut driven = two_devices();
+    driven.bytes(&packet(MN_2017, 1));
+    let mut more = plume_schemas::registry::Registry::clone(
+        registry(&[(MN_2017, "E1:DA001", ""), (MN_2017, "E1:DA002", "")]).registry(),
+    );
+    more.revision += 1;
+    driven.registry = plume_schemas::registry::RegistryIndex::new(more);
+    driven.bytes(&[packet(MN_2017, 2), packet(MN_2017, 3)].concat());
+    driven.end();
+    let states: Vec<String> = driven
+        .records()
+        .filter_map(|record| match record {
+            LogRecord::Entry(EntryBody::Presence(p)) => Some(format!("{} {}", p.outlet, p.state)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        states,
+        ["E1:DA001 came", "E1:DA002 came", "E1:DA001 gone", "E1:DA002 gone"]
+    );
 }
 
 #[test]
