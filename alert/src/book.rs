@@ -15,7 +15,7 @@ use crate::case::{Case, Certainty, Family, Member, MemberState, Outcome, State, 
 use crate::named::named;
 use outcome::outcome_of;
 
-pub use outcome::{Ended, WindowWord, settle, window_ended};
+pub use outcome::{Around, Ended, WindowWord, settle, window_ended};
 
 /// How long the book waits by the clock where no event decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,10 @@ named! {
         Cleared = "cleared", "恢复", "cleared";
         /// It never was.
         Retracted = "retracted", "撤回", "retracted";
+        /// The time to answer is over.
+        Overdue = "overdue", "逾期", "overdue";
+        /// The bureau sent the answer back.
+        Returned = "returned", "退回补充", "returned";
         /// Not acknowledged in time: said again to the next in the chain.
         Escalated = "escalated", "升级", "escalated";
     }

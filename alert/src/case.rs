@@ -271,6 +271,12 @@ named! {
         Assigned = "assigned", "指派", "assigned";
         /// Done.
         Closed = "closed", "办结", "closed";
+        /// The time to answer is over.
+        Overdue = "overdue", "逾期未反馈", "overdue";
+        /// A round of rectification.
+        Submitted = "submitted", "提交整改", "rectification submitted";
+        /// A review of it.
+        Reviewed = "reviewed", "复核", "reviewed";
     }
 }
 

@@ -12,11 +12,15 @@ mod named;
 pub mod accounts;
 pub mod config;
 
+pub mod calendar;
+
 pub mod act;
 pub mod book;
 pub mod case;
+pub mod problem;
 pub mod store;
 
+pub mod duty;
 pub mod group;
 pub mod mute;
 pub mod notify;
@@ -31,4 +35,4 @@ pub mod signals;
 pub mod desk;
 mod run;
 
-pub use run::{Desk, DeskError, EventOutcome};
+pub use run::{Desk, DeskError, EventOutcome, Finding};

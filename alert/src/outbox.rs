@@ -8,6 +8,7 @@ use plume_schemas::time::{SECOND_MS, Time};
 use crate::config::NotifyConfig;
 use crate::group::{Group, group};
 use crate::mute::inhibit;
+use crate::mute::silence::{Silence, Told};
 use crate::notify::{Channel, Circumstances, Decision, NoticeState, Reason, decide};
 use crate::signals::Signals;
 use crate::sinks::{Outgoing, SendError, Sink};
@@ -55,8 +56,9 @@ impl Sender<'_> {
         let mut pass = Pass::default();
         let mut put_off: Vec<(ContentId, PutOff)> = Vec::new();
         let mut to_send = Vec::new();
+        let silences = self.store.silences_in_force(now).await?;
         for due in self.store.due(now).await? {
-            match self.decide(&due, now).await? {
+            match self.decide(&due, &silences, now).await? {
                 Decision::Send => to_send.push((due.notice, due.attempts)),
                 Decision::Hold(until, reason) => {
                     pass.held += 1;
@@ -93,12 +95,20 @@ impl Sender<'_> {
         Ok(pass)
     }
 
-    async fn decide(&self, due: &Due, now: Time) -> Result<Decision, StoreError> {
+    async fn decide(&self, due: &Due, silences: &[Silence], now: Time) -> Result<Decision, StoreError> {
         let muted = match &due.case {
             None => None,
             Some(case) => {
                 let others = self.store.open_cases_beside(case.open.outlet).await?;
-                inhibit::reason(&case.open, &others, self.registry, now)
+                let told = Told {
+                    enterprise: due.notice.enterprise,
+                    district: case.open.district.clone(),
+                    outlet: case.open.outlet,
+                    factor: case.open.factor,
+                    rule: case.rule,
+                };
+                let silenced = silences.iter().any(|silence| silence.covers(&told, now));
+                inhibit::reason(&case.open, &others, self.registry, now).or(silenced.then_some(Reason::Silenced))
             }
         };
         let seen = Circumstances {

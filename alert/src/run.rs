@@ -1,41 +1,36 @@
 //! The desk's engine: events in, cases and notices kept, people's acts, changes out. `deploy` feeds it and runs its
 //! outbox; the pages read and act through it.
 
-use std::future::Future;
+mod feed;
+mod people;
+mod worker;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
-use plume_schemas::entry::LogPosition;
-use plume_schemas::event::Event;
 use plume_schemas::factors::Catalogue;
-use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
+use plume_schemas::ids::{ContentId, FactorCode, OutletId};
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::report::Report;
-use plume_schemas::time::{Clock, DAY_MS, HOUR_MS, SECOND_MS, Span, Time};
+use plume_schemas::time::{Clock, Span, Time};
 use tokio::sync::{Notify, broadcast};
 
-use crate::accounts::{Action, TOKEN_BYTES, Token, Viewer};
-use crate::act::ActError;
-use crate::book::{self, Applied, Effect, Patience};
-use crate::case::{Act, ActKind, Case, Tags};
+use crate::calendar::{Calendar, CalendarError};
 use crate::config::AlertConfig;
-use crate::notify::{Channel, Maker, make};
-use crate::outbox::{Pass, Sender};
+use crate::duty::Roster;
+use crate::notify::Channel;
 use crate::route::{RouteError, Routes};
 use crate::series::{Point, SeriesStore};
 use crate::signals::{SignalError, Signals};
 use crate::sinks::Sink;
 use crate::sinks::console::ConsoleSink;
 use crate::sinks::email::{EmailError, EmailSink};
-use crate::store::db::Tx;
-use crate::store::{CaseRow, Store, StoreError, log, outbox, write};
+use crate::store::{Store, StoreError};
 use crate::words::{Lang, Words, WordsError};
+pub use people::Finding;
 
 /// Changes kept for slow readers of the live list; one that falls further behind reads the page anew.
 const CHANGES_KEPT: usize = 256;
-/// Cases settled in one pass: a pass stays short, the rest comes in the next.
-const MAX_SETTLED: i64 = 200;
 
 /// The desk's engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -50,6 +45,8 @@ struct Inner {
     catalogue: Catalogue,
     words: Words,
     routes: Routes,
+    calendar: Calendar,
+    roster: RwLock<Arc<Roster>>,
     sinks: Vec<Sink>,
     carried: Vec<Channel>,
     registry: RwLock<Arc<RegistryIndex>>,
@@ -78,6 +75,9 @@ pub enum DeskError {
     /// Its routes.
     #[error(transparent)]
     Routes(#[from] RouteError),
+    /// Its holidays.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
     /// The factor catalogue.
     #[error("cannot read the factor catalogue: {detail}")]
     Catalogue {
@@ -95,6 +95,7 @@ impl DeskError {
             Self::Email(error) => error.hint(),
             Self::Words(error) => error.hint(),
             Self::Routes(error) => error.hint(),
+            Self::Calendar(error) => error.hint(),
             Self::Catalogue { .. } => "the catalogue comes with plume; this binary is damaged".into(),
         }
     }
@@ -135,7 +136,9 @@ impl Desk {
         let catalogue = Catalogue::embedded().map_err(|error| DeskError::Catalogue {
             detail: error.to_string(),
         })?;
-        Ok(Self(Arc::new(Inner {
+        let desk = Self(Arc::new(Inner {
+            calendar: Calendar::embedded()?,
+            roster: RwLock::default(),
             words: Words::embedded()?,
             routes: Routes::embedded()?,
             store: Store::open(store_url).await?,
@@ -150,7 +153,20 @@ impl Desk {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             wake: Notify::new(),
             log_time: AtomicI64::new(i64::MIN),
-        })))
+        }));
+        desk.reload_roster().await?;
+        Ok(desk)
+    }
+
+    async fn reload_roster(&self) -> Result<(), StoreError> {
+        let roster = self.0.store.roster(self.now()).await?;
+        *self.0.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
+        Ok(())
+    }
+
+    /// Who is on duty when.
+    pub fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.0.roster.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its database, for questions.
@@ -193,150 +209,6 @@ impl Desk {
         Ok(self.0.store.resume_offset(partition).await?.unwrap_or(0))
     }
 
-    /// Applies the event at `at` of the events topic: the case, its trace, its notices, the event's id and the offset
-    /// are one transaction. On an error nothing has happened, and the event is to be given again.
-    pub async fn apply(&self, at: LogPosition, event: &Event) -> Result<EventOutcome, StoreError> {
-        self.log_says(event.at);
-        let mut tx = self.0.store.begin().await?;
-        if log::next_offset(&mut tx, at.partition).await? > at.offset {
-            self.0.signals.event_repeated(event.id);
-            return Ok(EventOutcome::Repeated);
-        }
-        log::advance(&mut tx, at.partition, at.offset + 1).await?;
-        if !log::mark_applied(&mut tx, event).await? {
-            tx.commit().await?;
-            self.0.signals.event_repeated(event.id);
-            return Ok(EventOutcome::Repeated);
-        }
-        let Some((case, seq)) = self.apply_in(&mut tx, event).await? else {
-            tx.commit().await?;
-            self.0.signals.event_ignored(event.id, event.edge);
-            return Ok(EventOutcome::Ignored);
-        };
-        tx.commit().await?;
-        self.0.signals.event_applied(event.edge, case);
-        self.changed(seq);
-        Ok(EventOutcome::Applied(case))
-    }
-
-    /// Passes over a record of the events topic that cannot be read.
-    pub async fn skip(&self, at: LogPosition) -> Result<(), StoreError> {
-        let mut tx = self.0.store.begin().await?;
-        if log::next_offset(&mut tx, at.partition).await? <= at.offset {
-            log::advance(&mut tx, at.partition, at.offset + 1).await?;
-            tx.commit().await?;
-            self.0.signals.event_unreadable(at.partition, at.offset);
-        }
-        Ok(())
-    }
-
-    async fn apply_in(&self, tx: &mut Tx<'_>, event: &Event) -> Result<Option<(ContentId, i64)>, StoreError> {
-        let registry = self.registry();
-        let tags = tags_of(event, &registry);
-        let known = write::case_for(tx, event).await?;
-        let Some(applied) = book::apply(known, event, &tags, self.patience()) else {
-            return Ok(None);
-        };
-        let (_, mut last) = write::save(tx, &applied).await?;
-        for effect in &applied.effects {
-            match effect {
-                Effect::Tell(purpose) => {
-                    let told = outbox::told(tx, applied.case.id).await?;
-                    let maker = self.maker(&registry);
-                    let now = self.now().max(event.at);
-                    let notices = make(&maker, &applied.case, *purpose, event.id, &told, now);
-                    outbox::add(tx, &notices).await?;
-                }
-                Effect::Judged(word) => {
-                    for warning in write::warnings_of(tx, event, word.warned_by, word.window).await? {
-                        if let Some(decided) = book::window_ended(warning, *word, event) {
-                            (_, last) = write::save(tx, &decided).await?;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Some((applied.case.id, last)))
-    }
-
-    /// Does what a person asks to a case they may see, if nobody changed it since `expected_version`.
-    pub async fn act(
-        &self,
-        viewer: &Viewer,
-        case: ContentId,
-        act: &Act,
-        expected_version: i64,
-    ) -> Result<CaseRow, ActError> {
-        let done = self.try_act(viewer, case, act, expected_version).await;
-        match &done {
-            Ok(row) => {
-                self.0.signals.acted(act.kind, case);
-                self.changed(row.changed_seq);
-            }
-            Err(error) => self.0.signals.act_refused(act.kind, error),
-        }
-        done
-    }
-
-    async fn try_act(
-        &self,
-        viewer: &Viewer,
-        id: ContentId,
-        act: &Act,
-        expected_version: i64,
-    ) -> Result<CaseRow, ActError> {
-        // Whether there is such a case is asked first: who may not see it learns nothing.
-        if self.0.store.case(viewer, id).await?.is_none() {
-            return Err(ActError::NoSuchCase);
-        }
-        if !viewer.may(Action::Act(act.kind)) {
-            return Err(ActError::NotAllowed {
-                role: viewer.role,
-                act: act.kind,
-            });
-        }
-        let mut tx = self.0.store.begin().await?;
-        let case: Case = write::load(&mut tx, id).await?.ok_or(ActError::NoSuchCase)?;
-        if case.version != expected_version {
-            return Err(ActError::Changed {
-                expected: expected_version,
-                found: case.version,
-            });
-        }
-        let receipt = match act.kind {
-            ActKind::ReportFault => Some(tx.take("receipt", 1).await?),
-            _ => None,
-        };
-        let applied: Applied = crate::act::act(case, viewer, act, receipt)?;
-        write::save(&mut tx, &applied).await?;
-        if act.kind == ActKind::Acknowledge {
-            outbox::acknowledged(&mut tx, id, &viewer.name, act.at).await?;
-        }
-        tx.commit().await?;
-        self.0.store.case(viewer, id).await?.ok_or(ActError::NoSuchCase)
-    }
-
-    /// Decides by the clock of the log what no event decided: outcomes of warned hours, closing of cases long over.
-    pub async fn settle(&self) -> Result<usize, StoreError> {
-        let now = Time(self.0.log_time.load(Ordering::Relaxed));
-        let mut tx = self.0.store.begin().await?;
-        let cases = write::to_settle(&mut tx, now, MAX_SETTLED).await?;
-        if cases.is_empty() {
-            return Ok(0);
-        }
-        let (mut count, mut last) = (0, 0);
-        for case in cases {
-            let exceeding = write::still_exceeding(&mut tx, &case).await?;
-            if let Some(settled) = book::settle(case, now, exceeding) {
-                (_, last) = write::save(&mut tx, &settled).await?;
-                count += 1;
-            }
-        }
-        tx.commit().await?;
-        self.changed(last);
-        Ok(count)
-    }
-
     /// Takes a report of the log: its minutes go to the charts, its time moves the book's clock.
     pub fn observe(&self, report: &Report) {
         self.log_says(report.times.received_at);
@@ -365,76 +237,6 @@ impl Desk {
         self.0.changes.subscribe()
     }
 
-    /// A session of the demo for this viewer; its token is made from `chance`.
-    pub async fn create_demo_session(&self, viewer: &Viewer, chance: [u8; TOKEN_BYTES]) -> Result<Token, StoreError> {
-        let token = Token::new(chance);
-        self.0.store.create_demo_session(viewer, &token, self.now()).await?;
-        Ok(token)
-    }
-
-    /// One pass over the outbox at `now`.
-    pub async fn send_due(&self, now: Time) -> Result<Pass, StoreError> {
-        let registry = self.registry();
-        let sender = Sender {
-            store: &self.0.store,
-            sinks: &self.0.sinks,
-            config: &self.0.config.notify,
-            registry: &registry,
-            signals: &self.0.signals,
-        };
-        let pass = sender.pass(now).await?;
-        let (_, waiting) = self.0.store.outbox_state().await?;
-        self.0.signals.outbox_length(waiting);
-        Ok(pass)
-    }
-
-    /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
-    /// late then, not lost.
-    pub async fn run_outbox(&self, shutdown: impl Future<Output = ()>) {
-        let poll = Duration::from_millis(u64::from(self.0.config.notify.poll_ms));
-        let mut shutdown = std::pin::pin!(shutdown);
-        let mut swept_at = self.now();
-        loop {
-            let now = self.now();
-            let mut quiet = true;
-            match self.send_due(now).await {
-                Ok(pass) => quiet = pass.is_empty(),
-                Err(error) => tracing::error!(%error, hint = error.hint(), "outbox pass failed"),
-            }
-            if let Err(error) = self.settle().await {
-                tracing::error!(%error, hint = error.hint(), "settling failed");
-            }
-            if now.since(swept_at) > HOUR_MS {
-                swept_at = now;
-                if let Err(error) = self.sweep(now).await {
-                    tracing::error!(%error, hint = error.hint(), "sweeping failed");
-                }
-            }
-            let pause = async {
-                // After work there may be more at once; after none, wait to be woken.
-                if quiet {
-                    tokio::select! {
-                        () = self.0.wake.notified() => {}
-                        () = tokio::time::sleep(poll) => {}
-                    }
-                }
-            };
-            tokio::select! {
-                biased;
-                () = &mut shutdown => return,
-                () = pause => {}
-            }
-        }
-    }
-
-    /// Forgets what is no longer needed to know a repeat.
-    async fn sweep(&self, now: Time) -> Result<(), StoreError> {
-        let before = now.plus(-i64::from(self.0.config.book.keep_applied_days) * DAY_MS);
-        let mut tx = self.0.store.begin().await?;
-        log::forget_applied(&mut tx, before).await?;
-        tx.commit().await
-    }
-
     fn changed(&self, seq: i64) {
         // Nobody listening is no error.
         drop(self.0.changes.send(seq));
@@ -443,45 +245,5 @@ impl Desk {
 
     fn series_store(&self) -> MutexGuard<'_, SeriesStore> {
         self.0.series.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn patience(&self) -> Patience {
-        Patience {
-            outcome_ms: i64::from(self.0.config.book.outcome_wait_s) * SECOND_MS,
-            close_ms: i64::from(self.0.config.book.close_resolved_after_s) * SECOND_MS,
-        }
-    }
-
-    fn maker<'a>(&'a self, registry: &'a RegistryIndex) -> Maker<'a> {
-        Maker {
-            routes: &self.0.routes,
-            words: &self.0.words,
-            catalogue: &self.0.catalogue,
-            registry,
-            config: &self.0.config.notify,
-            lang: self.0.config.language,
-            carried: &self.0.carried,
-        }
-    }
-}
-
-/// Whose a case is: by the registry, else by the enterprise in the outlet's id.
-fn tags_of(event: &Event, registry: &RegistryIndex) -> Tags {
-    let outlet = registry.outlet(event.judgement.outlet);
-    let by_id = event.judgement.outlet.as_str().split(':').next().unwrap_or_default();
-    let enterprise = outlet
-        .map(|outlet| outlet.enterprise)
-        .or_else(|| EnterpriseId::new(by_id).ok())
-        .unwrap_or_default();
-    let known = registry.enterprise(enterprise);
-    let text = |field: fn(&plume_schemas::registry::Enterprise) -> &String| {
-        known.map_or_else(String::new, |e| field(e).clone())
-    };
-    Tags {
-        enterprise,
-        district: text(|e| &e.district),
-        industry: text(|e| &e.industry),
-        officer: text(|e| &e.officer),
-        trial: outlet.is_some_and(|outlet| outlet.trial_until.is_some_and(|until| event.at < until)),
     }
 }

@@ -1,12 +1,12 @@
-//! Outcomes: what a warning led to. Decided by the judge's word of the window, else by the clock; changed when the window is
-//! revised. The part of the book that makes the desk's headline number, so it never guesses in our favour.
+//! Outcomes: what a warning led to. Decided by the judge's word of the window, else by the clock; changed when the
+//! window is revised. The part of the book that makes the desk's headline number, so it never guesses in our favour.
 
 use plume_schemas::event::Event;
 use plume_schemas::judgement::{FactKey, FactValue, Judgement, NotJudged, Verdict};
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{Span, Time};
 
-use super::{Applied, clock_line, close, refresh, set_outcome};
+use super::{Applied, Effect, Purpose, clock_line, close, refresh, set_outcome};
 use crate::case::{Case, Family, MemberState, Outcome, State, TraceKind};
 
 /// What a window turned out to be.
@@ -73,24 +73,27 @@ pub fn window_ended(case: Case, word: WindowWord, event: &Event) -> Option<Appli
         effects: Vec::new(),
     };
     applied.case.updated_at = event.at;
-    for member in &mut applied.case.members {
-        if member.state == MemberState::Open {
-            member.state = MemberState::Cleared;
-        }
-    }
+    clear_all(&mut applied.case);
     refresh(&mut applied.case, event.at);
     set_outcome(&mut applied, Some(outcome), event.at, event);
     close(&mut applied, event.at);
     Some(applied)
 }
 
-/// What the clock decides where no event did. `None` where there is nothing to decide yet. `exceeding` says that an
-/// exceedance of the same (outlet, factor) that began in or before the warned window is still open: its later hours
-/// make no events of their own, and a warning is not called a success on a guess.
-pub fn settle(case: Case, now: Time, exceeding: bool) -> Option<Applied> {
-    if case.settle_at.is_none_or(|at| now < at) {
-        return None;
-    }
+/// What the clock's decision rests on besides the case itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// An exceedance of the same (outlet, factor) that began in or before the warned window is still open: its later
+    /// hours make no events of their own, and a warning is not called a success on a guess.
+    pub exceeding: bool,
+    /// Its problem waits for the enterprise's answer.
+    pub unanswered: bool,
+}
+
+/// What the clock decides where no event did: the outcome of a warning, that an answer is overdue, that a case is
+/// done. `None` where there is nothing to decide yet.
+pub fn settle(case: Case, now: Time, around: Around) -> Option<Applied> {
+    let due = case.settle_at.filter(|&at| at <= now)?;
     let mut applied = Applied {
         case,
         trace: Vec::new(),
@@ -98,29 +101,42 @@ pub fn settle(case: Case, now: Time, exceeding: bool) -> Option<Applied> {
     };
     applied.case.settle_at = None;
     applied.case.updated_at = now;
-    if applied.case.family == Family::Near && applied.case.outcome.is_none() {
-        // The projection fell back and no exceedance followed: the hour complied. Where not even the projection ended,
-        // nothing was said of the hour at all.
-        let silent = applied.case.state == State::Open;
-        let ended = match (exceeding, silent) {
-            (true, _) => Ended::Exceeded,
-            (false, true) => Ended::Invalid,
-            (false, false) => Ended::Complied,
-        };
-        let outcome = outcome_of(&applied.case, ended);
-        for member in &mut applied.case.members {
-            if member.state == MemberState::Open {
-                member.state = MemberState::Cleared;
+    match applied.case.family {
+        Family::Near if applied.case.outcome.is_none() => {
+            // The projection fell back and no exceedance followed: the hour complied. Where not even the projection
+            // ended, nothing was said of the hour at all.
+            let ended = match (around.exceeding, applied.case.state == State::Open) {
+                (true, _) => Ended::Exceeded,
+                (false, true) => Ended::Invalid,
+                (false, false) => Ended::Complied,
+            };
+            let outcome = outcome_of(&applied.case, ended);
+            clear_all(&mut applied.case);
+            refresh(&mut applied.case, now);
+            applied.case.outcome = Some(outcome);
+            applied
+                .trace
+                .push(clock_line(now, TraceKind::OutcomeSet, outcome.code()));
+            close(&mut applied, now);
+        }
+        Family::Exceed => {
+            if around.unanswered && applied.case.is_live() {
+                applied.trace.push(clock_line(now, TraceKind::Overdue, &due.date()));
+                applied.effects.push(Effect::Tell(Purpose::Overdue));
             }
         }
-        refresh(&mut applied.case, now);
-        applied.case.outcome = Some(outcome);
-        applied
-            .trace
-            .push(clock_line(now, TraceKind::OutcomeSet, outcome.code()));
+        _ => close(&mut applied, now),
     }
-    close(&mut applied, now);
     Some(applied)
+}
+
+/// The window is over: whatever was open of the warning is not any more.
+fn clear_all(case: &mut Case) {
+    for member in &mut case.members {
+        if member.state == MemberState::Open {
+            member.state = MemberState::Cleared;
+        }
+    }
 }
 
 pub(super) fn outcome_of(case: &Case, ended: Ended) -> Outcome {

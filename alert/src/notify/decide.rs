@@ -81,7 +81,10 @@ fn never(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyConfig
             Reason::Over,
         ),
         (
-            notice.purpose == Purpose::Confirmed && seen.state == Some(State::Retracted),
+            matches!(
+                notice.purpose,
+                Purpose::Confirmed | Purpose::Overdue | Purpose::Returned
+            ) && seen.state == Some(State::Retracted),
             Reason::Over,
         ),
         (notice.step > 0 && seen.acknowledged, Reason::Acknowledged),

@@ -3,12 +3,14 @@
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::ContentId;
 use plume_schemas::registry::{Contact, ContactRole, RegistryIndex};
+use plume_schemas::rule::Severity;
 use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
 
 use super::{Audience, Channel, Notice};
 use crate::book::Purpose;
 use crate::case::{Case, Family};
 use crate::config::NotifyConfig;
+use crate::duty::Roster;
 use crate::route::{Night, Route, Routes};
 use crate::words::{Lang, Place, Words, message};
 
@@ -27,6 +29,8 @@ pub struct Maker<'a> {
     pub config: &'a NotifyConfig,
     /// In which language.
     pub lang: Lang,
+    /// Who is on duty.
+    pub roster: &'a Roster,
     /// Which channels something is set up for.
     pub carried: &'a [Channel],
 }
@@ -44,37 +48,50 @@ pub struct Receiver {
     pub address: String,
 }
 
-/// The notices of `case` for `purpose`, caused by `cause` at `now`. `told` are those who heard of the case before:
-/// they, and only they, hear that it is over.
-pub fn make(
-    maker: &Maker<'_>,
-    case: &Case,
-    purpose: Purpose,
-    cause: ContentId,
-    told: &[Receiver],
-    now: Time,
-) -> Vec<Notice> {
-    let place = Place::of(case.outlet, maker.registry);
+/// What people are to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    /// About this case,
+    pub case: &'a Case,
+    /// what for,
+    pub purpose: Purpose,
+    /// caused by this event or act,
+    pub cause: ContentId,
+    /// what a person adds,
+    pub note: &'a str,
+    /// and when.
+    pub now: Time,
+}
+
+/// The notices of a piece of news. `told` are those who heard of the case before: they, and only they, hear that it is
+/// over.
+pub fn make(maker: &Maker<'_>, news: &News<'_>, told: &[Receiver]) -> Vec<Notice> {
+    let place = Place::of(news.case.outlet, maker.registry);
     let mut notices = Vec::new();
-    if matches!(purpose, Purpose::Cleared | Purpose::Retracted) {
+    if matches!(news.purpose, Purpose::Cleared | Purpose::Retracted) {
         for receiver in told {
-            let timing = Timing::at(now, false);
-            notices.push(notice(maker, case, purpose, cause, &place, receiver.clone(), timing));
+            notices.push(notice(maker, news, &place, receiver.clone(), Timing::at(news.now)));
         }
         return notices;
     }
-    for route in maker.routes.of(case, maker.config) {
-        let Some(channel) = route.way.channel() else { continue };
-        for (step, receiver) in receivers(maker, case, route, channel).into_iter().enumerate() {
-            let step = u32::try_from(step).unwrap_or(u32::MAX);
+    for route in maker.routes.of(news.case, maker.config) {
+        // That an answer is overdue or not enough concerns the enterprise alone.
+        let concerns_all = !matches!(news.purpose, Purpose::Overdue | Purpose::Returned);
+        let Some(channel) = route
+            .way
+            .channel()
+            .filter(|_| concerns_all || route.audience == Audience::Enterprise)
+        else {
+            continue;
+        };
+        for (step, receiver) in (0_u32..).zip(receivers(maker, news, route, channel)) {
             let timing = Timing {
-                not_before: not_before(maker.config, case, route, step, now),
+                not_before: not_before(maker.config, news, route, step),
                 waits_for_morning: route.night == Night::Morning,
                 step,
-                made_at: now,
             };
-            let purpose = if step > 0 { Purpose::Escalated } else { purpose };
-            notices.push(notice(maker, case, purpose, cause, &place, receiver, timing));
+            let purpose = if step > 0 { Purpose::Escalated } else { news.purpose };
+            notices.push(notice(maker, &News { purpose, ..*news }, &place, receiver, timing));
         }
     }
     notices
@@ -82,81 +99,43 @@ pub fn make(
 
 #[derive(Clone, Copy)]
 struct Timing {
-    made_at: Time,
     not_before: Time,
     waits_for_morning: bool,
     step: u32,
 }
 
 impl Timing {
-    fn at(now: Time, waits_for_morning: bool) -> Self {
+    fn at(now: Time) -> Self {
         Self {
-            made_at: now,
             not_before: now,
-            waits_for_morning,
+            waits_for_morning: false,
             step: 0,
         }
     }
 }
 
-fn not_before(config: &NotifyConfig, case: &Case, route: &Route, step: u32, now: Time) -> Time {
-    let delayed = case.opened_at.plus(i64::from(route.delay_min) * MINUTE_MS).max(now);
-    let urgent = case.severity >= plume_schemas::rule::Severity::Urgent;
+fn not_before(config: &NotifyConfig, news: &News<'_>, route: &Route, step: u32) -> Time {
+    let delayed = news
+        .case
+        .opened_at
+        .plus(i64::from(route.delay_min) * MINUTE_MS)
+        .max(news.now);
     // What is not urgent waits a little for company, to go as one message.
-    let grouped = if urgent {
+    let grouped = if news.case.severity >= Severity::Urgent {
         delayed
     } else {
-        delayed.max(now.plus(i64::from(config.group_wait_s) * SECOND_MS))
+        delayed.max(news.now.plus(i64::from(config.group_wait_s) * SECOND_MS))
     };
     grouped.plus(i64::from(step) * i64::from(config.escalate_after_s) * SECOND_MS)
 }
 
 /// Who is told by a route. A chain gives contact after contact and at last a call; otherwise it is the first contact.
-fn receivers(maker: &Maker<'_>, case: &Case, route: &Route, channel: Channel) -> Vec<Receiver> {
-    let enterprise = maker.registry.enterprise(case.tags.enterprise);
-    let contacts = enterprise.map_or(&[][..], |enterprise| enterprise.contacts.as_slice());
-    let mut of_site: Vec<&Contact> = contacts
-        .iter()
-        .filter(|contact| match route.audience {
-            Audience::Contractor => contact.role == ContactRole::Contractor,
-            _ => contact.role != ContactRole::Contractor,
-        })
-        .collect();
-    of_site.sort_by_key(|contact| contact.role);
-    let mut found = Vec::new();
-    match route.audience {
-        Audience::Enterprise | Audience::Contractor => {
-            let many = if route.chain { of_site.len() } else { 1 };
-            found.extend(
-                of_site
-                    .iter()
-                    .take(many)
-                    .map(|contact| reach(maker, route.audience, contact, channel)),
-            );
-            if route.chain && maker.carried.contains(&Channel::Voice) {
-                found.extend(of_site.first().map(|contact| Receiver {
-                    audience: route.audience,
-                    name: contact.name.clone(),
-                    channel: Channel::Voice,
-                    address: contact.phone.clone(),
-                }));
-            }
-        }
-        Audience::Branch | Audience::City | Audience::LeadOfficer => found.push(Receiver {
-            audience: route.audience,
-            name: match route.audience {
-                Audience::Branch if !case.tags.officer.is_empty() => case.tags.officer.clone(),
-                audience => maker.lang.pick(audience.zh(), audience.en()).to_owned(),
-            },
-            channel,
-            address: match (channel, enterprise) {
-                // The duty desk itself rings; which district's, the page decides.
-                (Channel::Ring, _) => "desk".to_owned(),
-                (_, Some(enterprise)) if route.audience == Audience::Branch => enterprise.officer_phone.clone(),
-                _ => String::new(),
-            },
-        }),
-    }
+fn receivers(maker: &Maker<'_>, news: &News<'_>, route: &Route, channel: Channel) -> Vec<Receiver> {
+    let mut found = if route.audience.is_site() {
+        of_site(maker, news.case, route, channel)
+    } else {
+        of_bureau(maker, news, route.audience, channel)
+    };
     if found.is_empty() {
         // Nobody to tell is shown, not swallowed.
         found.push(Receiver {
@@ -169,39 +148,100 @@ fn receivers(maker: &Maker<'_>, case: &Case, route: &Route, channel: Channel) ->
     found
 }
 
-/// A contact by the wanted channel; a short message goes by mail where nothing carries short messages or there is no
-/// number.
+fn of_site(maker: &Maker<'_>, case: &Case, route: &Route, channel: Channel) -> Vec<Receiver> {
+    let enterprise = maker.registry.enterprise(case.tags.enterprise);
+    let contacts = enterprise.map_or(&[][..], |enterprise| enterprise.contacts.as_slice());
+    let contractor = route.audience == Audience::Contractor;
+    let mut wanted: Vec<&Contact> = contacts
+        .iter()
+        .filter(|contact| (contact.role == ContactRole::Contractor) == contractor)
+        .collect();
+    wanted.sort_by_key(|contact| contact.role);
+    let many = if route.chain { wanted.len() } else { 1 };
+    let mut found: Vec<Receiver> = wanted
+        .iter()
+        .take(many)
+        .map(|contact| reach(maker, route.audience, contact, channel))
+        .collect();
+    if route.chain && maker.carried.contains(&Channel::Voice) {
+        found.extend(wanted.first().map(|contact| Receiver {
+            audience: route.audience,
+            name: contact.name.clone(),
+            channel: Channel::Voice,
+            address: contact.phone.clone(),
+        }));
+    }
+    found
+}
+
+/// Officers: whoever is on duty, else the enterprise's own. A ring goes to the desk itself; the name says for whom.
+fn of_bureau(maker: &Maker<'_>, news: &News<'_>, audience: Audience, channel: Channel) -> Vec<Receiver> {
+    let tags = &news.case.tags;
+    let on_duty = maker.roster.on_duty(audience, &tags.district, news.now);
+    if channel == Channel::Ring {
+        let name = on_duty.first().map_or_else(
+            || maker.lang.pick(audience.zh(), audience.en()).to_owned(),
+            |shift| shift.name.clone(),
+        );
+        let address = "desk".to_owned();
+        return vec![Receiver {
+            audience,
+            name,
+            channel,
+            address,
+        }];
+    }
+    let mut people: Vec<(&str, &str, &str)> = on_duty
+        .iter()
+        .map(|shift| (shift.name.as_str(), shift.phone.as_str(), shift.email.as_str()))
+        .collect();
+    let enterprise = maker.registry.enterprise(tags.enterprise);
+    if let (true, Audience::Branch, Some(own)) = (people.is_empty(), audience, enterprise) {
+        people.push((&own.officer, &own.officer_phone, ""));
+    }
+    people
+        .into_iter()
+        .map(|(name, phone, email)| addressed(maker, audience, name, phone, email, channel))
+        .collect()
+}
+
 fn reach(maker: &Maker<'_>, audience: Audience, contact: &Contact, channel: Channel) -> Receiver {
+    addressed(maker, audience, &contact.name, &contact.phone, &contact.email, channel)
+}
+
+/// A person by the wanted channel; a short message goes by mail where nothing carries short messages or there is no
+/// number.
+fn addressed(
+    maker: &Maker<'_>,
+    audience: Audience,
+    name: &str,
+    phone: &str,
+    email: &str,
+    channel: Channel,
+) -> Receiver {
     let by_mail = channel == Channel::Sms
-        && !contact.email.is_empty()
+        && !email.is_empty()
         && maker.carried.contains(&Channel::Mail)
-        && (contact.phone.is_empty() || !maker.carried.contains(&Channel::Sms));
+        && (phone.is_empty() || !maker.carried.contains(&Channel::Sms));
     let (channel, address) = match channel {
-        Channel::Sms if by_mail => (Channel::Mail, &contact.email),
-        Channel::Mail => (Channel::Mail, &contact.email),
-        other => (other, &contact.phone),
+        Channel::Sms if by_mail => (Channel::Mail, email),
+        Channel::Mail => (Channel::Mail, email),
+        other => (other, phone),
     };
     Receiver {
         audience,
-        name: contact.name.clone(),
+        name: name.to_owned(),
         channel,
-        address: address.clone(),
+        address: address.to_owned(),
     }
 }
 
-fn notice(
-    maker: &Maker<'_>,
-    case: &Case,
-    purpose: Purpose,
-    cause: ContentId,
-    place: &Place,
-    to: Receiver,
-    timing: Timing,
-) -> Notice {
+fn notice(maker: &Maker<'_>, news: &News<'_>, place: &Place, to: Receiver, timing: Timing) -> Notice {
+    let (case, purpose) = (news.case, news.purpose);
     let id = ContentId::of(&[
         b"notice",
         case.id.as_bytes(),
-        cause.as_bytes(),
+        news.cause.as_bytes(),
         purpose.code().as_bytes(),
         to.audience.code().as_bytes(),
         to.channel.code().as_bytes(),
@@ -212,6 +252,15 @@ fn notice(
     // A warning of an hour is worth nothing once the hour is over.
     let stale_at = (case.family == Family::Near && !matches!(purpose, Purpose::Cleared | Purpose::Retracted))
         .then_some(case.judgement.window.end);
+    let message = message(
+        maker.words,
+        case,
+        purpose,
+        news.note,
+        place,
+        maker.catalogue,
+        maker.lang,
+    );
     Notice {
         id,
         case: Some(case.id),
@@ -225,9 +274,9 @@ fn notice(
         purpose,
         step: timing.step,
         lang: maker.lang,
-        message: message(maker.words, case, purpose, place, maker.catalogue, maker.lang),
+        message,
         severity: case.severity,
-        created_at: timing.made_at,
+        created_at: news.now,
         not_before: timing.not_before,
         stale_at,
         waits_for_morning: timing.waits_for_morning,

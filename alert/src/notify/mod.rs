@@ -12,7 +12,7 @@ use crate::named::named;
 use crate::words::{Lang, Message};
 
 pub use decide::{Circumstances, Decision, decide};
-pub use make::{Maker, Receiver, make};
+pub use make::{Maker, News, Receiver, make};
 
 named! {
     /// For whom a notice is, by kind.

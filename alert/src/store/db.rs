@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "append only",
         include_str!("../../migrations/0002_append_only.sqlite.sql"),
     ),
+    (3, "engine", include_str!("../../migrations/0003_engine.sql")),
 ];
 
 /// A value bound to a placeholder.

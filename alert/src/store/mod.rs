@@ -3,12 +3,16 @@
 //! One writer at a time; an event's effects and the offset it came from are one transaction; every change to a case
 //! counts its version up, so that two people at once cannot overwrite each other.
 
+mod clause;
 pub(crate) mod db;
+mod duty;
 mod json;
 pub(crate) mod log;
 pub(crate) mod outbox;
+pub(crate) mod problems;
 mod query;
 mod sessions;
+pub(crate) mod silences;
 mod views;
 pub(crate) mod write;
 
@@ -17,9 +21,9 @@ use std::path::{Path, PathBuf};
 use plume_schemas::ids::ContentId;
 
 use db::Db;
+pub use problems::ProblemFilter;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};
-pub(crate) use views::mask;
-pub use views::{CaseRow, NoticeRow, TraceRow};
+pub use views::{CaseRow, NoticeRow, TraceRow, mask};
 
 /// The desk's database. Clones share it.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Notices and the outbox: made with the effect, claimed before each attempt, recorded after it.
 
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
-use plume_schemas::rule::{Severity, Stream};
+use plume_schemas::rule::{RuleCode, Severity, Stream};
 use plume_schemas::time::{HOUR_MS, Time};
 
 use super::db::{Row, Tx, args};
@@ -35,6 +35,7 @@ pub(crate) struct DueCase {
     pub(crate) trial: bool,
     pub(crate) late: bool,
     pub(crate) open: OpenCase,
+    pub(crate) rule: RuleCode,
 }
 
 /// Puts notices into the store and the outbox. One made before is left as it is.
@@ -127,12 +128,12 @@ impl Store {
                  n.created_at, n.not_before, n.stale_at, n.waits_for_morning, o.attempts AS tried, c.state AS \
                  case_state, c.acknowledged_at AS acked, c.trial AS case_trial, c.late AS case_late, c.outlet AS \
                  case_outlet, c.factor AS case_factor, c.district AS case_district, c.family AS case_family, \
-                 c.severity AS case_severity, (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND \
-                 s.address = n.address AND s.sent_at > $2) AS recent, (SELECT COUNT(*) FROM notices t WHERE \
-                 t.case_id = n.case_id AND t.channel = n.channel AND t.address = n.address AND t.state = 'sent' \
-                 AND t.purpose NOT IN ('cleared', 'retracted')) AS before FROM outbox o JOIN notices n ON n.id = \
-                 o.notice_id LEFT JOIN cases c ON c.id = n.case_id WHERE o.next_at <= $1 ORDER BY n.severity \
-                 DESC, n.created_at, n.id LIMIT $3",
+                 c.severity AS case_severity, c.rule AS case_rule, (SELECT COUNT(*) FROM notices s WHERE \
+                 s.channel = n.channel AND s.address = n.address AND s.sent_at > $2) AS recent, (SELECT COUNT(*) \
+                 FROM notices t WHERE t.case_id = n.case_id AND t.channel = n.channel AND t.address = n.address \
+                 AND t.state = 'sent' AND t.purpose NOT IN ('cleared', 'retracted')) AS before FROM outbox o \
+                 JOIN notices n ON n.id = o.notice_id LEFT JOIN cases c ON c.id = n.case_id WHERE o.next_at <= \
+                 $1 ORDER BY n.severity DESC, n.created_at, n.id LIMIT $3",
                 args![now, now.plus(-HOUR_MS), MAX_DUE],
             )
             .await?;
@@ -276,6 +277,7 @@ fn due(row: &Row) -> Result<Due, StoreError> {
             acknowledged: row.opt_int("acked")?.is_some(),
             trial: row.truth("case_trial")?,
             late: row.truth("case_late")?,
+            rule: row.parsed("case_rule", RuleCode::from_code)?,
             open: open_case(
                 row,
                 [

@@ -5,12 +5,12 @@
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::Time;
-use sqlx::AssertSqlSafe;
 
-use super::db::{Value, args};
+use super::clause::Where;
+use super::db::args;
 use super::views::{CASE_COLUMNS, CaseRow, NoticeRow, TraceRow, case_row, notice_row, trace_row};
 use super::{Store, StoreError};
-use crate::accounts::{Action, Scope, Viewer};
+use crate::accounts::{Action, Viewer};
 use crate::case::{Family, Outcome, State};
 
 /// Most rows of one page: more is not read by a person, and an export pages on.
@@ -115,66 +115,7 @@ pub struct Change {
     pub case: CaseRow,
 }
 
-/// A statement being put together from fixed texts; what comes from outside is only ever bound.
-struct Where {
-    sql: String,
-    values: Vec<Value>,
-}
-
 impl Where {
-    /// What a viewer may see: nothing at all without [`Action::ViewCases`].
-    fn seen_by(viewer: &Viewer) -> Self {
-        let mut this = Self {
-            sql: if viewer.may(Action::ViewCases) {
-                " WHERE 1 = 1"
-            } else {
-                " WHERE 1 = 0"
-            }
-            .to_owned(),
-            values: Vec::new(),
-        };
-        if !viewer.may(Action::ViewLeads) {
-            this.and("stream =", "service");
-        }
-        match &viewer.scope {
-            Scope::All => {}
-            Scope::District(district) => this.and("district =", district),
-            Scope::Enterprise(enterprise) => this.and("enterprise =", *enterprise),
-            Scope::Outlets(outlets) => this.and_any("outlet", outlets.iter().map(|&outlet| outlet.into())),
-        }
-        this
-    }
-
-    fn and(&mut self, text: &'static str, value: impl Into<Value>) {
-        self.values.push(value.into());
-        self.add(&[text, " $", &self.values.len().to_string()]);
-    }
-
-    fn add(&mut self, parts: &[&str]) {
-        self.sql.push_str(" AND ");
-        self.sql.extend(parts.iter().copied());
-    }
-
-    fn and_some(&mut self, text: &'static str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.and(text, value);
-        }
-    }
-
-    /// `column IN (…)`; of an empty list nothing is in it.
-    fn and_any(&mut self, column: &'static str, values: impl Iterator<Item = Value>) {
-        let mut marks = Vec::new();
-        for value in values {
-            self.values.push(value);
-            marks.push(format!("${}", self.values.len()));
-        }
-        if marks.is_empty() {
-            self.sql.push_str(" AND 1 = 0");
-        } else {
-            self.add(&[column, " IN (", &marks.join(", "), ")"]);
-        }
-    }
-
     fn filter(&mut self, filter: &CaseFilter) {
         if !filter.states.is_empty() {
             self.and_any("state", filter.states.iter().map(|state| state.code().into()));
@@ -195,17 +136,13 @@ impl Where {
         self.and_some("opened_at <", filter.opened_to);
         self.and_some("changed_seq >", filter.changed_after);
         match filter.acknowledged {
-            Some(true) => self.sql.push_str(" AND acknowledged_at IS NOT NULL"),
-            Some(false) => self.sql.push_str(" AND acknowledged_at IS NULL"),
+            Some(true) => self.fixed("acknowledged_at IS NOT NULL"),
+            Some(false) => self.fixed("acknowledged_at IS NULL"),
             None => {}
         }
         if let Some(now) = filter.overdue_at {
             self.and("state IN ('open', 'resolved') AND due_at <", now);
         }
-    }
-
-    fn sql(&self, head: &str, tail: &str) -> AssertSqlSafe<String> {
-        AssertSqlSafe(format!("{head}{}{tail}", self.sql))
     }
 }
 
@@ -223,7 +160,7 @@ impl Store {
     /// One page of the cases a viewer may see.
     pub async fn cases(&self, viewer: &Viewer, filter: &CaseFilter, page: Page) -> Result<CasePage, StoreError> {
         let seq = self.last_change().await?;
-        let mut wanted = Where::seen_by(viewer);
+        let mut wanted = Where::cases_of(viewer);
         wanted.filter(filter);
         let count = self
             .db
@@ -249,7 +186,7 @@ impl Store {
 
     /// One case, or `None` where there is none the viewer may see.
     pub async fn case(&self, viewer: &Viewer, case: ContentId) -> Result<Option<CaseRow>, StoreError> {
-        let mut wanted = Where::seen_by(viewer);
+        let mut wanted = Where::cases_of(viewer);
         wanted.and("id =", case);
         let row = self
             .db
@@ -297,7 +234,7 @@ impl Store {
     pub async fn counts(&self, viewer: &Viewer, now: Time) -> Result<Counts, StoreError> {
         let seq = self.last_change().await?;
         let count = async |add: &(dyn Fn(&mut Where) + Sync)| -> Result<u64, StoreError> {
-            let mut wanted = Where::seen_by(viewer);
+            let mut wanted = Where::cases_of(viewer);
             add(&mut wanted);
             let row = self
                 .db
@@ -325,7 +262,7 @@ impl Store {
 
     /// Cases that changed after change number `seq` and that the viewer may see, in order of their last change.
     pub async fn changes_since(&self, viewer: &Viewer, seq: i64) -> Result<Vec<Change>, StoreError> {
-        let mut wanted = Where::seen_by(viewer);
+        let mut wanted = Where::cases_of(viewer);
         wanted.and("changed_seq >", seq);
         let tail = format!(" ORDER BY changed_seq LIMIT {MAX_CHANGES}");
         let rows = self

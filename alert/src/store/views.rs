@@ -297,7 +297,7 @@ fn window(row: &Row) -> Result<Span, StoreError> {
 }
 
 /// A telephone as `139****1234`, a mail address as `w***@example.com`, anything else with its middle hidden.
-pub(crate) fn mask(address: &str) -> String {
+pub fn mask(address: &str) -> String {
     let chars: Vec<char> = address.chars().collect();
     if let Some((user, domain)) = address.split_once('@') {
         let first: String = user.chars().take(1).collect();

@@ -60,11 +60,12 @@ impl Place {
     }
 }
 
-/// The message about a case for one purpose.
+/// The message about a case for one purpose; `note` is what a person adds, e.g. the guidance of a review.
 pub fn message(
     words: &Words,
     case: &Case,
     purpose: Purpose,
+    note: &str,
     place: &Place,
     catalogue: &Catalogue,
     lang: Lang,
@@ -74,8 +75,12 @@ pub fn message(
         Purpose::Retracted => Saying::Retracted,
         Purpose::Confirmed => Saying::Confirmed,
         Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated => Saying::Breach,
+        Purpose::Overdue | Purpose::Returned => Saying::of(&case.judgement, case.certainty),
     };
-    let sentence = headline(words, &case.judgement, case.certainty, saying, catalogue, lang);
+    let mut sentence = headline(words, &case.judgement, case.certainty, saying, catalogue, lang);
+    if !note.is_empty() {
+        sentence = format!("{}{note}\n\n{sentence}", lang.pick(noted(purpose).0, noted(purpose).1));
+    }
     let factor = case
         .factor
         .map(|factor| factor_name(factor, catalogue, lang))
@@ -101,6 +106,15 @@ pub fn message(
         path.push(&factor);
     }
     compose(&subject, &path.join(" › "), &sentence, case.judgement.judged_at, lang)
+}
+
+/// What stands before a note.
+fn noted(purpose: Purpose) -> (&'static str, &'static str) {
+    match purpose {
+        Purpose::Returned => ("退回补充，指导意见：", "Returned, guidance: "),
+        Purpose::Overdue => ("应于以下日期前反馈，现已逾期：", "The answer was due on "),
+        _ => ("", ""),
+    }
 }
 
 /// The message of `plume notify test`.

@@ -8,6 +8,7 @@ mod crash;
 mod desk;
 mod mail;
 mod notices;
+mod problems;
 mod series;
 mod words;
 mod world;

@@ -5,7 +5,11 @@ use plume_schemas::event::Edge;
 use plume_schemas::judgement::{FactKey, FactValue, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 
-use crate::world::{MINUTE, World, duty, enterprise, event, exceed, near};
+use plume_alert::case::Family;
+use plume_alert::duty::Roster;
+use plume_alert::mute::silence::{Matcher, Silence};
+
+use crate::world::{MINUTE, World, branch, duty, enterprise, event, exceed, near};
 
 #[tokio::test]
 async fn an_urgent_warning_climbs_the_chain_until_somebody_signs() {
@@ -200,4 +204,79 @@ async fn a_restart_sends_nothing_twice() {
         world.send_all().await;
     }
     assert_eq!(world.heard.text(), before);
+}
+
+#[tokio::test]
+async fn a_silence_keeps_quiet_while_it_lasts_and_says_so() {
+    let world = World::new().await;
+    let matcher = Matcher {
+        family: Some(Family::Quality),
+        ..Matcher::default()
+    };
+    let until = world.now().plus(60 * MINUTE);
+    let silence = Silence::new(&branch("东区"), matcher, "停炉检修", world.now(), until, world.now()).unwrap();
+    world.desk.silence(&silence).await.unwrap();
+    let stuck = event(RuleCode::Const, Edge::Opened, "20261121142500");
+    world.apply(&stuck.from(1)).await;
+    world.apply(&near("20261121142500").from(2)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("数据恒值"), 0);
+    assert_eq!(world.heard.count("小时均值可能超标"), 2);
+    let quality = world
+        .cases()
+        .await
+        .into_iter()
+        .find(|case| case.family == Family::Quality)
+        .unwrap();
+    assert!(
+        world
+            .notices(quality.id)
+            .await
+            .iter()
+            .all(|line| line.ends_with("skipped/silenced"))
+    );
+    // Seen by officers of the district, ended by one of them, absent for others.
+    let store = world.desk.store();
+    assert_eq!(store.silences(&branch("东区"), world.now()).await.unwrap().len(), 1);
+    assert!(store.silences(&branch("西区"), world.now()).await.unwrap().is_empty());
+    assert!(store.silences(&enterprise(), world.now()).await.unwrap().is_empty());
+    assert!(
+        store
+            .end_silence(&branch("西区"), silence.id, world.now())
+            .await
+            .is_err()
+    );
+    store.end_silence(&duty(), silence.id, world.now()).await.unwrap();
+    world.pass_time(2 * MINUTE);
+    world
+        .apply(
+            &stuck
+                .factor(Some("a21002"))
+                .edge(Edge::Opened, "20261121142700")
+                .outlet(crate::world::OUTLET)
+                .from(3),
+        )
+        .await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("NOx 数据恒值"), 2, "{}", world.heard.text());
+}
+
+#[tokio::test]
+async fn a_ring_goes_to_whoever_is_on_duty() {
+    let world = World::new().await;
+    let roster = "audience,district,start,end,name,phone,email\n\
+                  city,,2026-11-21T08:00,2026-11-21T20:00,钱值班,13100000001,\n\
+                  city,,2026-11-21T20:00,2026-11-22T08:00,夜班,13100000002,\n";
+    world
+        .desk
+        .import_roster(&Roster::from_csv(roster).unwrap())
+        .await
+        .unwrap();
+    let grave = exceed("20261121142500").fact(FactKey::ExceedRatio, FactValue::Float(1.4));
+    world.apply(&grave.from(1)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("响铃 → 钱值班"), 1, "{}", world.heard.text());
+    // The calendar survives a restart.
+    let world = world.reopened().await;
+    assert_eq!(world.desk.roster().shifts().len(), 2);
 }

@@ -210,7 +210,7 @@ fn whole_messages() {
     };
     let warned = case_of(&near_with_headroom(28.4).from(1));
     let over = case_of(&exceed("20261121150500").window("20261121140000").from(2));
-    let make = |case: &Case, purpose, lang| message(&words, case, purpose, &place, &catalogue, lang);
+    let make = |case: &Case, purpose, lang| message(&words, case, purpose, "", &place, &catalogue, lang);
     let first = make(&warned, Purpose::First, Lang::Zh);
     assert!(!first.subject.contains(['\r', '\n']));
     assert!(!first.html.contains("<有限>"));

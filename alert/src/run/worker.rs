@@ -1,0 +1,75 @@
+//! The worker: sends what is due, settles what the clock decides, sweeps what is no longer needed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use plume_schemas::time::{DAY_MS, HOUR_MS, Time};
+
+use super::Desk;
+use crate::outbox::{Pass, Sender};
+use crate::store::{StoreError, log};
+
+impl Desk {
+    /// One pass over the outbox at `now`.
+    pub async fn send_due(&self, now: Time) -> Result<Pass, StoreError> {
+        let registry = self.registry();
+        let sender = Sender {
+            store: &self.0.store,
+            sinks: &self.0.sinks,
+            config: &self.0.config.notify,
+            registry: &registry,
+            signals: &self.0.signals,
+        };
+        let pass = sender.pass(now).await?;
+        let (_, waiting) = self.0.store.outbox_state().await?;
+        self.0.signals.outbox_length(waiting);
+        Ok(pass)
+    }
+
+    /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
+    /// late then, not lost.
+    pub async fn run_outbox(&self, shutdown: impl Future<Output = ()>) {
+        let poll = Duration::from_millis(u64::from(self.0.config.notify.poll_ms));
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut swept_at = self.now();
+        loop {
+            let now = self.now();
+            let mut quiet = true;
+            match self.send_due(now).await {
+                Ok(pass) => quiet = pass.is_empty(),
+                Err(error) => tracing::error!(%error, hint = error.hint(), "outbox pass failed"),
+            }
+            if let Err(error) = self.settle().await {
+                tracing::error!(%error, hint = error.hint(), "settling failed");
+            }
+            if now.since(swept_at) > HOUR_MS {
+                swept_at = now;
+                if let Err(error) = self.sweep(now).await {
+                    tracing::error!(%error, hint = error.hint(), "sweeping failed");
+                }
+            }
+            let pause = async {
+                // After work there may be more at once; after none, wait to be woken.
+                if quiet {
+                    tokio::select! {
+                        () = self.0.wake.notified() => {}
+                        () = tokio::time::sleep(poll) => {}
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                () = pause => {}
+            }
+        }
+    }
+
+    /// Forgets what is no longer needed to know a repeat.
+    async fn sweep(&self, now: Time) -> Result<(), StoreError> {
+        let before = now.plus(-i64::from(self.0.config.book.keep_applied_days) * DAY_MS);
+        let mut tx = self.0.store.begin().await?;
+        log::forget_applied(&mut tx, before).await?;
+        tx.commit().await
+    }
+}
