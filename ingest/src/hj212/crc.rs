@@ -2,15 +2,17 @@
 //! shifted right by eight before each byte is added, so its low byte is thrown away and only eight bits of state
 //! survive.
 //!
-//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2),
-//! hence so is the eight-bit state, and sixteen bytes can be added at once from tables of its powers.
+//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2), hence so is the
+//! step of the eight-bit state, and that step applied eight times changes nothing. So bytes eight places apart weigh the same:
+//! they are added up word by word, and only the eight sums are looked up. (It also means that the standard's check does not see
+//! two equal changes eight, or sixteen, places apart.)
 
 /// Register before the first byte, and the checksum of nothing.
 pub const START: u16 = 0xFFFF;
 
 const TABLE: [u16; 256] = table();
-/// `POWERS[k][x]`: what is left of state `x` after `k + 1` zero bytes.
-const POWERS: [[u8; 256]; 16] = powers();
+/// `POWERS[k][x]`: what is left of state `x` after `k + 1` zero bytes; after eight it is `x` again.
+const POWERS: [[u8; 256]; 7] = powers();
 
 const fn table() -> [u16; 256] {
     let mut table = [0_u16; 256];
@@ -28,10 +30,10 @@ const fn table() -> [u16; 256] {
     table
 }
 
-const fn powers() -> [[u8; 256]; 16] {
-    let mut powers = [[0_u8; 256]; 16];
+const fn powers() -> [[u8; 256]; 7] {
+    let mut powers = [[0_u8; 256]; 7];
     let mut power = 0;
-    while power < 16 {
+    while power < 7 {
         let mut state = 0;
         while state < 256 {
             let before = if power == 0 {
@@ -52,16 +54,13 @@ pub fn hj212(segment: &[u8]) -> u16 {
     let Some((&last, body)) = segment.split_last() else {
         return START;
     };
-    let mut state = 0xFF_u8;
-    let (blocks, rest) = body.as_chunks::<16>();
-    for block in blocks {
-        let mut next = POWERS[15][usize::from(state ^ block[0])];
-        let mut at = 1;
-        while at < 16 {
-            next ^= POWERS[15 - at][usize::from(block[at])];
-            at += 1;
-        }
-        state = next;
+    let (words, rest) = body.as_chunks::<8>();
+    let sum = words.iter().fold(0, |sum, word| sum ^ u64::from_le_bytes(*word));
+    let [first, others @ ..] = sum.to_le_bytes();
+    // The register starts as FF, as if the first byte had its bits turned over.
+    let mut state = first ^ 0xFF;
+    for (lane, other) in others.into_iter().enumerate() {
+        state ^= POWERS[6 - lane][usize::from(other)];
     }
     for &byte in rest {
         state = POWERS[0][usize::from(state ^ byte)];

@@ -21,6 +21,8 @@ use super::tokens::{Token, Tokens};
 
 /// Fields read of one packet. 1024 bytes hold at most about 340; more comes only from noise with a right checksum.
 pub const MAX_FIELDS: usize = 512;
+/// Longest factor code.
+const CODE_BYTES: usize = 15;
 /// Slots of the code cache; a device uses a few dozen codes.
 const CACHE_SLOTS: usize = 64;
 
@@ -48,15 +50,19 @@ struct Group {
     in_mpa: bool,
     /// The factor had a group before.
     again: bool,
+    /// Which numbers of it came, one bit for each statistic and basis.
+    seen: u64,
     flag: Option<Flag>,
     maker_flag: Inline<7>,
     first: usize,
     end: usize,
 }
 
+/// A code that was looked up before.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    sent: FactorCode,
+    sent: [u8; CODE_BYTES],
+    length: usize,
     kept: FactorCode,
     known: bool,
     in_mpa: bool,
@@ -139,19 +145,21 @@ impl FieldReader {
             .iter()
             .fold(text.len(), |n, &b| n.wrapping_mul(31).wrapping_add(usize::from(b)))
             % CACHE_SLOTS;
-        if let Some(slot) = self.cache[hash].filter(|slot| slot.sent.as_str().as_bytes() == text) {
+        if let Some(slot) = self.cache[hash].filter(|slot| slot.sent.get(..slot.length) == Some(text)) {
             return Some(slot);
         }
         let sent = FactorCode::new(std::str::from_utf8(text).ok()?).ok()?;
         let (kept, known) = self.catalogue.canonical(sent);
         let factor = self.catalogue.by_2005(sent);
         let in_mpa = factor.is_some_and(|f| (f.unit_2005, f.unit) == (Some(Unit::MPa), Some(Unit::KPa)));
-        let slot = Slot {
-            sent,
+        let mut slot = Slot {
+            sent: [0; CODE_BYTES],
+            length: text.len(),
             kept,
             known,
             in_mpa,
         };
+        slot.sent.get_mut(..text.len())?.copy_from_slice(text);
         self.cache[hash] = Some(slot);
         Some(slot)
     }
@@ -271,6 +279,7 @@ impl Fields {
             known,
             in_mpa,
             again,
+            seen: 0,
             flag: None,
             maker_flag: Inline::default(),
             first,
@@ -282,9 +291,16 @@ impl Fields {
         let Some(group) = self.groups.last_mut() else {
             return;
         };
-        let from = if group.again { 0 } else { group.first };
-        let same = |other: &Reading| other.factor == factor && (other.statistic, other.basis) == which;
-        if self.readings.iter().skip(from).any(same) {
+        let bit = 1 << (which.0.number() * 3 + which.1.number() - 1);
+        let repeated = if group.again || factor != group.factor {
+            // The group is not alone with its factor, or holds fields under names of their own.
+            let same = |other: &Reading| other.factor == factor && (other.statistic, other.basis) == which;
+            self.readings.iter().any(same)
+        } else {
+            group.seen & bit != 0
+        };
+        group.seen |= bit;
+        if repeated {
             let text = format!("{factor}-{}", which.0);
             return complaints.about(ComplaintCode::Repeated, Some(factor), text.as_bytes());
         }

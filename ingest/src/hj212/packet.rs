@@ -89,12 +89,10 @@ impl<'a> Packet<'a> {
             trimmed.get(at + 1..).unwrap_or_default(),
         );
         let (key, value) = (key.trim_ascii(), value.trim_ascii());
-        let known = KEYS.iter().position(|known| known.eq_ignore_ascii_case(key));
-        let Some(place) = known else {
+        let Some((place, spelt)) = key_place(key) else {
             return complaints.add(ComplaintCode::OddHeader, trimmed);
         };
-        let odd = key != KEYS[place] || trimmed.len() != field.len();
-        if odd {
+        if !spelt || trimmed.len() != field.len() {
             complaints.add(ComplaintCode::OddHeader, field);
         }
         let bit = 1 << place;
@@ -252,7 +250,32 @@ fn split_cp<'a>(segment: &'a [u8], complaints: &mut Complaints) -> (&'a [u8], &'
 
 /// Where `CP=` stands: header values cannot hold a `=`.
 pub(super) fn find_cp(segment: &[u8]) -> Option<usize> {
-    segment.windows(3).position(|three| three.eq_ignore_ascii_case(b"CP="))
+    memchr::memchr_iter(b'=', segment).find_map(|equals| {
+        let at = equals.checked_sub(2)?;
+        segment.get(at..equals)?.eq_ignore_ascii_case(b"CP").then_some(at)
+    })
+}
+
+/// Which key this is, and whether it is spelt as in the standard.
+fn key_place(key: &[u8]) -> Option<(usize, bool)> {
+    let place = match key {
+        b"QN" => 0,
+        b"ST" => 1,
+        b"CN" => 2,
+        b"PW" => 3,
+        b"MN" => 4,
+        b"Flag" => 5,
+        b"PNUM" => 6,
+        b"PNO" => 7,
+        b"RF" => 8,
+        _ => {
+            return KEYS
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(key))
+                .map(|place| (place, false));
+        }
+    };
+    Some((place, true))
 }
 
 #[cfg(test)]

@@ -20,54 +20,84 @@ pub(super) enum Sub {
     Unknown,
 }
 
-/// Known sub-fields, in the standards' spelling.
-const SUBS: [(&[u8], Sub); 30] = {
+/// A known sub-field in the standards' spelling.
+fn spelt(name: &[u8]) -> Option<Sub> {
     use Basis::{Corrected, Raw, Standard};
     use Statistic::{CheckReading, CheckStandard, Data, Hours, Info, Max, Mean, Min, Sample, Serial, State, Total};
-    [
-        (b"Rtd", Sub::Value(Sample, Standard)),
-        (b"Avg", Sub::Value(Mean, Standard)),
-        (b"Min", Sub::Value(Min, Standard)),
-        (b"Max", Sub::Value(Max, Standard)),
-        (b"Flag", Sub::Flag),
-        (b"Cou", Sub::Value(Total, Standard)),
-        (b"ZsRtd", Sub::Value(Sample, Corrected)),
-        (b"ZsAvg", Sub::Value(Mean, Corrected)),
-        (b"ZsMin", Sub::Value(Min, Corrected)),
-        (b"ZsMax", Sub::Value(Max, Corrected)),
-        (b"EFlag", Sub::MakerFlag),
-        (b"RawRtd", Sub::Value(Sample, Raw)),
-        (b"RawAvg", Sub::Value(Mean, Raw)),
-        (b"RawMin", Sub::Value(Min, Raw)),
-        (b"RawMax", Sub::Value(Max, Raw)),
-        (b"RS", Sub::Value(State, Standard)),
-        (b"RT", Sub::Value(Hours, Standard)),
-        (b"Data", Sub::Value(Data, Standard)),
-        (b"DayData", Sub::Named),
-        (b"NightData", Sub::Named),
-        (b"Info", Sub::Value(Info, Standard)),
-        (b"SN", Sub::Value(Serial, Standard)),
-        (b"SampleRd", Sub::Value(CheckReading, Standard)),
-        (b"StandardValue", Sub::Value(CheckStandard, Standard)),
-        (b"ResultType", Sub::Value(Data, Standard)),
-        (b"Ala", Sub::Value(Data, Standard)),
-        (b"UpValue", Sub::Named),
-        (b"LowValue", Sub::Named),
-        (b"SampleTime", Sub::Detail),
-        (b"CompleteTime", Sub::Detail),
-    ]
-};
+    Some(match name {
+        b"Rtd" => Sub::Value(Sample, Standard),
+        b"Avg" => Sub::Value(Mean, Standard),
+        b"Min" => Sub::Value(Min, Standard),
+        b"Max" => Sub::Value(Max, Standard),
+        b"Cou" => Sub::Value(Total, Standard),
+        b"ZsRtd" => Sub::Value(Sample, Corrected),
+        b"ZsAvg" => Sub::Value(Mean, Corrected),
+        b"ZsMin" => Sub::Value(Min, Corrected),
+        b"ZsMax" => Sub::Value(Max, Corrected),
+        b"RawRtd" => Sub::Value(Sample, Raw),
+        b"RawAvg" => Sub::Value(Mean, Raw),
+        b"RawMin" => Sub::Value(Min, Raw),
+        b"RawMax" => Sub::Value(Max, Raw),
+        b"RS" => Sub::Value(State, Standard),
+        b"RT" => Sub::Value(Hours, Standard),
+        b"Data" | b"ResultType" | b"Ala" => Sub::Value(Data, Standard),
+        b"Info" => Sub::Value(Info, Standard),
+        b"SN" => Sub::Value(Serial, Standard),
+        b"SampleRd" => Sub::Value(CheckReading, Standard),
+        b"StandardValue" => Sub::Value(CheckStandard, Standard),
+        b"Flag" => Sub::Flag,
+        b"EFlag" => Sub::MakerFlag,
+        b"DayData" | b"NightData" | b"UpValue" | b"LowValue" => Sub::Named,
+        b"SampleTime" | b"CompleteTime" | b"SampleType" => Sub::Detail,
+        _ => return None,
+    })
+}
+
+/// The same names, for those who spell them in another case.
+const SUBS: [&[u8]; 31] = [
+    b"Rtd",
+    b"Avg",
+    b"Min",
+    b"Max",
+    b"Cou",
+    b"ZsRtd",
+    b"ZsAvg",
+    b"ZsMin",
+    b"ZsMax",
+    b"RawRtd",
+    b"RawAvg",
+    b"RawMin",
+    b"RawMax",
+    b"RS",
+    b"RT",
+    b"Data",
+    b"ResultType",
+    b"Ala",
+    b"Info",
+    b"SN",
+    b"SampleRd",
+    b"StandardValue",
+    b"Flag",
+    b"EFlag",
+    b"DayData",
+    b"NightData",
+    b"UpValue",
+    b"LowValue",
+    b"SampleTime",
+    b"CompleteTime",
+    b"SampleType",
+];
 
 /// Looks a sub-field up: what it is, and whether it was spelt as in the standards.
 pub(super) fn sub(name: &[u8]) -> (Sub, bool) {
-    if let Some((_, sub)) = SUBS.iter().find(|(known, _)| *known == name) {
-        return (*sub, true);
+    if let Some(sub) = spelt(name) {
+        return (sub, true);
     }
-    if name == b"SampleType" {
-        return (Sub::Detail, true);
-    }
-    let folded = SUBS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    folded.map_or((Sub::Unknown, true), |(_, sub)| (*sub, false))
+    let folded = SUBS
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+        .and_then(|known| spelt(known));
+    folded.map_or((Sub::Unknown, true), |sub| (sub, false))
 }
 
 /// What a field without a hyphen is.
@@ -141,6 +171,9 @@ pub(super) fn bare(name: &[u8]) -> (Bare, bool) {
 /// A data flag by its letters: what it is, and whether it was spelt as in the standards.
 pub(super) fn flag(text: &[u8]) -> (Flag, bool) {
     let exact = |text: &str| Flag::from_code(text).filter(|flag| !matches!(flag, Flag::Missing | Flag::Unknown));
+    if text == b"N" {
+        return (Flag::Normal, true);
+    }
     let Ok(text) = std::str::from_utf8(text) else {
         return (Flag::Unknown, true);
     };
@@ -161,13 +194,9 @@ mod tests {
 
     #[test]
     fn no_name_is_listed_twice() {
-        for (at, (name, _)) in SUBS.iter().enumerate() {
-            assert!(
-                !SUBS
-                    .iter()
-                    .skip(at + 1)
-                    .any(|(other, _)| other.eq_ignore_ascii_case(name))
-            );
+        for (at, name) in SUBS.iter().enumerate() {
+            assert!(spelt(name).is_some());
+            assert!(!SUBS.iter().skip(at + 1).any(|other| other.eq_ignore_ascii_case(name)));
         }
         for (at, (name, _)) in BARES.iter().enumerate() {
             assert!(
