@@ -76,6 +76,7 @@ fn decode(c: &mut Criterion) {
                     complaints.clear();
                     let packet = Packet::parse(segment, &mut complaints);
                     black_box(reader.read(&packet, &mut complaints));
+                    assert!(complaints.list().is_empty(), "conformant packets are measured");
                 });
                 assert_eq!(count, PACKETS);
             });

@@ -18,6 +18,8 @@ const QN_DIGITS: usize = 17;
 const QN_AT: usize = 9;
 /// Zeros that may be added behind a value to reach a size.
 const MOST_ZEROS: usize = 9;
+/// Steps in which the fields of one factor are taken: mean and flag, minimum, maximum.
+const STEPS: usize = 3;
 /// Factors of a stack, with a value each.
 const FACTORS: [(&str, &str); 9] = [
     ("a34013", "2.38"),
@@ -59,34 +61,35 @@ impl Template {
             least,
             most,
         };
-        let (least, most) = (
-            template.with_fields(1)?,
-            template.with_fields(usize::MAX)? + FACTORS.len() * 3 * MOST_ZEROS,
-        );
-        let mut fields = 1;
-        while template.with_fields(fields + 1)? <= bytes && fields < FACTORS.len() * 4 {
-            fields += 1;
+        let all = FACTORS.len() * STEPS;
+        let (least, most) = (template.with_steps(1)?, template.with_steps(all)? + all * MOST_ZEROS);
+        let mut steps = 1;
+        while steps < all && template.with_steps(steps + 1)? <= bytes {
+            steps += 1;
         }
-        let length = template.with_fields(fields)?;
+        let length = template.with_steps(steps)?;
         let missing = bytes.checked_sub(length).ok_or_else(|| refused(least, most))?;
         template.pad(missing).ok_or_else(|| refused(least, most))?;
         Ok(template)
     }
 
-    /// Takes so many fields, factor by factor, and gives the length of the packet.
-    fn with_fields(&mut self, fields: usize) -> Result<usize, LoadError> {
-        let all = FACTORS.iter().flat_map(|(code, value)| {
-            ["Avg", "Min", "Max", "Flag"].map(|sub| (*code, sub, if sub == "Flag" { "N" } else { *value }))
-        });
+    /// Takes so many steps, factor by factor, and gives the length of the packet. A value never goes without its flag.
+    fn with_steps(&mut self, steps: usize) -> Result<usize, LoadError> {
+        let subs: [&[&str]; STEPS] = [&["Avg", "Flag"], &["Min"], &["Max"]];
         let mut body: Vec<Group> = Vec::new();
-        for (code, sub, value) in all.take(fields) {
-            let field = Field {
+        let all = FACTORS.iter().flat_map(|factor| subs.map(|subs| (factor, subs)));
+        for ((code, value), subs) in all.take(steps) {
+            let fields = subs.iter().map(|sub| Field {
                 name: format!("{code}-{sub}"),
-                value: value.to_owned(),
-            };
-            match body.last_mut().filter(|_| sub != "Avg") {
-                Some(group) => group.0.push(field),
-                None => body.push(Group(vec![field])),
+                value: if *sub == "Flag" {
+                    "N".to_owned()
+                } else {
+                    (*value).to_owned()
+                },
+            });
+            match body.last_mut().filter(|_| subs.len() == 1) {
+                Some(group) => group.0.extend(fields),
+                None => body.push(Group(fields.collect())),
             }
         }
         self.body = body;
