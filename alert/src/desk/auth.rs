@@ -1,5 +1,7 @@
 //! Who is asking: the session behind the cookie, the language, and the token that proves a form came from our own page.
 
+use std::collections::BTreeMap;
+
 use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -7,7 +9,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plume_schemas::ids::ContentId;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
@@ -36,6 +37,8 @@ pub(crate) struct Visitor {
     pub(crate) lang: Lang,
     /// Path and query they asked for.
     pub(crate) address: String,
+    /// Whether the desk can take packets apart, which the navigation shows.
+    pub(crate) decodes: bool,
     /// What their cookie holds.
     pub(crate) token: Token,
 }
@@ -173,6 +176,7 @@ async fn find(state: &DeskState, token: Option<Token>, lang: Lang, address: &str
         csrf: csrf_of(&token),
         lang,
         address: address.to_owned(),
+        decodes: state.decodes(),
         token,
     })
 }
@@ -180,13 +184,6 @@ async fn find(state: &DeskState, token: Option<Token>, lang: Lang, address: &str
 /// A form of ours, with its token checked. Every handler that changes something takes one.
 #[derive(Debug)]
 pub(crate) struct Signed<T>(pub(crate) T);
-
-#[derive(Deserialize)]
-struct Envelope<T> {
-    csrf: String,
-    #[serde(flatten)]
-    form: T,
-}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Signed<T> {
     type Rejection = Problem;
@@ -197,16 +194,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Signed<T> {
             .get::<Visitor>()
             .map(|visitor| visitor.csrf.clone());
         let expected = expected.ok_or(Problem::SignIn)?;
-        let Form(envelope) = Form::<Envelope<T>>::from_request(request, state)
+        let Form(mut fields) = Form::<BTreeMap<String, String>>::from_request(request, state)
             .await
             .map_err(|_| Problem::BadRequest)?;
-        // Both are hashes of what only this browser holds; an early end of the comparison tells nothing about the
-        // token.
-        if envelope.csrf == expected {
-            Ok(Self(envelope.form))
-        } else {
-            Err(Problem::Forbidden)
+        // Both are hashes of what only this browser holds: an early end of the comparison tells nothing of the token.
+        if fields.remove("csrf") != Some(expected) {
+            return Err(Problem::Forbidden);
         }
+        let fields = fields.into_iter().map(|(name, value)| (name, value.into()));
+        let form = serde_json::from_value(serde_json::Value::Object(fields.collect()));
+        form.map(Self).map_err(|_| Problem::BadRequest)
     }
 }
 

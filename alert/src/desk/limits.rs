@@ -37,6 +37,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// nine bytes for each Chinese character.
 pub const BODY_BYTES: usize = 48 * 1_024;
 
+/// Longest packet that 报文解析 takes: ten of the standard's longest.
+pub const PACKET_BYTES: usize = 10 * 1_024;
+
 /// Cases on one page of a list: one screen's scrolling, and under 300 kB of page.
 pub const PAGE_CASES: usize = 50;
 

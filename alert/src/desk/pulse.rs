@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use plume_schemas::entry::{EntryBody, PresenceState};
-use plume_schemas::ids::Mn;
+use plume_schemas::ids::{Mn, OutletId};
 use plume_schemas::registry::{RegistryIndex, Source};
 use plume_schemas::time::{MINUTE_MS, Time};
 
@@ -19,6 +19,17 @@ struct Heard {
     at: Time,
     /// Its link is up.
     here: bool,
+}
+
+/// How a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Life {
+    /// Without a link, or never heard.
+    Offline,
+    /// Linked, and silent for more than two of its intervals.
+    Late,
+    /// Linked, and heard in time.
+    Online,
 }
 
 /// How many devices are how.
@@ -70,16 +81,27 @@ impl Pulse {
         self.last
     }
 
+    /// How one device is, and when it was heard last.
+    pub(crate) fn life_of(&self, source: &Source, now: Time) -> (Life, Option<Time>) {
+        let heard = self.heard.get(&source.mn);
+        let life = match heard {
+            Some(heard) if heard.here && now.since(heard.at) <= late_after(source) => Life::Online,
+            Some(heard) if heard.here => Life::Late,
+            _ => Life::Offline,
+        };
+        (life, heard.map(|heard| heard.at))
+    }
+
     /// The devices a viewer may see, each once, by the registry in force at `now`.
     pub(crate) fn devices(&self, viewer: &Viewer, registry: &RegistryIndex, now: Time) -> Devices {
         let mut devices = Devices::default();
         let mut seen = HashSet::new();
         for source in &registry.registry().sources {
-            if source.validity().covers(now) && in_scope(source, viewer, registry) && seen.insert(source.mn) {
-                *match self.heard.get(&source.mn) {
-                    Some(heard) if heard.here && now.since(heard.at) <= late_after(source) => &mut devices.online,
-                    Some(heard) if heard.here => &mut devices.late,
-                    _ => &mut devices.offline,
+            if source.validity().covers(now) && in_scope(source.outlet, viewer, registry) && seen.insert(source.mn) {
+                *match self.life_of(source, now).0 {
+                    Life::Online => &mut devices.online,
+                    Life::Late => &mut devices.late,
+                    Life::Offline => &mut devices.offline,
                 } += 1;
             }
         }
@@ -92,15 +114,16 @@ fn late_after(source: &Source) -> i64 {
     (2 * interval).max(LATE_LEAST_MS)
 }
 
-fn in_scope(source: &Source, viewer: &Viewer, registry: &RegistryIndex) -> bool {
-    let enterprise = || registry.outlet(source.outlet).map(|outlet| outlet.enterprise);
+/// True where an outlet lies in the viewer's scope.
+pub(crate) fn in_scope(outlet: OutletId, viewer: &Viewer, registry: &RegistryIndex) -> bool {
+    let enterprise = || registry.outlet(outlet).map(|outlet| outlet.enterprise);
     match &viewer.scope {
         Scope::All => true,
         Scope::District(district) => enterprise()
             .and_then(|id| registry.enterprise(id))
             .is_some_and(|enterprise| enterprise.district == *district),
         Scope::Enterprise(own) => enterprise() == Some(*own),
-        Scope::Outlets(outlets) => outlets.contains(&source.outlet),
+        Scope::Outlets(outlets) => outlets.contains(&outlet),
     }
 }
 
@@ -109,7 +132,7 @@ mod tests {
     use super::*;
     use crate::accounts::Role;
     use plume_schemas::entry::{Presence, Tick};
-    use plume_schemas::ids::{IngestId, OutletId};
+    use plume_schemas::ids::IngestId;
     use plume_schemas::registry::Registry;
 
     fn registry() -> RegistryIndex {

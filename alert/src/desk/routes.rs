@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::pages::{act, case, duty, enter, phone};
+use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, records};
 use super::state::DeskState;
 use super::text::Texts;
 use super::{assets, live, series};
@@ -103,6 +103,18 @@ pub static ROUTES: &[Route] = routes! {
     POST "/alerts/{id}/acts/withdraw", Need::Office(COMMENT), act::withdraw;
     POST "/alerts/{id}/acts/write", Need::Office(COMMENT), act::write;
 
+    GET "/outlets/{id}", Need::Office(VIEW), outlet::outlet;
+    GET "/enterprises/{id}", Need::Office(VIEW), outlet::enterprise;
+    GET "/devices", Need::Office(VIEW), overview::devices;
+    GET "/overview", Need::Office(VIEW), overview::overview;
+    GET "/statistics", Need::Office(VIEW), numbers::statistics;
+    GET "/handover", Need::Office(VIEW), records::handover;
+    GET "/registry", Need::Office(VIEW), records::registry;
+    GET "/rules", Need::Office(VIEW), overview::rules;
+    GET "/decode", Need::Office(VIEW), records::decode_form;
+    POST "/decode", Need::Office(VIEW), records::decode;
+    GET "/system", Need::Office(Action::ViewSystem), numbers::system;
+
     GET "/m", Need::Site(VIEW), phone::home;
     GET "/m/parts/list", Need::Site(VIEW), phone::list;
     GET "/m/alerts/{id}", Need::Site(VIEW), phone::case;
@@ -120,11 +132,22 @@ pub static ROUTES: &[Route] = routes! {
 };
 
 /// The navigation of a role: the pages it may open.
-pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str) -> Vec<super::shell::NavItem> {
+pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: bool) -> Vec<super::shell::NavItem> {
     let path = address.split('?').next().unwrap_or_default();
-    let entries: [(&'static str, &'static str); 1] = [("/", t.duty)];
+    let entries = [
+        ("/", t.duty),
+        ("/overview", t.overview),
+        ("/devices", t.devices_page),
+        ("/statistics", t.statistics),
+        ("/handover", t.handover),
+        ("/registry", t.registry),
+        ("/rules", t.rules),
+        ("/decode", t.decode),
+        ("/system", t.system),
+    ];
     entries
         .into_iter()
+        .filter(|(href, _)| *href != "/decode" || decodes)
         .filter(|(href, _)| {
             ROUTES
                 .iter()

@@ -63,7 +63,7 @@ impl Shell {
                 role: lang.pick(role.zh(), role.en()),
             }),
             csrf: visitor.csrf.clone(),
-            nav: routes::navigation(role, t, &visitor.address),
+            nav: routes::navigation(role, t, &visitor.address, visitor.decodes),
             demo: visitor.demo.then_some(t.demo_note),
             switch_href: switch_href(&visitor.address, lang.other()),
             live: None,

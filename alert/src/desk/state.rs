@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plume_schemas::entry::EntryBody;
-use plume_schemas::ids::ContentId;
-use plume_schemas::registry::RegistryIndex;
+use plume_schemas::ids::{ContentId, OutletId};
+use plume_schemas::registry::{RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use super::auth::Visitor;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
-use super::pulse::{Devices, Pulse};
+use super::pulse::{Devices, Life, Pulse, in_scope};
 use crate::Desk;
 use crate::accounts::Viewer;
 use crate::act::{ActError, UNDO_MS};
@@ -51,6 +51,29 @@ impl DeskOptions {
 /// An act meets the judge's own change of the case at most this often before it gives up.
 const ACT_TRIES: u32 = 5;
 
+/// A packet taken apart, by whoever knows the protocol: the desk does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// What is to be said of the whole: length and checksum right or wrong.
+    pub verdict: String,
+    /// Its parts, in order.
+    pub rows: Vec<DecodedRow>,
+}
+
+/// One part of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedRow {
+    /// What it is.
+    pub name: String,
+    /// As sent.
+    pub value: String,
+    /// What it means, or what is wrong with it.
+    pub note: String,
+}
+
+/// Takes a packet apart, in a language.
+pub type Decoder = fn(&str, Lang) -> Decoded;
+
 /// A place among the live lists, given back when dropped.
 pub(crate) type LivePlace = OwnedSemaphorePermit;
 
@@ -62,6 +85,7 @@ pub struct DeskState(Arc<Inner>);
 struct Inner {
     desk: Desk,
     options: DeskOptions,
+    decoder: Option<Decoder>,
     pulse: Mutex<Pulse>,
     live: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -70,9 +94,15 @@ struct Inner {
 impl DeskState {
     /// The pages of this desk.
     pub fn new(desk: Desk, options: DeskOptions) -> Self {
+        Self::with_decoder(desk, options, None)
+    }
+
+    /// The pages of this desk, with 报文解析 where a decoder is given.
+    pub fn with_decoder(desk: Desk, options: DeskOptions, decoder: Option<Decoder>) -> Self {
         Self(Arc::new(Inner {
             desk,
             options,
+            decoder,
             pulse: Mutex::default(),
             live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
@@ -185,6 +215,42 @@ impl DeskState {
         u64::try_from(left / 1_000).ok().filter(|&seconds| seconds > 0)
     }
 
+    /// How many cases there are.
+    pub(crate) async fn count(&self, viewer: &Viewer, filter: &CaseFilter) -> Result<u64, StoreError> {
+        let page = Page {
+            order: Order::Latest,
+            offset: 0,
+            limit: 0,
+        };
+        Ok(self.store().cases(viewer, filter, page).await?.total)
+    }
+
+    /// True where an outlet is this person's to see.
+    pub(crate) fn sees(&self, viewer: &Viewer, outlet: OutletId) -> bool {
+        in_scope(outlet, viewer, &self.0.desk.registry())
+    }
+
+    /// How a device is, and when it was heard last.
+    pub(crate) fn life_of(&self, source: &Source) -> (Life, Option<Time>) {
+        self.pulse().life_of(source, self.now())
+    }
+
+    /// Live lists open, and how many there may be.
+    pub(crate) fn live_lists(&self) -> (usize, usize) {
+        let most = self.0.options.live_clients;
+        (most - self.0.live.available_permits().min(most), most)
+    }
+
+    /// True where packets can be taken apart.
+    pub(crate) fn decodes(&self) -> bool {
+        self.0.decoder.is_some()
+    }
+
+    /// Takes a packet apart.
+    pub(crate) fn decode(&self, packet: &str, lang: Lang) -> Option<Decoded> {
+        Some((self.0.decoder?)(packet, lang))
+    }
+
     /// Running windows that will probably exceed.
     pub(crate) async fn at_risk(&self, viewer: &Viewer) -> Result<u64, StoreError> {
         let filter = CaseFilter {
@@ -192,12 +258,7 @@ impl DeskState {
             families: vec![Family::Near],
             ..CaseFilter::default()
         };
-        let page = Page {
-            order: Order::Latest,
-            offset: 0,
-            limit: 0,
-        };
-        Ok(self.store().cases(viewer, &filter, page).await?.total)
+        self.count(viewer, &filter).await
     }
 
     /// Districts of the enterprises a viewer may see, in order.

@@ -111,7 +111,7 @@ impl BoardQuery {
 }
 
 /// Percent-encodes everything but letters, digits and `-_.`.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     text.bytes()
         .map(|byte| {

@@ -27,6 +27,8 @@ pub(super) struct Section {
 /// The cases of one enterprise.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
+    /// Its code.
+    pub(super) id: EnterpriseId,
     /// Its name.
     pub(super) enterprise: String,
     /// District and officer.
@@ -38,6 +40,8 @@ pub(super) struct Group {
 /// The cases of one outlet.
 #[derive(Clone, Debug)]
 pub(super) struct OutletGroup {
+    /// Its id.
+    pub(super) id: OutletId,
     /// 排放口编号.
     pub(super) number: String,
     /// Its name.
@@ -170,6 +174,7 @@ fn groups(
                     outlets.push((
                         row.outlet,
                         OutletGroup {
+                            id: row.outlet,
                             number: name.number,
                             name: name.name,
                             rows: vec![view],
@@ -178,6 +183,7 @@ fn groups(
                 }
             }
             Group {
+                id,
                 enterprise: names.enterprise(id),
                 about: about(rows.first().map(|row| &row.tags)),
                 outlets: outlets.into_iter().map(|(_, outlet)| outlet).collect(),

@@ -6,4 +6,8 @@ pub(crate) mod duty;
 pub(crate) mod enter;
 mod filter;
 mod list;
+pub(crate) mod numbers;
+pub(crate) mod outlet;
+pub(crate) mod overview;
 pub(crate) mod phone;
+pub(crate) mod records;

@@ -1,5 +1,6 @@
 //! A case as its page, its summary and its row show it.
 
+use plume_schemas::ids::{EnterpriseId, OutletId};
 use plume_schemas::judgement::{FactKey, Judgement, Verdict};
 use plume_schemas::time::Time;
 
@@ -93,6 +94,10 @@ pub(crate) struct CaseView {
     pub(crate) hour: Option<HourBar>,
     /// The sentence.
     pub(crate) say: String,
+    /// Code of the enterprise.
+    pub(crate) enterprise_id: EnterpriseId,
+    /// Id of the outlet.
+    pub(crate) outlet_id: OutletId,
     /// Name of the enterprise.
     pub(crate) enterprise: String,
     /// The outlet.
@@ -180,6 +185,8 @@ impl Making<'_> {
             figures: figures(case, &unit, self.now, t),
             hour: hour_bar(case, self.now, t),
             say,
+            enterprise_id: case.tags.enterprise,
+            outlet_id: case.outlet,
             enterprise,
             outlet,
             factor,

@@ -4,4 +4,5 @@ pub(crate) mod badge;
 pub(crate) mod case;
 pub(crate) mod figures;
 pub(crate) mod number;
+pub(crate) mod sheet;
 pub(crate) mod steps;

@@ -5,7 +5,7 @@ use plume_alert::accounts::Role;
 use plume_alert::desk::routes::ROUTES;
 use plume_schemas::rule::RuleCode;
 
-use super::Bureau;
+use super::{Bureau, address};
 
 /// Words only a lead's page has, besides its id.
 const TELLING: [&str; 4] = ["疑似封顶", "线索专员办理", "values capped", "CAP"];
@@ -33,11 +33,12 @@ async fn nobody_else_finds_it_on_any_page() {
             if route.path == "/events" {
                 continue;
             }
-            let of_lead = bureau.get(role, &route.path.replace("{id}", &lead)).await;
-            if route.path.contains("{id}") {
+            let of_lead = bureau.get(role, &address(route.path, &lead)).await;
+            let of_a_case = address(route.path, &lead).contains(&lead);
+            if of_a_case {
                 assert_eq!(of_lead.status, StatusCode::NOT_FOUND, "{role} at {}", route.path);
             }
-            let of_others = bureau.get(role, &route.path.replace("{id}", &others)).await;
+            let of_others = bureau.get(role, &address(route.path, &others)).await;
             let of_others_text = of_others.text.clone();
             for page in [of_lead, of_others] {
                 let found = TELLING.iter().find(|word| page.text.contains(**word));
@@ -60,6 +61,16 @@ async fn it_is_in_no_count_of_theirs() {
     let mine = count(bureau.get(Role::LeadOfficer, "/parts/list").await.text);
     let theirs = count(bureau.get(Role::CityDuty, "/parts/list").await.text);
     assert_eq!(mine, theirs + 1);
+    for path in ["/statistics?format=csv", "/system?format=csv", "/rules?format=csv"] {
+        let theirs = bureau.get(Role::CityDuty, path).await.text;
+        let audit = bureau.get(Role::Audit, path).await.text;
+        assert_eq!(theirs, audit, "{path}: two who see no leads see the same");
+        assert_ne!(
+            theirs,
+            bureau.get(Role::LeadOfficer, path).await.text,
+            "{path}: the lead officer sees one more"
+        );
+    }
 }
 
 #[tokio::test]

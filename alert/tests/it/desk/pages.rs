@@ -5,7 +5,7 @@ use plume_alert::accounts::Role;
 use plume_alert::desk::routes::ROUTES;
 use plume_schemas::rule::RuleCode;
 
-use super::Bureau;
+use super::{Bureau, address};
 
 /// desk.md: a page weighs less than this before its charts.
 const PAGE_BYTES: usize = 300_000;
@@ -85,11 +85,7 @@ async fn every_page_is_light_and_safe() {
             if route.path == "/events" {
                 continue;
             }
-            let path = route
-                .path
-                .replace("{id}", &case)
-                .replace("{hash}/{name}", "0/desk.css")
-                .replace("{token}", "x");
+            let path = address(route.path, &case);
             let page = bureau.get(role, &path).await;
             assert!(page.text.len() < PAGE_BYTES, "{path} weighs {} bytes", page.text.len());
             let policy = page.headers["content-security-policy"].to_str().unwrap();
