@@ -177,7 +177,8 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
         if matches!(change, Change::New | Change::Revised) {
             changed |= 1 << i;
         }
-        if change == Change::New && place.current {
+        // A packet for a minute that its samples filled is a revision: where samples do not count it is the first look at it.
+        if matches!(change, Change::New | Change::Revised) && place.current {
             let (start, end) = (place.minute, place.minute + i64::from(place.covers));
             let seen = Seen {
                 value: given.measured,
