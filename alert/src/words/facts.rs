@@ -40,6 +40,7 @@ impl Facts<'_> {
                 .number(FactKey::Headroom)
                 .filter(|&h| h <= 0.0)
                 .map(|_| String::new()),
+            "below" => (judgement.number(FactKey::Projected)? <= judgement.number(FactKey::Limit)?).then(String::new),
             "exceed_ratio" => judgement.number(FactKey::ExceedRatio).map(exceed_ratio),
             "preliminary" => (self.certainty == Certainty::Preliminary).then(String::new),
             "ended" => (judgement.pane != Pane::Early).then(String::new),
