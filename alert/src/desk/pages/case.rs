@@ -52,6 +52,8 @@ pub(crate) struct Undo {
     pub(crate) href: String,
     /// How long it works.
     pub(crate) seconds: u64,
+    /// Where it leads back to.
+    pub(crate) back: String,
 }
 
 /// A case with everything a page of it needs.
@@ -105,7 +107,7 @@ impl<'a> Found<'a> {
 }
 
 /// What stands above the page after `done`, with the undo of a fresh acknowledgement.
-pub(crate) fn flash(t: &Texts, done: Option<&str>, case: &CaseView, undo_s: Option<u64>) -> Option<Flash> {
+pub(crate) fn flash(t: &Texts, done: Option<&str>, case: &CaseView, undo_s: Option<u64>, back: &str) -> Option<Flash> {
     let done = done?;
     let word = match done {
         "acknowledge" => t.done_acknowledge,
@@ -121,6 +123,7 @@ pub(crate) fn flash(t: &Texts, done: Option<&str>, case: &CaseView, undo_s: Opti
     let undo = undo_s.filter(|_| done == "acknowledge").map(|seconds| Undo {
         href: format!("{}/acts/withdraw", case.href),
         seconds,
+        back: back.to_owned(),
     });
     Some(Flash {
         bad: false,
@@ -168,6 +171,7 @@ pub(crate) async fn page(
             query.done.as_deref(),
             &case,
             state.undo_left(&found.row, &visitor.viewer),
+            &case.href,
         ),
         related: related(&state, &visitor, &found).await?,
         notices: notices(&state, &visitor, &found).await?,

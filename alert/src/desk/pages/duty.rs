@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
-use super::case::Found;
+use super::case::{Flash, Found, flash};
 use super::filter::{BoardQuery, Filter, filters};
 use super::list::{List, Section, next_href};
 use crate::desk::auth::Visitor;
@@ -77,6 +77,7 @@ struct DutyPage {
     list_href: String,
     selected: Option<CaseView>,
     back: String,
+    flash: Option<Flash>,
 }
 
 #[derive(Template)]
@@ -107,21 +108,28 @@ pub(crate) async fn page(
         .case
         .clone()
         .or_else(|| list.first().map(|row| row.id.to_string()));
-    let selected = match &chosen {
+    let found = match &chosen {
         Some(id) => match Found::read(&state, &visitor, id).await {
-            Ok(found) => Some(found.view(&state, &visitor)),
+            Ok(found) => Some(found),
             Err(Problem::NotFound) => None,
             Err(problem) => return Err(problem),
         },
         None => None,
     };
+    let back = query.with(|back| back.case.clone_from(&chosen));
+    let selected = found.as_ref().map(|found| found.view(&state, &visitor));
+    let flash = found.as_ref().zip(selected.as_ref()).and_then(|(found, case)| {
+        let undo_s = state.undo_left(&found.row, &visitor.viewer);
+        flash(t, query.done.as_deref(), case, undo_s, &back)
+    });
     html(&DutyPage {
         strip: read_strip(&state, &visitor, &counts).await?,
         filters: filters(&query, &counts, &state, &visitor),
         sections: list.sections(&state, &visitor, &query, chosen.as_deref()),
         next_href: next_href(&query, &list.rest),
         list_href: query.address("/parts/list"),
-        back: query.with(|back| back.case.clone_from(&chosen)),
+        back,
+        flash,
         selected,
         shell: Shell::new(&visitor, t.duty).live(list.rest.seq),
     })

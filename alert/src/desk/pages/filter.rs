@@ -21,6 +21,8 @@ pub(crate) struct BoardQuery {
     pub(super) page: Option<u32>,
     /// The selected case.
     pub(super) case: Option<String>,
+    /// What was just done to it.
+    pub(super) done: Option<String>,
 }
 
 /// Which cases the board can be asked for.
@@ -84,6 +86,7 @@ impl BoardQuery {
         let mut query = self.clone();
         query.page = None;
         query.case = None;
+        query.done = None;
         change(&mut query);
         query.address("/")
     }

@@ -191,6 +191,7 @@ pub(crate) async fn case(
             query.done.as_deref(),
             &case,
             state.undo_left(&found.row, &visitor.viewer),
+            &case.href,
         ),
         case,
     })
