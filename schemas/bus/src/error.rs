@@ -40,7 +40,7 @@ pub enum BusError {
         name: String,
     },
     /// The snapshot in every segment header lists all consumers, so their number is bounded.
-    #[error("no room for another consumer: `{name}` would be number {limit} + 1", limit = .limit)]
+    #[error("consumer `{name}` would be one more than the {limit} there may be")]
     TooManyConsumers {
         /// The one refused.
         name: String,

@@ -179,7 +179,12 @@ impl Repair<'_> {
 
     fn report(&mut self, path: &Path, survey: &Survey, shortened: u64) {
         for bad in &survey.bad {
-            self.found(path, bad.from..bad.to, FindingKind::SetAside(bad.what));
+            let what = if bad.from == 0 {
+                "the segment header does not match its checksum"
+            } else {
+                bad.what
+            };
+            self.found(path, bad.from..bad.to, FindingKind::SetAside(what));
         }
         if survey.bad.is_empty() {
             let end = survey.whole.last().map_or(0, |whole| whole.to);

@@ -207,3 +207,41 @@ pub(crate) fn sequence_of(name: &str) -> Option<u64> {
     let number = digits.len() == NAME_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
     number.then(|| digits.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_leads_to_the_last_entry_before() {
+        let mut index = Index {
+            step_bytes: 100,
+            lines: vec![Vec::new(); 2],
+        };
+        for (offset, position) in [(5, 64), (6, 100), (7, 163), (8, 164), (9, 200), (20, 500)] {
+            index.note(0, offset, position);
+        }
+        assert_eq!(index.lines[0], [(5, 64), (8, 164), (20, 500)], "one entry a step");
+        for (offset, position) in [(0, 64), (5, 64), (7, 64), (8, 164), (19, 164), (20, 500), (99, 500)] {
+            assert_eq!(index.locate(0, offset), Some(position), "{offset}");
+        }
+        assert_eq!(index.locate(1, 0), None);
+        assert_eq!(index.locate(9, 0), None);
+    }
+
+    #[test]
+    fn names_sort_as_numbers_and_strangers_are_none() {
+        let name = segment_path(Path::new("d"), 42);
+        assert_eq!(name, Path::new("d/00000000000000000042.log"));
+        assert_eq!(sequence_of("00000000000000000042.log"), Some(42));
+        assert_eq!(sequence_of("18446744073709551615.log"), Some(u64::MAX));
+        for bad in [
+            "42.log",
+            "00000000000000000042.log.tmp",
+            "+0000000000000000042.log",
+            "99999999999999999999.log",
+        ] {
+            assert_eq!(sequence_of(bad), None, "{bad}");
+        }
+    }
+}

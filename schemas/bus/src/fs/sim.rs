@@ -55,6 +55,7 @@ struct Disk {
     plan: BTreeMap<u64, Fault>,
     operations: u64,
     capacity_bytes: Option<u64>,
+    eager: bool,
     syncs_held: bool,
     syncs_waiting: usize,
     crashed: bool,
@@ -89,6 +90,11 @@ impl SimFs {
     /// Limits the bytes of all files together; a write takes what fits, then fails with "no space left".
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock_disk().capacity_bytes = bytes;
+    }
+
+    /// Lets writes reach the disk at once, as a busy system may; cuts still wait for a sync.
+    pub fn set_eager(&self, eager: bool) {
+        self.lock_disk().eager = eager;
     }
 
     /// Bytes of all files together.
@@ -241,6 +247,14 @@ impl Inode {
         let range = (sector * SECTOR_BYTES).min(end)..end;
         if let (Some(to), Some(from)) = (self.durable.get_mut(range.clone()), self.live.get(range)) {
             to.copy_from_slice(from);
+        }
+    }
+
+    /// Everything written is on the disk; a cut is not.
+    fn persist_all(&mut self) {
+        self.durable.resize(self.live.len().max(self.durable.len()), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            self.persist(sector);
         }
     }
 
@@ -400,6 +414,9 @@ impl FsFile for SimFile {
                 to.copy_from_slice(bytes);
             }
             inode.touch(from, from + taken);
+            if disk.eager {
+                inode.persist_all();
+            }
             if let Some(error) = fault.and_then(Fault::error) {
                 return Err(error);
             }
@@ -438,14 +455,12 @@ impl FsFile for SimFile {
         self.with(|disk| {
             let fault = disk.begin()?;
             let inode = disk.inodes.get_mut(self.inode).ok_or_else(gone)?;
-            let dirty = std::mem::take(&mut inode.dirty);
             if let Some(error) = fault.and_then(Fault::error) {
+                inode.dirty.clear();
                 return Err(error);
             }
-            inode.durable.resize(inode.live.len(), 0);
-            for sector in dirty {
-                inode.persist(sector);
-            }
+            inode.durable.truncate(inode.live.len());
+            inode.persist_all();
             Ok(())
         })
     }

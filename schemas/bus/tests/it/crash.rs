@@ -228,6 +228,31 @@ async fn an_error_at_every_operation() {
     }
 }
 
+/// Many segments become free at once. The names a power cut brings back never leave a hole.
+#[tokio::test]
+async fn a_power_cut_while_segments_are_released() {
+    for at in 0..20 {
+        for seed in 0..8 {
+            let fs = SimFs::new();
+            let bus = open_sim(&fs, options()).await.unwrap();
+            for n in 0..15 {
+                bus.append(reports(2 * n)).await.unwrap();
+            }
+            let segments = bus.stats().segments;
+            fs.inject(at, Fault::Crash);
+            let committed = bus.commit(consumer("archive"), vec![(REPORTS, 30)]).await.is_ok();
+            assert!(at > 0 || !committed);
+            fs.restart(Loss::PowerPartly(seed));
+            let bus = open_sim(&fs, options())
+                .await
+                .unwrap_or_else(|e| panic!("{at} {seed}: {e}"));
+            check_line(&bus, REPORTS, "r").await;
+            assert!(segments > 4 && bus.range(REPORTS).await.unwrap().end == 30);
+            assert_eq!(bus.read(REPORTS, 29, ReadLimit::records(1)).await.unwrap().len(), 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_short_write_at_every_operation_is_not_noticed() {
     for at in 0..operations().await {

@@ -58,6 +58,28 @@ async fn a_full_disk_refuses_whole_and_resumes_by_itself() {
     }
 }
 
+/// The system had written the half that was cut off to the disk already; the segment is sealed; the power goes. The half
+/// must not come back.
+#[tokio::test]
+async fn what_was_cut_off_stays_cut_off() {
+    let fs = SimFs::new();
+    let bus = open_sim(&fs, options()).await.unwrap();
+    bus.append(records(REPORTS, "r", 3, 100)).await.unwrap();
+    fs.set_eager(true);
+    fs.set_capacity(Some(fs.used_bytes() + 60));
+    assert!(is_full(
+        &bus.append(records(REPORTS, "half", 1, 100)).await.unwrap_err()
+    ));
+    fs.set_capacity(None);
+    fs.set_eager(false);
+    assert_eq!(bus.append(records(REPORTS, "next", 8, 100)).await.unwrap()[0], 3);
+    assert_eq!(bus.stats().segments, 2, "the segment that was cut is sealed");
+    drop(bus);
+    fs.restart(Loss::Power);
+    let bus = open_sim(&fs, options()).await.unwrap();
+    assert_eq!(bus.range(REPORTS).await.unwrap(), 0..11);
+}
+
 /// No space, but consumed segments are being kept for others: they go, and the same call succeeds.
 #[tokio::test]
 async fn a_full_disk_gives_up_what_is_only_kept() {

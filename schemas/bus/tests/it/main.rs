@@ -7,10 +7,13 @@ mod support;
 mod contract;
 mod contract_limits;
 
+mod corruption_table;
 mod crash;
 mod damage;
 mod disk;
+mod files;
 mod group;
 mod messages;
 mod model;
 mod opening;
+mod throughput;
