@@ -45,6 +45,10 @@ named! {
         Overdue = "overdue", "逾期", "overdue";
         /// The bureau sent the answer back.
         Returned = "returned", "退回补充", "returned";
+        /// A date comes near (温馨提示).
+        Reminder = "reminder", "温馨提示", "reminder";
+        /// What happened yesterday.
+        Digest = "digest", "日报", "daily digest";
         /// Not acknowledged in time: said again to the next in the chain.
         Escalated = "escalated", "升级", "escalated";
     }

@@ -20,11 +20,13 @@ pub mod case;
 pub mod problem;
 pub mod store;
 
+pub mod digest;
 pub mod duty;
 pub mod group;
 pub mod mute;
 pub mod notify;
 pub mod outbox;
+pub mod remind;
 pub mod route;
 pub mod sinks;
 pub mod words;

@@ -101,7 +101,7 @@ impl Sender<'_> {
             Some(case) => {
                 let others = self.store.open_cases_beside(case.open.outlet).await?;
                 let told = Told {
-                    enterprise: due.notice.enterprise,
+                    enterprise: due.notice.enterprise.unwrap_or_default(),
                     district: case.open.district.clone(),
                     outlet: case.open.outlet,
                     factor: case.open.factor,

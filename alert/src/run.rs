@@ -1,6 +1,7 @@
 //! The desk's engine: events in, cases and notices kept, people's acts, changes out. `deploy` feeds it and runs its
 //! outbox; the pages read and act through it.
 
+mod daily;
 mod feed;
 mod people;
 mod worker;

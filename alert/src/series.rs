@@ -182,6 +182,25 @@ impl SeriesStore {
         factors
     }
 
+    /// Minutes of `span` with a normal value; `None` where the memory does not reach back to its start.
+    pub fn valid_minutes(&self, outlet: OutletId, factor: FactorCode, span: Span) -> Option<u32> {
+        let points = self.points(
+            outlet,
+            factor,
+            Span {
+                start: Time(i64::MIN),
+                end: span.end,
+            },
+        );
+        let reaches_back = points.first().is_some_and(|first| first.at <= span.start);
+        let valid = points
+            .iter()
+            .filter(|point| span.contains(point.at) && point.flag == Flag::Normal)
+            .map(|point| u32::from(point.minutes))
+            .sum();
+        reaches_back.then_some(valid)
+    }
+
     /// Points kept now, and series dropped for want of room.
     pub fn load(&self) -> (u64, u64) {
         (self.points, self.dropped)

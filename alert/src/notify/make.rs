@@ -205,13 +205,13 @@ fn of_bureau(maker: &Maker<'_>, news: &News<'_>, audience: Audience, channel: Ch
         .collect()
 }
 
-fn reach(maker: &Maker<'_>, audience: Audience, contact: &Contact, channel: Channel) -> Receiver {
+pub(super) fn reach(maker: &Maker<'_>, audience: Audience, contact: &Contact, channel: Channel) -> Receiver {
     addressed(maker, audience, &contact.name, &contact.phone, &contact.email, channel)
 }
 
 /// A person by the wanted channel; a short message goes by mail where nothing carries short messages or there is no
 /// number.
-fn addressed(
+pub(super) fn addressed(
     maker: &Maker<'_>,
     audience: Audience,
     name: &str,
@@ -265,7 +265,7 @@ fn notice(maker: &Maker<'_>, news: &News<'_>, place: &Place, to: Receiver, timin
         id,
         case: Some(case.id),
         batch: None,
-        enterprise: case.tags.enterprise,
+        enterprise: Some(case.tags.enterprise),
         stream: case.stream,
         audience: to.audience,
         receiver: to.name,

@@ -1,5 +1,6 @@
 //! Notices: one message to one receiver, made with its case, decided just before it is sent.
 
+pub mod bulletin;
 mod decide;
 mod make;
 
@@ -122,8 +123,8 @@ pub struct Notice {
     pub case: Option<ContentId>,
     /// Part of this batch.
     pub batch: Option<ContentId>,
-    /// Of this enterprise.
-    pub enterprise: EnterpriseId,
+    /// Of this enterprise; `None` where it is about several.
+    pub enterprise: Option<EnterpriseId>,
     /// Of this stream.
     pub stream: Stream,
     /// For whom by kind.

@@ -11,6 +11,7 @@ use plume_schemas::time::{SECOND_MS, Time};
 use super::{Desk, EventOutcome};
 use crate::book::{self, Applied, Around, Effect, Patience};
 use crate::case::{Case, Certainty, Family, State, Tags, TraceKind};
+use crate::duty::Roster;
 use crate::notify::{Maker, News, make};
 use crate::problem::{Deadlines, Problem, ProblemState, Source};
 use crate::store::db::Tx;
@@ -132,21 +133,26 @@ impl Desk {
     pub(super) async fn tell(&self, tx: &mut Tx<'_>, news: News<'_>) -> Result<(), StoreError> {
         let told = outbox::told(tx, news.case.id).await?;
         let (roster, registry) = (self.roster(), self.registry());
-        let maker = Maker {
-            routes: &self.0.routes,
-            words: &self.0.words,
-            catalogue: &self.0.catalogue,
-            registry: &registry,
-            config: &self.0.config.notify,
-            lang: self.0.config.language,
-            roster: &roster,
-            carried: &self.0.carried,
-        };
+        let maker = self.maker(&registry, &roster);
         let news = News {
             now: self.now().max(news.now),
             ..news
         };
         outbox::add(tx, &make(&maker, &news, &told)).await
+    }
+
+    /// What notices are made with.
+    pub(super) fn maker<'a>(&'a self, registry: &'a RegistryIndex, roster: &'a Roster) -> Maker<'a> {
+        Maker {
+            routes: &self.0.routes,
+            words: &self.0.words,
+            catalogue: &self.0.catalogue,
+            registry,
+            config: &self.0.config.notify,
+            lang: self.0.config.language,
+            roster,
+            carried: &self.0.carried,
+        }
     }
 
     /// Decides by the clock of the log what no event decided: outcomes of warned hours, overdue answers, closing of

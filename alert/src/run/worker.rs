@@ -42,6 +42,9 @@ impl Desk {
             if let Err(error) = self.settle().await {
                 tracing::error!(%error, hint = error.hint(), "settling failed");
             }
+            if let Err(error) = self.daily(now).await {
+                tracing::error!(%error, hint = error.hint(), "digests and reminders failed");
+            }
             if now.since(swept_at) > HOUR_MS {
                 swept_at = now;
                 if let Err(error) = self.sweep(now).await {

@@ -26,9 +26,18 @@ impl ConsoleSink {
             mask(&outgoing.address),
             outgoing.message.subject,
         );
-        // Place and time stand in the subject and before the line; the footer is for the enterprise.
-        for sentence in outgoing.message.text.split("\n\n").skip(1).take(1) {
-            lines.extend(["    ", sentence, "\n"]);
+        // Place and time, or the subject again, stand before the first empty line; the footer after the last is for
+        // the receiver.
+        let paragraphs: Vec<&str> = outgoing.message.text.split("\n\n").collect();
+        for line in paragraphs
+            .iter()
+            .skip(1)
+            .rev()
+            .skip(1)
+            .rev()
+            .flat_map(|paragraph| paragraph.lines())
+        {
+            lines.extend(["    ", line, "\n"]);
         }
         let mut output = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         output

@@ -11,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod outbox;
 pub(crate) mod problems;
 mod query;
+pub(crate) mod reminders;
 mod sessions;
 pub(crate) mod silences;
 mod views;
@@ -23,6 +24,7 @@ use plume_schemas::ids::ContentId;
 use db::Db;
 pub use problems::ProblemFilter;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};
+pub use reminders::ReminderRow;
 pub use views::{CaseRow, NoticeRow, TraceRow, mask};
 
 /// The desk's database. Clones share it.

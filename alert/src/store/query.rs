@@ -4,7 +4,7 @@
 
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::rule::{RuleCode, Severity};
-use plume_schemas::time::Time;
+use plume_schemas::time::{Span, Time};
 
 use super::clause::Where;
 use super::db::args;
@@ -51,6 +51,8 @@ pub struct CaseFilter {
     pub opened_from: Option<Time>,
     /// Opened before.
     pub opened_to: Option<Time>,
+    /// Going on at some moment of this span.
+    pub live_within: Option<Span>,
     /// Changed after this change number.
     pub changed_after: Option<i64>,
 }
@@ -135,6 +137,10 @@ impl Where {
         self.and_some("opened_at >=", filter.opened_from);
         self.and_some("opened_at <", filter.opened_to);
         self.and_some("changed_seq >", filter.changed_after);
+        if let Some(span) = filter.live_within {
+            self.and("opened_at <", span.end);
+            self.and("COALESCE(resolved_at, 9223372036854775807) >=", span.start);
+        }
         match filter.acknowledged {
             Some(true) => self.fixed("acknowledged_at IS NOT NULL"),
             Some(false) => self.fixed("acknowledged_at IS NULL"),

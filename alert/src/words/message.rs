@@ -17,6 +17,12 @@ pub const FOOTER_EN: &str = "This is a service reminder based on unaudited autom
                              basis for a penalty and relieves the discharger of no legal duty. Do not influence \
                              the data by calibration, power or network cuts, or untrue marks.";
 
+/// At the foot of a reminder of a date, which rests on no data.
+pub const DATE_FOOTER_ZH: &str = "本提示为服务性提醒，以法律法规和审批部门的决定为准，不免除排污单位的法定义务。";
+/// The same in English.
+pub const DATE_FOOTER_EN: &str = "This is a service reminder. The law and the decisions of the approving authority \
+                                  prevail; the discharger is relieved of no legal duty.";
+
 /// A message ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -75,7 +81,9 @@ pub fn message(
         Purpose::Retracted => Saying::Retracted,
         Purpose::Confirmed => Saying::Confirmed,
         Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated => Saying::Breach,
-        Purpose::Overdue | Purpose::Returned => Saying::of(&case.judgement, case.certainty),
+        Purpose::Overdue | Purpose::Returned | Purpose::Reminder | Purpose::Digest => {
+            Saying::of(&case.judgement, case.certainty)
+        }
     };
     let mut sentence = headline(words, &case.judgement, case.certainty, saying, catalogue, lang);
     if !note.is_empty() {
@@ -127,6 +135,31 @@ pub fn test_message(now: Time, lang: Lang) -> Message {
     compose(subject, "plume", sentence, now, lang)
 }
 
+/// A message of lines: digests and reminders. Without lines the subject says it all.
+pub fn sheet(subject: &str, lines: &[String], footer: &str, lang: Lang) -> Message {
+    let mut text = format!("{subject}\n\n");
+    let mut html = String::new();
+    for line in lines {
+        text.extend([line, "\n"]);
+        html.extend(["<p>", &escape(line), "</p>"]);
+    }
+    text.extend(if lines.is_empty() {
+        [footer, "\n"]
+    } else {
+        ["\n", footer]
+    });
+    Message {
+        subject: one_line(subject),
+        html: page(subject, &html, footer, lang),
+        text: format!("{}\n", text.trim_end()),
+    }
+}
+
+/// A line break in a name would end the header of a mail.
+fn one_line(subject: &str) -> String {
+    subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Several messages to one receiver as one: each with its subject as a heading, the footer once.
 pub fn bundle(messages: &[&Message], lang: Lang) -> Message {
     let count = messages.len();
@@ -139,12 +172,13 @@ pub fn bundle(messages: &[&Message], lang: Lang) -> Message {
     let mut text = String::new();
     let mut html = String::new();
     for message in messages {
-        let body = message
-            .text
-            .trim_end()
+        let whole = message.text.trim_end();
+        let dated = lang.pick(DATE_FOOTER_ZH, DATE_FOOTER_EN);
+        let body = whole
             .strip_suffix(footer)
-            .unwrap_or(&message.text)
-            .trim_end();
+            .or_else(|| whole.strip_suffix(dated))
+            .unwrap_or(whole);
+        let body = body.strip_prefix(message.subject.as_str()).unwrap_or(body).trim();
         text.extend([message.subject.as_str(), "\n", body, "\n\n"]);
         html.extend(["<h3>", &escape(&message.subject), "</h3>"]);
         for paragraph in body.split("\n\n") {
@@ -153,7 +187,7 @@ pub fn bundle(messages: &[&Message], lang: Lang) -> Message {
     }
     text.extend([footer, "\n"]);
     Message {
-        html: page(&subject, &html, lang),
+        html: page(&subject, &html, footer, lang),
         subject,
         text,
     }
@@ -170,18 +204,18 @@ fn compose(subject: &str, path: &str, sentence: &str, at: Time, lang: Lang) -> M
             escape(path),
             escape(sentence),
         ),
+        footer,
         lang,
     );
     Message {
-        // A line break in a name would end the header of a mail.
-        subject: subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        subject: one_line(subject),
         text,
         html,
     }
 }
 
 /// A whole HTML mail around `body`, with the footer. `body` is HTML already.
-fn page(title: &str, body: &str, lang: Lang) -> String {
+fn page(title: &str, body: &str, footer: &str, lang: Lang) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"{language}\"><head><meta \
          charset=\"utf-8\"><title>{title}</title></head><body style=\"font-family:'PingFang SC','Noto Sans \
@@ -190,7 +224,7 @@ fn page(title: &str, body: &str, lang: Lang) -> String {
          #cbd2d9;padding-top:8px\">{footer}</p></body></html>",
         language = lang.pick("zh-CN", "en"),
         title = escape(title),
-        footer = escape(lang.pick(FOOTER_ZH, FOOTER_EN)),
+        footer = escape(footer),
     )
 }
 

@@ -16,7 +16,9 @@ use crate::case::Certainty;
 use crate::named::named;
 
 pub use facts::{exceed_ratio, number};
-pub use message::{FOOTER_EN, FOOTER_ZH, Message, Place, bundle, message, test_message};
+pub use message::{
+    DATE_FOOTER_EN, DATE_FOOTER_ZH, FOOTER_EN, FOOTER_ZH, Message, Place, bundle, message, sheet, test_message,
+};
 pub use template::{Words, WordsError};
 
 named! {

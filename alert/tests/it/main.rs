@@ -5,6 +5,7 @@
 mod acts;
 mod book;
 mod crash;
+mod daily;
 mod desk;
 mod mail;
 mod notices;

@@ -9,7 +9,7 @@ use plume_schemas::time::{MINUTE_MS, Span, Time};
 
 use crate::world::{OUTLET, at, config};
 
-fn report(kind: ReportKind, measured_at: Time, values: &[(Basis, &str, Flag)]) -> Report {
+pub(crate) fn report(kind: ReportKind, measured_at: Time, values: &[(Basis, &str, Flag)]) -> Report {
     let statistic = if kind == ReportKind::RealTime {
         Statistic::Sample
     } else {
