@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 
-use crate::balance::{self, Balance};
+use crate::balance;
 use crate::roles::stop::Stop;
 use crate::roles::{Context, measure_lag};
 
@@ -37,45 +37,42 @@ impl Health {
     }
 }
 
-#[derive(Clone)]
-struct Admin {
-    context: Context,
-    health: Health,
-}
-
 /// Serves until told to stop.
-pub(crate) async fn serve(listener: TcpListener, context: Context, health: Health, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/stats", get(stats))
-        .with_state(Admin { context, health });
+        .with_state(context);
     Ok(axum::serve(listener, router).with_graceful_shutdown(stop.wait()).await?)
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
-    if let Err(error) = measure_lag(&admin.context).await {
+async fn metrics(State(context): State<Context>) -> Response {
+    if let Err(error) = measure_lag(&context).await {
         return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response();
     }
     let mut text = Vec::new();
-    match TextEncoder::new().encode(&admin.context.metrics.gather(), &mut text) {
+    match TextEncoder::new().encode(&context.metrics.gather(), &mut text) {
         Ok(()) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn ready(State(admin): State<Admin>) -> Response {
-    let complaints = admin.health.complaints();
+async fn ready(State(context): State<Context>) -> Response {
+    let complaints = context.health.complaints();
     if complaints.is_empty() {
         return "ready\n".into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n") + "\n").into_response()
 }
 
-async fn stats(State(admin): State<Admin>) -> Response {
-    match balance::of_running(&admin.context.bus, &admin.context.data_dir).await {
-        Ok(balance) => axum::Json::<Balance>(balance).into_response(),
+/// JSON, or with `?text` what `plume stats` prints.
+async fn stats(State(context): State<Context>, RawQuery(query): RawQuery) -> Response {
+    let Context { bus, archive_root, .. } = &context;
+    match balance::of(bus, archive_root).await {
+        Ok(balance) if query.as_deref() == Some("text") => format!("{balance}\n").into_response(),
+        Ok(balance) => axum::Json(balance).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
 }

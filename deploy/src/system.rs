@@ -78,7 +78,9 @@ impl System {
             catalogue: Arc::new(Catalogue::embedded()?),
             registry: registry_watch,
             signals: Signals::new(&metrics)?,
+            health: Health::default(),
             metrics,
+            archive_root: roles::archive::root(&data_dir, &config.archive),
             data_dir,
         };
         let (rest, stop) = pair();
@@ -91,7 +93,7 @@ impl System {
         tasks.spawn(roles::archive::run(context.clone(), config.archive.clone(), stop.clone()));
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let admin_address = admin_listener.local_addr()?;
-        tasks.spawn(admin::serve(admin_listener, context.clone(), Health::default(), stop));
+        tasks.spawn(admin::serve(admin_listener, context.clone(), stop));
 
         let (intake, stop_intake) = pair();
         let ingest = Ingest::start(
@@ -197,7 +199,8 @@ impl System {
     }
 }
 
-async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &Path) -> anyhow::Result<Bus> {
+/// Opens the log of a data directory.
+pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &Path) -> anyhow::Result<Bus> {
     let (url, options) = config.bus.resolve(clock_kind, roles::pinning()?)?;
     let url = match url {
         BusUrl::File(dir) => BusUrl::File(data_dir.join(dir)),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use plume_alert::accounts::{Role, Scope, TOKEN_BYTES, Viewer};
 use plume_bus::ClockKind;
-use plume_schemas::time::MINUTE_MS;
+use plume_schemas::time::{MINUTE_MS, Time};
 use plume_simulator::story::{self, Part};
 use plume_simulator::tcp::{Conditions, Pacer, run_devices};
 use tokio::sync::{mpsc, watch};
@@ -50,9 +50,9 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut narrator = narrator::Narrator::new(system.desk.clone(), time.clone(), steer);
 
     let story = async {
-        narrator.until(story::start().plus(story::LENGTH_MIN * MINUTE_MS)).await?;
+        narrator.until(story_end()).await?;
         let told = system.mark().await?;
-        narrator.until_settled(story::start().plus((story::LENGTH_MIN + SETTLE_MIN) * MINUTE_MS)).await?;
+        narrator.until_settled(story_end().plus(SETTLE_MIN * MINUTE_MS)).await?;
         system.caught_up(&told).await
     };
     let interrupted = tokio::select! {
@@ -80,6 +80,11 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     system.stop().await?;
     out::line("已停止 / stopped");
     Ok(code)
+}
+
+/// When the story is over on the virtual clock.
+fn story_end() -> Time {
+    story::start().plus(story::LENGTH_MIN * MINUTE_MS)
 }
 
 fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {

@@ -13,7 +13,7 @@ use plume_schemas::time::{MINUTE_MS, Time};
 use plume_simulator::story::{self, Part};
 use plume_simulator::tcp::Steer;
 
-use super::{NARRATOR_POLL, Steering};
+use super::{NARRATOR_POLL, Steering, story_end};
 use crate::clock::VirtualClock;
 use crate::out;
 
@@ -54,7 +54,8 @@ impl Narrator {
         while self.time.now() < latest {
             self.turn().await?;
             let open = self.desk.store().changes_since(&duty(), 0).await?;
-            if open.iter().filter(|change| change.case.family == Family::Near).all(|change| change.case.outcome.is_some()) {
+            let undecided = |case: &CaseRow| case.family == Family::Near && case.outcome.is_none();
+            if !open.iter().any(|change| change.case.opened_at < story_end() && undecided(&change.case)) {
                 break;
             }
             tokio::time::sleep(NARRATOR_POLL).await;

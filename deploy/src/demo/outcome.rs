@@ -8,6 +8,7 @@ use plume_schemas::time::MINUTE_MS;
 use plume_simulator::story::Part;
 
 use super::narrator::duty;
+use super::story_end;
 
 /// What came of the story.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,11 +28,16 @@ pub(super) struct Outcome {
 }
 
 /// Counts.
+///
+/// Only what began within the story: life goes on after it, and 乙 still does nothing.
 pub(super) async fn count(desk: &Desk) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut leads = Vec::new();
     for change in desk.store().changes_since(&duty(), 0).await? {
         let case = change.case;
+        if case.opened_at >= story_end() {
+            continue;
+        }
         match case.family {
             Family::Near => {
                 outcome.warned += 1;

@@ -25,7 +25,7 @@ pub(crate) async fn run(context: Context, config: ArchiveConfig, stop: Stop) -> 
     let signals = Signals::new(&context.metrics)?;
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let root = root(&context.data_dir, &config);
+        let root = context.archive_root.clone();
         let archive = Archive::open(&root, config, Arc::new(RealFs), signals)
             .with_context(|| format!("open the archive {}", root.display()))?;
         runtime.block_on(Archiver { context, archive, next: BTreeMap::new() }.work(stop))
@@ -91,10 +91,11 @@ impl Archiver {
         for line in self.archive.due() {
             self.write(line, stop).await?;
         }
-        if self.archive.publish_due()
-            && let Err(error) = self.archive.publish()
-        {
-            complain(&error);
+        if self.archive.publish_due() {
+            match self.archive.publish() {
+                Ok(_) => self.context.health.well(ARCHIVE),
+                Err(error) => self.complain(&error),
+            }
         }
         Ok(())
     }
@@ -113,10 +114,11 @@ impl Archiver {
         loop {
             match self.archive.write(line) {
                 Ok(written) => {
+                    self.context.health.well(ARCHIVE);
                     self.commit(written.into_iter().collect()).await?;
                     return Ok(true);
                 }
-                Err(error) => complain(&error),
+                Err(error) => self.complain(&error),
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY_PAUSE) => {}
@@ -132,8 +134,10 @@ impl Archiver {
         let commits = done.into_iter().map(|done| (done.at, done.next)).collect();
         self.context.bus.commit(consumer(ARCHIVE)?, commits).await.context("commit what is archived")
     }
-}
 
-fn complain(error: &ArchiveError) {
-    tracing::error!(%error, hint = error.hint(), "the archive cannot write and tries again; the log keeps everything meanwhile");
+    fn complain(&self, error: &ArchiveError) {
+        let sentence = format!("cannot write and tries again, the log keeps everything meanwhile: {error} ({})", error.hint());
+        tracing::error!("archive {sentence}");
+        self.context.health.complain(ARCHIVE, sentence);
+    }
 }

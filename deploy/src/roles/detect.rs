@@ -13,6 +13,7 @@ use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, LogPosition};
 use plume_schemas::wire;
 use super::signals::Signals;
+use crate::admin::Health;
 use super::stop::Stop;
 use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer};
 
@@ -25,6 +26,7 @@ struct Judge {
     out: Out,
     checkpoint: PathBuf,
     signals: Signals,
+    health: Health,
 }
 
 /// Judges a partition until told to stop. Errors end the role: its state is what the log says, so a restart mends it.
@@ -72,9 +74,9 @@ impl Judge {
             }
             _ => (fresh(), retained.start),
         };
-        let signals = context.signals.clone();
+        let (signals, health) = (context.signals.clone(), context.health.clone());
         let bus = context.bus.clone();
-        let mut judge = Self { bus, partition, engine, next: from, out: Out::default(), checkpoint: path, signals };
+        let mut judge = Self { bus, partition, engine, next: from, out: Out::default(), checkpoint: path, signals, health };
         judge.catch_up(committed).await?;
         Ok(judge)
     }
@@ -111,10 +113,14 @@ impl Judge {
         let commits = vec![(at(Topic::Reports, self.partition), self.next)];
         loop {
             match self.bus.transact(consumer(DETECT)?, outputs.clone(), commits.clone()).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.health.well(DETECT);
+                    return Ok(());
+                }
                 // Space comes back when the archive advances; until then the judge waits and nothing is lost.
                 Err(error @ BusError::DiskFull { .. }) => {
                     tracing::error!(%error, hint = error.hint(), "judge waits for space in the log");
+                    self.health.complain(DETECT, format!("waits for space in the log: {error} ({})", error.hint()));
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 Err(error) => return Err(error).context("store judgements"),

@@ -26,7 +26,9 @@ pub(crate) struct Context {
     pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
     pub(crate) metrics: prometheus::Registry,
     pub(crate) signals: signals::Signals,
+    pub(crate) health: crate::admin::Health,
     pub(crate) data_dir: PathBuf,
+    pub(crate) archive_root: PathBuf,
 }
 
 /// How much one read brings: bounds memory of a loop and the size of its transaction.

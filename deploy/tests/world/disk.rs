@@ -118,8 +118,8 @@ struct Watched {
 
 impl Watched {
     fn unsynced(&self) -> Option<MutexGuard<'_, Vec<(u64, Vec<u8>)>>> {
-        let lock = |writes: &'_ Mutex<_>| writes.lock().unwrap_or_else(PoisonError::into_inner);
-        self.unsynced.as_ref().map(lock)
+        let writes = self.unsynced.as_ref()?;
+        Some(writes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::canary::Canary;
 use crate::chance::Chance;
 use crate::disk::{Disk, LOG_DIR};
 use crate::roles::checkpoint::DataDir;
-use crate::roles::{self, Context, DETECT, at, consumer, detect, pinning, signals, stop};
+use crate::roles::{Context, DETECT, at, consumer, detect, pinning, signals, stop};
 
 /// How a round of the judge ends when nothing fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,7 @@ impl Machine {
         let context = Context {
             bus: bus.clone(),
             signals: signals::Signals::new(&prometheus::Registry::new()).unwrap(),
+            health: crate::admin::Health,
             data_dir: self.data_dir.0.clone(),
         };
         let interval = match manner {
@@ -129,23 +130,32 @@ impl Machine {
             let refused = bus.stats().refused_full;
             let run = detect::run(context, partition, self.settings.clone(), interval, stopped);
             let mut run = std::pin::pin!(run);
-            let ended = tokio::select! {
+            let first = tokio::select! {
                 biased;
                 ended = &mut run => Some(ended),
-                () = starved(bus, refused) => return Round::Starved,
-                () = worked_off(bus, partition) => None,
-            };
-            let ended = match ended {
-                None if manner == Manner::Killed => return Round::Done,
-                None => {
+                () = starved(bus, refused) => None,
+                () = worked_off(bus, partition) => {
+                    if manner == Manner::Killed {
+                        return Round::Done;
+                    }
                     stopper.stop();
                     tokio::select! {
                         biased;
-                        ended = &mut run => ended,
-                        () = starved(bus, refused) => return Round::Starved,
+                        ended = &mut run => Some(ended),
+                        () = starved(bus, refused) => None,
                     }
                 }
+            };
+            let ended = match first {
                 Some(ended) => ended,
+                None => {
+                    hear_out(bus, partition).await;
+                    tokio::select! {
+                        biased;
+                        ended = &mut run => ended,
+                        () = std::future::ready(()) => return Round::Starved,
+                    }
+                }
             };
             ended.map_or_else(|error| Round::Failed(format!("{error:#}")), |()| Round::Done)
         })
@@ -157,7 +167,7 @@ async fn worked_off(bus: &Bus, partition: u32) {
     let line = at(Topic::Reports, partition);
     loop {
         let end = bus.range(line).await.map(|range| range.end);
-        let committed = bus.committed(consumer(roles::DETECT).unwrap(), line).await;
+        let committed = bus.committed(consumer(DETECT).unwrap(), line).await;
         if let (Ok(end), Ok(committed)) = (end, committed)
             && committed.unwrap_or(0) == end
         {
@@ -172,4 +182,11 @@ async fn starved(bus: &Bus, refused_before: u64) {
     while bus.stats().refused_full == refused_before {
         yield_now().await;
     }
+}
+
+/// Resolves when the log has answered everything it was asked before: it answers in order, and this question last. The
+/// question is refused, so it leaves nothing behind.
+async fn hear_out(bus: &Bus, partition: u32) {
+    let nonsense = vec![(at(Topic::Reports, partition), u64::MAX)];
+    drop(bus.commit(consumer(DETECT).unwrap(), nonsense).await);
 }

@@ -134,6 +134,8 @@ pub(crate) struct Link {
     /// When an end hears that the link is gone. `None`: not yet known to the network, or never.
     pub(crate) device_hears: Option<Time>,
     pub(crate) server_hears: Option<Time>,
+    /// The network cut it: what was not read yet is lost to whoever hears of it.
+    pub(crate) is_cut: bool,
 }
 
 impl Link {
@@ -146,11 +148,13 @@ impl Link {
             server_open: true,
             device_hears: None,
             server_hears: None,
+            is_cut: false,
         }
     }
 
     /// Cut in both directions. Each end hears of it soon, later, or never (half-open).
     pub(crate) fn reset(&mut self, now: Time, chance: &mut Chance) {
+        self.is_cut = true;
         self.up.cut(chance);
         self.down.cut(chance);
         let hears = |chance: &mut Chance, after: Time| match chance.below(4) {

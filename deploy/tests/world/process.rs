@@ -12,7 +12,7 @@ use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
 use plume_schemas::wire::encode_entry;
 
-use crate::broken::{Broken, Held};
+use crate::broken::Broken;
 use crate::canary::Canary;
 use crate::chance::Chance;
 use crate::counts::Counts;
@@ -167,19 +167,9 @@ impl Process {
         drop(hands.machine.runtime.block_on(self.bus.close()));
         Ok(sent)
     }
-
-    /// Ends without a word.
-    pub(crate) fn kill(self) {
-        drop(self);
-    }
 }
 
 /// True for errors after which the log has to be opened again.
 pub(crate) fn is_final(error: &BusError) -> bool {
     matches!(error, BusError::WriteFailed { .. } | BusError::Stopped { .. } | BusError::Closed)
-}
-
-/// Checks that a thing done to a link held.
-pub(crate) fn held(result: Result<Option<()>, Broken>) -> Held {
-    result.map(drop)
 }

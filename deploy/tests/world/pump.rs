@@ -48,8 +48,9 @@ pub(crate) struct Expected {
     /// Where each packet is ready in the stream, and its name.
     coming: VecDeque<(u64, Named)>,
     read: u64,
+    /// Packets that are ready, and where the last of them was.
     ready: u64,
-    whole: u64,
+    ready_at: u64,
     unanswered: VecDeque<Named>,
 }
 
@@ -64,13 +65,18 @@ impl Expected {
     }
 
     fn read(&mut self, bytes: usize) {
-        self.whole = self.ready;
         self.read += bytes as u64;
         while let Some((ready_at, named)) = self.coming.pop_front_if(|(ready_at, _)| *ready_at <= self.read) {
             self.unanswered.push_back(named);
             self.ready += 1;
-            self.whole += u64::from(ready_at + TAIL_BYTES <= self.read);
+            self.ready_at = ready_at;
         }
+    }
+
+    /// Packets that are there with their tails: only the last one can lack it.
+    fn whole(&self) -> u64 {
+        let lacking = self.ready > 0 && self.ready_at + TAIL_BYTES > self.read;
+        self.ready - u64::from(lacking)
     }
 }
 
@@ -145,7 +151,7 @@ impl Pump {
     }
 
     /// Bytes were read.
-    pub(crate) fn read(&mut self, bytes: &[u8], around: &mut Around<'_>) -> Held {
+    pub(crate) fn read(&mut self, bytes: &[u8], around: &mut Around<'_>) {
         self.last_byte = around.now;
         self.last_read = bytes.windows(2).filter(|two| two == b"##").count();
         if let Some(expected) = &mut self.expected {
@@ -153,7 +159,6 @@ impl Pump {
         }
         self.session.handle_bytes(bytes, around.received_at, around.registry);
         around.counts.reads += 1;
-        Ok(())
     }
 
     /// Nothing more will come.
@@ -271,9 +276,9 @@ impl Pump {
         let Some(expected) = &self.expected else {
             return Ok(());
         };
-        let fits = expected.whole <= self.noted && self.noted <= expected.ready;
+        let (whole, ready) = (expected.whole(), expected.ready);
+        let fits = whole <= self.noted && self.noted <= ready;
         hold(fits, Promise::Balanced, around.now, || {
-            let (whole, ready) = (expected.whole, expected.ready);
             format!("{} packets were decided about, {whole} to {ready} were received", self.noted)
         })
     }

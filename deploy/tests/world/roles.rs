@@ -18,6 +18,7 @@ use plume_bus::{Bus, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 pub(crate) struct Context {
     pub(crate) bus: Bus,
     pub(crate) signals: signals::Signals,
+    pub(crate) health: crate::admin::Health,
     pub(crate) data_dir: PathBuf,
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Station {
     pub(crate) written: HashSet<ContentId>,
     /// Every packet it saw answered.
     pub(crate) acked: Vec<Answered>,
+    /// So many of them were found in the log.
+    pub(crate) checked: usize,
     /// When it last had nothing left to deliver.
     pub(crate) last_empty: Time,
 }
@@ -39,6 +41,7 @@ impl Station {
             handled: now,
             written: HashSet::new(),
             acked: Vec::new(),
+            checked: 0,
             last_empty: now,
         }
     }

@@ -2,7 +2,6 @@
 //! retention takes it, and offsets only grow.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
 
 use plume_bus::{Bus, BusError, ReadLimit, Record, Topic, TopicPartition};
 use plume_schemas::entry::{Entry, EntryBody, LogPosition};
@@ -174,11 +173,6 @@ impl Witness {
             format!("{name} has committed {committed} of {line}, which ends at {end}")
         })?;
         Ok(())
-    }
-
-    /// The end of a line as seen.
-    pub(crate) fn range(&self, line: TopicPartition) -> Range<u64> {
-        0..self.lines.get(&line).map_or(0, Vec::len) as u64
     }
 }
 

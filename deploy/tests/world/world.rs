@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use plume_bus::fs::Loss;
+use plume_schemas::ids::ContentId;
 use plume_schemas::registry::Registry;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Time};
 
@@ -27,7 +28,6 @@ const MAX_STEPS_AT_ONCE: u32 = 20_000;
 /// A world.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) seed: u64,
     pub(crate) canary: Option<Canary>,
     pub(crate) now: Time,
     pub(crate) start: Time,
@@ -63,7 +63,6 @@ impl World {
         let start = origin.plus(HOUR_MS);
         let (roles, registry) = cast(seed, origin, TROUBLED_MS);
         Self {
-            seed,
             canary,
             now: start,
             start,
@@ -179,14 +178,11 @@ impl World {
             return Ok(());
         }
         for station in &mut self.stations {
-            for answered in station.acked.drain(station.checked..).collect::<Vec<_>>() {
-                let packet = plume_schemas::ids::ContentId::of(&[&answered.frame]);
+            for answered in &station.acked[station.checked..] {
+                let packet = ContentId::of(&[&answered.frame]);
                 // An answer without QN may be for any packet: the device only believes that it was this one.
-                let ambiguous = answered.qn.is_empty();
-                hold(ambiguous || self.witness.packets.contains(&packet), Promise::NothingAckedIsLost, self.now, || {
-                    format!("{answered:?}")
-                })?;
-                station.acked.push(answered);
+                let known = answered.qn.is_empty() || self.witness.packets.contains(&packet);
+                hold(known, Promise::NothingAckedIsLost, self.now, || format!("{answered:?}"))?;
             }
             station.checked = station.acked.len();
         }

@@ -1,0 +1,71 @@
+//! A world in one process: devices, network, server, disk and clocks under one seed, and promises watched all the while.
+//!
+//! ```text
+//! plants ─▶ devices ═ network ═▶ ingest's sessions ─▶ log on a simulated disk ─▶ deploy's judge, archive
+//!           (lie, resend)  (cuts, delays)   (killed, restarted, clocks set)   (full, failing, powerless)
+//! ```
+//!
+//! Everything runs on one virtual time; the bus's own threads are asked one thing at a time, so a seed is a world.
+//! A broken promise prints its seed and how to run it again:
+//!
+//! ```text
+//! SIM_SEED=42 cargo test -p plume --test world        one world, with its counts
+//! SIM_SEEDS=500 cargo test -p plume --test world      that many worlds
+//! ```
+//!
+//! What is plume's and what is the world's: sessions, dedupe, bus, judge (with deploy's loop) are plume's own code. The
+//! pump between network, session and bus is the world's, since ingest's own is bound to sockets; so is the ticker.
+
+mod admin;
+mod broken;
+mod canary;
+mod cast;
+mod chance;
+mod counts;
+mod disk;
+mod keeper;
+mod life;
+mod links;
+mod machine;
+mod net;
+mod process;
+mod pump;
+mod roles;
+mod station;
+mod trouble;
+mod verdict;
+mod witness;
+mod world;
+
+use counts::Counts;
+use world::World;
+
+/// The worlds of CI.
+const SEEDS: [u64; 6] = [1, 2, 3, 4, 5, 6];
+
+fn run(seed: u64) -> Counts {
+    match World::new(seed, None).run() {
+        Ok(world) => world.counts,
+        Err(broken) => panic!("{broken}\n\nrun it again: SIM_SEED={seed} cargo test -p plume --test world\n"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the seed of a run is the caller's choice")]
+fn number_from(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
+}
+
+#[test]
+fn promises_hold_in_every_world() {
+    let seeds: Vec<u64> = match (number_from("SIM_SEED"), number_from("SIM_SEEDS")) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(count)) => (1..=count).collect(),
+        (None, None) => SEEDS.to_vec(),
+    };
+    let mut total = Counts::default();
+    for seed in &seeds {
+        total.add(&run(*seed));
+    }
+    println!("{} worlds: {:?}", seeds.len(), total.all());
+}
