@@ -159,12 +159,6 @@ name!(
     IngestId, 31, "ingest id", "1 to 31 ASCII letters, digits, `-`, `_` or `.`",
     |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)
 );
-name!(
-    /// One reader of the bus that commits its own offsets: `detect`, `archive`, `desk`, a relay.
-    ConsumerId, 31, "consumer id", "1 to 31 ASCII letters, digits, `-`, `_` or `.`",
-    |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)
-);
-
 /// A 128-bit id made from content, so that a replay makes the same id and harms nobody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
