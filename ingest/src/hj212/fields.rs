@@ -23,6 +23,8 @@ use super::tokens::{Token, Tokens};
 pub const MAX_FIELDS: usize = 512;
 /// Longest factor code.
 const CODE_BYTES: usize = 15;
+/// What [`pack`] gives for no code.
+const NO_CODE: u128 = 0;
 /// Slots of the code cache; a device uses a few dozen codes.
 const CACHE_SLOTS: usize = 64;
 
@@ -61,8 +63,8 @@ struct Group {
 /// A code that was looked up before.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    sent: [u8; CODE_BYTES],
-    length: usize,
+    /// What was sent, by [`pack`].
+    packed: u128,
     kept: FactorCode,
     known: bool,
     in_mpa: bool,
@@ -96,7 +98,7 @@ impl FieldReader {
         fields.in_mpa.clear();
         fields.groups.clear();
         let mut tokens = Tokens::new(packet.cp);
-        let mut code_before: &[u8] = b"";
+        let mut open_code = NO_CODE;
         let mut count = 0;
         for token in tokens.by_ref() {
             count += 1;
@@ -109,11 +111,11 @@ impl FieldReader {
             }
             let Some(value) = token.value else {
                 complaints.add(ComplaintCode::UnknownField, token.name);
-                code_before = b"";
+                open_code = NO_CODE;
                 continue;
             };
-            let Some(hyphen) = token.name.iter().rposition(|&b| b == b'-').filter(|&at| at > 0) else {
-                code_before = b"";
+            let Some(hyphen) = token.hyphen.filter(|&at| at > 0) else {
+                open_code = NO_CODE;
                 self.bare(token, value, complaints);
                 continue;
             };
@@ -121,13 +123,14 @@ impl FieldReader {
                 token.name.get(..hyphen).unwrap_or_default(),
                 token.name.get(hyphen + 1..).unwrap_or_default(),
             );
-            if code != code_before {
-                let Some(slot) = self.code(code) else {
+            let packed = pack(code);
+            if packed == NO_CODE || packed != open_code {
+                let Some(slot) = self.code(code, packed) else {
                     complaints.add(ComplaintCode::UnknownField, token.name);
-                    code_before = b"";
+                    open_code = NO_CODE;
                     continue;
                 };
-                code_before = code;
+                open_code = packed;
                 self.fields.open_group(slot.kept, slot.known, slot.in_mpa);
             }
             self.sub(packet, token, name, value, complaints);
@@ -140,27 +143,23 @@ impl FieldReader {
     }
 
     /// The code plume keeps for what was sent.
-    fn code(&mut self, text: &[u8]) -> Option<Slot> {
-        let hash = text
-            .iter()
-            .fold(text.len(), |n, &b| n.wrapping_mul(31).wrapping_add(usize::from(b)))
-            % CACHE_SLOTS;
-        if let Some(slot) = self.cache[hash].filter(|slot| slot.sent.get(..slot.length) == Some(text)) {
+    fn code(&mut self, text: &[u8], packed: u128) -> Option<Slot> {
+        // The low bits of the last two characters and the length tell the codes of one device apart well enough.
+        let place = (packed ^ packed >> 5 ^ packed >> 120) as usize % CACHE_SLOTS;
+        if let Some(slot) = self.cache[place].filter(|slot| slot.packed == packed) {
             return Some(slot);
         }
         let sent = FactorCode::new(std::str::from_utf8(text).ok()?).ok()?;
         let (kept, known) = self.catalogue.canonical(sent);
         let factor = self.catalogue.by_2005(sent);
         let in_mpa = factor.is_some_and(|f| (f.unit_2005, f.unit) == (Some(Unit::MPa), Some(Unit::KPa)));
-        let mut slot = Slot {
-            sent: [0; CODE_BYTES],
-            length: text.len(),
+        let slot = Slot {
+            packed,
             kept,
             known,
             in_mpa,
         };
-        slot.sent.get_mut(..text.len())?.copy_from_slice(text);
-        self.cache[hash] = Some(slot);
+        self.cache[place] = Some(slot);
         Some(slot)
     }
 
@@ -270,6 +269,16 @@ impl FieldReader {
     }
 }
 
+/// A code as a number: its characters, and its length in the highest byte. Codes over 15 characters, which no device has, all come
+/// out as [`NO_CODE`] and are looked at each time.
+fn pack(code: &[u8]) -> u128 {
+    if code.len() > CODE_BYTES {
+        return NO_CODE;
+    }
+    let characters = code.iter().fold(0_u128, |n, &b| n << 8 | u128::from(b));
+    characters | (code.len() as u128) << 120
+}
+
 impl Fields {
     fn open_group(&mut self, factor: FactorCode, known: bool, in_mpa: bool) {
         let again = self.groups.iter().any(|group| group.factor == factor);
@@ -297,9 +306,10 @@ impl Fields {
             let same = |other: &Reading| other.factor == factor && (other.statistic, other.basis) == which;
             self.readings.iter().any(same)
         } else {
-            group.seen & bit != 0
+            let seen = group.seen & bit != 0;
+            group.seen |= bit;
+            seen
         };
-        group.seen |= bit;
         if repeated {
             let text = format!("{factor}-{}", which.0);
             return complaints.about(ComplaintCode::Repeated, Some(factor), text.as_bytes());
@@ -416,4 +426,41 @@ fn long_number(text: &[u8]) -> Option<f64> {
 /// Text in UTF-8, else as GBK (GB 18030), which older loggers write.
 pub fn decode_gbk(text: &[u8]) -> String {
     std::str::from_utf8(text).map_or_else(|_| encoding_rs::GB18030.decode(text).0.into_owned(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_too_long_to_keep_belongs_to_no_group() {
+        let catalogue = Arc::new(Catalogue::embedded().unwrap());
+        let mut reader = FieldReader::new(catalogue);
+        let mut complaints = Complaints::default();
+        let cp = b"DataTime=20160801080000;sixteen-letters_-Avg=1;a21026-Avg=2;sixteen-letters_-Avg=3,a21026-Flag=N";
+        let segment = [b"ST=31;CN=2061;MN=1;Flag=5;CP=&&", cp.as_slice(), b"&&"].concat();
+        let packet = Packet::parse(&segment, &mut Complaints::default());
+        let fields = reader.read(&packet, &mut complaints);
+        let readings: Vec<String> = fields
+            .readings
+            .iter()
+            .map(|r| format!("{} {:?} {}", r.factor, r.value, r.flag))
+            .collect();
+        assert_eq!(readings, ["a21026 Decimal(2) N"]);
+        let codes: Vec<ComplaintCode> = complaints.list().iter().map(|c| c.code).collect();
+        assert_eq!(codes, [ComplaintCode::UnknownField, ComplaintCode::UnknownField]);
+    }
+
+    #[test]
+    fn more_fields_than_the_limit_are_said() {
+        let mut reader = FieldReader::new(Arc::new(Catalogue::embedded().unwrap()));
+        let mut complaints = Complaints::default();
+        let segment = format!(
+            "ST=31;CN=2061;MN=1;Flag=5;CP=&&{}&&",
+            "a21026-Avg=1;".repeat(MAX_FIELDS + 1)
+        );
+        let packet = Packet::parse(segment.as_bytes(), &mut Complaints::default());
+        assert_eq!(reader.read(&packet, &mut complaints).readings.len(), 1);
+        assert!(complaints.beyond() > 400);
+    }
 }

@@ -100,11 +100,7 @@ impl<'a> Packet<'a> {
             return complaints.add(ComplaintCode::Repeated, trimmed);
         }
         *seen |= bit;
-        let number = || {
-            std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse::<u16>().ok())
-        };
+        let number = || number(value);
         let mut readable = true;
         match place {
             0 => self.qn = Some(value),
@@ -254,6 +250,14 @@ pub(super) fn find_cp(segment: &[u8]) -> Option<usize> {
         let at = equals.checked_sub(2)?;
         segment.get(at..equals)?.eq_ignore_ascii_case(b"CP").then_some(at)
     })
+}
+
+/// A number of at most five digits, leading zeros included.
+fn number(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    u16::try_from(digits.iter().fold(0_u32, |n, b| n * 10 + u32::from(b - b'0'))).ok()
 }
 
 /// Which key this is, and whether it is spelt as in the standard.

@@ -6,6 +6,8 @@
 pub struct Token<'a> {
     /// Before `=`.
     pub name: &'a [u8],
+    /// Where the last hyphen of the name stands.
+    pub hyphen: Option<usize>,
     /// Behind it; `None` where there was no `=`.
     pub value: Option<&'a [u8]>,
     /// The value stood between `//` and `//`.
@@ -36,12 +38,32 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b';' | b',')
 }
 
-/// Everything before the first byte that `ends`, and what follows that byte.
-fn until(text: &[u8], ends: impl Fn(u8) -> bool) -> (&[u8], Option<&[u8]>) {
-    match text.iter().position(|&b| ends(b)) {
+/// Everything before the first separator, and what follows it.
+fn until_separator(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|&b| is_separator(b)) {
         Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
         None => (text, None),
     }
+}
+
+/// How long the name at the beginning of the text is, and where its last hyphen stands.
+fn scan_name(text: &[u8]) -> (usize, Option<usize>) {
+    let mut hyphen = None;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b'=' | b';' | b',' => return (at, hyphen),
+            b'-' => hyphen = Some(at),
+            _ => {}
+        }
+    }
+    (text.len(), hyphen)
+}
+
+/// A name without blanks around it, its hyphen moved along.
+fn trim_name(name: &[u8], hyphen: Option<usize>) -> (&[u8], Option<usize>) {
+    let start = name.trim_ascii_start();
+    let moved = name.len() - start.len();
+    (start.trim_ascii_end(), hyphen.and_then(|at| at.checked_sub(moved)))
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -61,38 +83,41 @@ impl<'a> Iterator for Tokens<'a> {
             return None;
         }
         let start = self.rest;
-        let (name, behind) = until(start, |b| b == b'=' || is_separator(b));
-        let assigned = start.get(name.len()) == Some(&b'=');
-        let behind = behind.unwrap_or_default();
-        if !assigned {
-            self.end_field(start.len() > name.len(), behind);
-            let name = name.trim_ascii();
+        let (length, hyphen) = scan_name(start);
+        let whole_name = start.get(..length).unwrap_or_default();
+        let behind = start.get(length + 1..).unwrap_or_default();
+        let (name, hyphen) = trim_name(whole_name, hyphen);
+        if start.get(length) != Some(&b'=') {
+            self.end_field(start.len() > length, behind);
             return Some(Token {
                 name,
+                hyphen,
                 value: None,
                 quoted: false,
                 odd: true,
             });
         }
-        let text = behind.trim_ascii_start();
-        if let Some((quoted, after)) = quoted(text) {
-            let (junk, next) = until(after, is_separator);
+        odd |= name.len() != whole_name.len();
+        if let Some((quoted, after)) = quoted(behind.trim_ascii_start()) {
+            let (junk, next) = until_separator(after);
             self.end_field(next.is_some(), next.unwrap_or_default());
-            let odd = odd || !junk.trim_ascii().is_empty();
+            odd |= !junk.trim_ascii().is_empty();
             return Some(Token {
-                name: name.trim_ascii(),
+                name,
+                hyphen,
                 value: Some(quoted),
                 quoted: true,
                 odd,
             });
         }
-        let (value, next) = until(behind, is_separator);
+        let (whole_value, next) = until_separator(behind);
         self.end_field(next.is_some(), next.unwrap_or_default());
-        let (clean_name, clean_value) = (name.trim_ascii(), value.trim_ascii());
-        let odd = odd || clean_name.len() != name.len() || clean_value.len() != value.len();
+        let value = whole_value.trim_ascii();
+        odd |= value.len() != whole_value.len();
         Some(Token {
-            name: clean_name,
-            value: Some(clean_value),
+            name,
+            hyphen,
+            value: Some(value),
             quoted: false,
             odd,
         })
