@@ -1,0 +1,17 @@
+//! Every file of deploy/examples is loaded.
+
+use std::path::Path;
+
+use crate::support::Site;
+
+#[test]
+fn the_examples_check() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let site = Site::new("");
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, site.dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
+    assert!(fine && !text.contains("warning"), "{text}");
+}

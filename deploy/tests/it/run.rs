@@ -1,0 +1,78 @@
+//! A real plume over real TCP: answers after durability, nothing lost over `kill -9`, books that balance.
+
+use crate::support::{Link, MN, Site, frame, minute_packet};
+
+/// Moments that are neither in the future nor beyond the oldest year.
+fn stamp(minute: u32) -> String {
+    format!("20260117{:02}{:02}00", 8 + minute / 60, minute % 60)
+}
+
+fn packet(minute: u32) -> String {
+    minute_packet(MN, &format!("20260117{:09}", 100_000_000 + minute), &stamp(minute), "21.5")
+}
+
+#[test]
+fn what_was_answered_survives_a_kill_and_the_books_balance() {
+    let site = Site::new("");
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    for minute in 0..20 {
+        link.send(packet(minute).as_bytes()).unwrap();
+        link.answer().unwrap();
+    }
+    running.kill();
+
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    // A repeat is answered again and kept once; a stranger waits in quarantine, answered; garbage is kept and not answered.
+    link.send(packet(3).as_bytes()).unwrap();
+    link.answer().unwrap();
+    link.send(minute_packet("DE0000000000000000000001", "20260117100000001", &stamp(0), "1").as_bytes()).unwrap();
+    link.answer().unwrap();
+    link.send(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    link.send(packet(21).as_bytes()).unwrap();
+    link.answer().unwrap();
+    drop(link);
+    assert!(running.stop(), "a graceful stop succeeds");
+
+    let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
+    assert!(fine, "{text}");
+    let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(stats["balanced"], true, "{stats}");
+    assert_eq!((&stats["archived"], &stats["repeats"]), (&21.into(), &1.into()), "{stats}");
+    assert_eq!(stats["quarantined"], 2, "{stats}");
+    assert_eq!(stats["waiting"], 0, "{stats}");
+    assert_eq!(stats["packets_in"], 24, "{stats}");
+}
+
+#[test]
+fn wrong_checksums_and_wrong_passwords_are_met_with_silence() {
+    let site = Site::new("");
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    let mut broken = packet(0).into_bytes();
+    let at = broken.len() - 6;
+    broken[at..at + 4].copy_from_slice(b"0000");
+    link.send(&broken).unwrap();
+    let other = packet(1).replace("PW=123456", "PW=999999");
+    let segment = other[6..other.len() - 6].to_owned();
+    link.send(frame(&segment).as_bytes()).unwrap();
+    // The next good packet is the first one answered.
+    link.send(packet(2).as_bytes()).unwrap();
+    assert_eq!(link.answer().unwrap(), format!("20260117{:09}", 100_000_002));
+    let metrics = running.get("/metrics");
+    assert!(metrics.contains("plume_ingest_"), "{metrics}");
+    assert_eq!(running.get("/healthz"), "ok\n");
+    assert_eq!(running.get("/readyz"), "ready\n");
+}
+
+#[test]
+fn stats_asks_the_plume_that_runs() {
+    let site = Site::new("");
+    let running = site.start();
+    let (fine, text) = site.plume(&["stats", "--config", "plume.toml"]);
+    assert!(fine && text.contains("balanced"), "{text}");
+    let (fine, text) = site.plume(&["run", "--config", "plume.toml"]);
+    assert!(!fine && text.contains("hint"), "a second plume in one directory says why it cannot: {text}");
+    drop(running);
+}

@@ -1,0 +1,162 @@
+//! A real plume in a directory of its own, and devices that speak raw HJ 212 to it.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use plume_ingest::hj212::crc;
+
+/// The device of deploy/examples/registry.toml.
+pub(crate) const MN: &str = "010000A8900016F000169DC0";
+/// A read that waits longer than this has no answer coming.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A directory with a configuration on free ports and the example registry.
+pub(crate) struct Site {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Site {
+    pub(crate) fn new(extra: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[plume]\ndata_dir = \"{}\"\ncheckpoint_interval_s = 1\n[ingest]\nlisten = \"127.0.0.1:0\"\ntick_interval_ms = 200\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n[desk]\nlisten = \"127.0.0.1:0\"\n{extra}\n",
+            dir.path().join("data").display()
+        );
+        std::fs::write(dir.path().join("plume.toml"), config).unwrap();
+        let registry = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/registry.toml");
+        std::fs::copy(registry, dir.path().join("registry.toml")).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Runs a command of plume to its end: (succeeded, standard output).
+    pub(crate) fn plume(&self, args: &[&str]) -> (bool, String) {
+        let output = command().args(args).current_dir(self.dir.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// Starts `plume run` and waits until it says that it is running.
+    pub(crate) fn start(&self) -> Running {
+        let mut child = command()
+            .args(["run", "--config", "plume.toml"])
+            .current_dir(self.dir.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        while !log.contains("plume is running") {
+            assert!(lines.read_line(&mut log).unwrap() > 0, "plume ended early:\n{log}");
+        }
+        // Somebody must read on, or plume would block on a full pipe.
+        std::thread::spawn(move || drop(std::io::copy(&mut lines, &mut std::io::sink())));
+        let run: serde_json::Value = serde_json::from_slice(&std::fs::read(self.data().join("state/run.json")).unwrap()).unwrap();
+        let address = |key: &str| run[key].as_str().unwrap().parse().unwrap();
+        Running { child, devices: address("ingest"), admin: address("admin"), desk: address("desk") }
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plume"));
+    command.env_remove("PLUME_CONFIG").stdin(Stdio::null());
+    command
+}
+
+/// A running plume; killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) devices: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) desk: SocketAddr,
+}
+
+impl Running {
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) -> bool {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().success()
+    }
+
+    /// The body of an answer of the admin pages.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: plume\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only where it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A frame around a data segment.
+pub(crate) fn frame(segment: &str) -> String {
+    format!("##{:04}{segment}{:04X}\r\n", segment.len(), crc::hj212(segment.as_bytes()))
+}
+
+/// A minute packet of 2017 with one SO2 value.
+pub(crate) fn minute_packet(mn: &str, qn: &str, data_time: &str, value: &str) -> String {
+    frame(&format!(
+        "QN={qn};ST=31;CN=2051;PW=123456;MN={mn};Flag=5;CP=&&DataTime={data_time};a21026-Avg={value},a21026-Flag=N&&"
+    ))
+}
+
+/// One link to a plume.
+pub(crate) struct Link {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Link {
+    pub(crate) fn open(to: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(to)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, heard: Vec::new() })
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next answer's QN. Errors: the link ended.
+    pub(crate) fn answer(&mut self) -> std::io::Result<String> {
+        loop {
+            if let Some(end) = self.heard.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.heard.drain(..end + 2).collect();
+                let text = String::from_utf8_lossy(&line).into_owned();
+                assert!(text.contains("CN=9014") || text.contains("CN=9013"), "{text}");
+                let qn = text.split("QN=").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+                return Ok(qn.to_owned());
+            }
+            let mut buffer = [0; 1024];
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                count => self.heard.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
+}
