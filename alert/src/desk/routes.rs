@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, records};
+use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, problems, records};
 use super::state::DeskState;
 use super::text::Texts;
 use super::{assets, live, series};
@@ -109,6 +109,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/overview", Need::Office(VIEW), overview::overview;
     GET "/statistics", Need::Office(VIEW), numbers::statistics;
     GET "/handover", Need::Office(VIEW), records::handover;
+    GET "/problems", Need::Office(VIEW), problems::list;
+    GET "/problems/{id}", Need::Office(VIEW), problems::page;
+    POST "/problems/{id}/review", Need::Office(COMMENT), problems::review;
     GET "/registry", Need::Office(VIEW), records::registry;
     GET "/rules", Need::Office(VIEW), overview::rules;
     GET "/decode", Need::Office(VIEW), records::decode_form;
@@ -127,6 +130,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer_form;
     POST "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer;
 
+    GET "/m/problems/{id}", Need::Site(VIEW), problems::phone_page;
+    POST "/m/problems/{id}/submit", Need::Site(ANSWER), problems::submit;
+
     GET "/events", Need::Both(VIEW), live::events;
     GET "/api/series/{id}", Need::Both(VIEW), series::get;
 };
@@ -138,6 +144,7 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/", t.duty),
         ("/overview", t.overview),
         ("/devices", t.devices_page),
+        ("/problems", t.rectification),
         ("/statistics", t.statistics),
         ("/handover", t.handover),
         ("/registry", t.registry),

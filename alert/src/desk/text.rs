@@ -217,6 +217,33 @@ texts! {
     judged_window: "时段 {}，{} 判定", "window {}, judged {}";
     by_when: "（不晚于 {}）", " (by {})";
 
+    // Rectification
+    rectification: "整改", "Rectification";
+    rectification_rate: "整改率", "Put right";
+    problems_found: "发现问题", "Found";
+    problems_passed: "复核通过", "Passed";
+    enterprise_overdue: "企业逾期", "Enterprise overdue";
+    review_overdue: "复核逾期", "Review overdue";
+    live_problems: "未办结问题", "Open problems";
+    found: "发现时间", "Found";
+    deadline: "时限", "Deadline";
+    round_is: "第 {} 轮 · {} {}", "Round {} · {} {}";
+    review_until: "待复核，不晚于 {}", "to be reviewed by {}";
+    reviewed_is: "{} · {} {}", "{} · {} {}";
+    review: "复核", "Review";
+    guidance: "指导意见", "Guidance";
+    guidance_hint: "退回补充时必填", "Needed when returning";
+    review_pass: "复核通过", "Pass";
+    review_return: "退回补充（附指导意见）", "Return with guidance";
+    review_on_site: "转现场核查", "On-site check";
+    review_note: "复核通过不免除排污单位的法定义务。", "Passing lifts no legal duty.";
+    done_review: "复核意见已提交。", "Review filed.";
+    done_submit: "已提交，等待复核。", "Submitted; it will be reviewed.";
+    problem_changed: "该问题刚刚被他人更新，请刷新后再操作。", "Somebody else has just changed it; look again.";
+    problem_is: "该问题{}，不能进行此操作。", "The problem is {}; this cannot be done.";
+    guidance_missing: "退回补充须填写指导意见。", "Returning needs guidance.";
+    too_long: "内容不能超过 {} 字。", "No more than {} characters.";
+
     // Sheets
     csv: "导出 CSV", "CSV";
     no_rows: "暂无记录", "Nothing here";
@@ -360,7 +387,8 @@ texts! {
     // Enterprise phone page
     todo: "待办", "To do";
     todo_acknowledge: "待签收", "To acknowledge";
-    todo_answer: "待报措施", "To answer";
+    todo_rectify: "待整改", "To put right";
+    todo_returned: "退回待补充", "Returned";
     todo_due: "即将到期", "Due soon";
     nothing_to_do: "当前没有待办事项", "Nothing to do now";
     cause_and_measures: "原因与措施", "Cause and measures";

@@ -10,4 +10,5 @@ pub(crate) mod numbers;
 pub(crate) mod outlet;
 pub(crate) mod overview;
 pub(crate) mod phone;
+pub(crate) mod problems;
 pub(crate) mod records;

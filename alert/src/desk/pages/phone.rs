@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use super::act::{back_to, done};
 use super::case::{CaseQuery, Flash, Found, flash};
+use super::problems::{LIVE, due, tag};
 use crate::accounts::Scope;
 use crate::act::ActError;
-use crate::case::{ActKind, Family, MAX_ACT_TEXT_CHARS, State as CaseState};
+use crate::case::{ActKind, MAX_ACT_TEXT_CHARS, State as CaseState};
 use crate::desk::auth::{Signed, Visitor};
 use crate::desk::chart::{ChartView, Zoom};
-use crate::desk::problem::{Problem, html};
+use crate::desk::problem::{Problem as Refusal, html};
 use crate::desk::shell::Shell;
 use crate::desk::state::DeskState;
 use crate::desk::still::NARROW;
@@ -23,10 +24,20 @@ use crate::desk::view::badge::{Badge, Tag, tags};
 use crate::desk::view::case::{CaseView, Making};
 use crate::desk::view::figures::{began, figures};
 use crate::desk::view::number::when;
-use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page};
+use crate::problem::{Problem, ProblemState};
+use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page, ProblemFilter};
 
 /// Cases that end within this time are 即将到期.
 const SOON_MS: i64 = DAY_MS;
+
+/// One problem in the list.
+#[derive(Clone, Debug)]
+struct ProblemRow {
+    href: String,
+    title: String,
+    tag: Tag,
+    due: String,
+}
 
 /// One of the four counts of 待办.
 #[derive(Clone, Debug)]
@@ -57,6 +68,7 @@ struct HomePage {
     flash: Option<Flash>,
     counts: Vec<Count>,
     rows: Vec<RowView>,
+    problems: Vec<ProblemRow>,
 }
 
 #[derive(Template)]
@@ -66,7 +78,7 @@ struct ListPart {
     rows: Vec<RowView>,
 }
 
-async fn live_rows(state: &DeskState, visitor: &Visitor) -> Result<(Vec<CaseRow>, i64), Problem> {
+async fn live_rows(state: &DeskState, visitor: &Visitor) -> Result<(Vec<CaseRow>, i64), Refusal> {
     let filter = CaseFilter {
         states: vec![CaseState::Open, CaseState::Resolved],
         ..CaseFilter::default()
@@ -80,25 +92,29 @@ async fn live_rows(state: &DeskState, visitor: &Visitor) -> Result<(Vec<CaseRow>
     Ok((page.rows, page.seq))
 }
 
-/// True where the enterprise owes an answer: what is wrong with the plant or its instruments, not with ours.
-fn wants_answer(case: &CaseRow) -> bool {
-    case.answered.is_none() && !matches!(case.family, Family::CommonCause | Family::Conformance)
-}
-
-fn counts(state: &DeskState, rows: &[CaseRow], t: &'static Texts) -> Vec<Count> {
+fn counts(state: &DeskState, rows: &[CaseRow], problems: &[Problem], t: &'static Texts) -> Vec<Count> {
     let now = state.now();
     let number = |of: &dyn Fn(&CaseRow) -> bool| rows.iter().filter(|row| of(row)).count();
+    let standing = |of: ProblemState| problems.iter().filter(|problem| problem.state == of).count();
+    let soon = |problem: &&Problem| {
+        let waits = matches!(problem.state, ProblemState::Open | ProblemState::Returned);
+        waits && problem.due_at.since(now) < SOON_MS
+    };
     vec![
         Count {
             number: number(&|row| row.acknowledged.is_none()),
             word: t.todo_acknowledge,
         },
         Count {
-            number: number(&wants_answer),
-            word: t.todo_answer,
+            number: standing(ProblemState::Open),
+            word: t.todo_rectify,
         },
         Count {
-            number: number(&|row| row.due_at.is_some_and(|due| due.since(now) < SOON_MS)),
+            number: standing(ProblemState::Returned),
+            word: t.todo_returned,
+        },
+        Count {
+            number: problems.iter().filter(soon).count(),
             word: t.todo_due,
         },
     ]
@@ -143,20 +159,34 @@ fn owner(state: &DeskState, visitor: &Visitor) -> String {
 }
 
 /// `GET /m`.
-pub(crate) async fn home(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Problem> {
+pub(crate) async fn home(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Refusal> {
     let (rows, seq) = live_rows(&state, &visitor).await?;
     let t = visitor.lang.texts();
+    let live = ProblemFilter {
+        states: LIVE.to_vec(),
+        ..ProblemFilter::default()
+    };
+    let problems = state.store().problems(&visitor.viewer, &live, 0, MAX_PAGE_ROWS).await?;
     html(&HomePage {
         shell: Shell::new(&visitor, t.todo).live(seq),
         enterprise: owner(&state, &visitor),
         flash: None,
-        counts: counts(&state, &rows, t),
+        counts: counts(&state, &rows, &problems, t),
+        problems: problems
+            .iter()
+            .map(|problem| ProblemRow {
+                href: format!("/m/problems/{}", problem.id),
+                title: problem.title.clone(),
+                tag: tag(problem, &state, visitor.lang),
+                due: due(problem, &state, t),
+            })
+            .collect(),
         rows: row_views(&state, &visitor, &rows),
     })
 }
 
 /// `GET /m/parts/list`.
-pub(crate) async fn list(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Problem> {
+pub(crate) async fn list(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Refusal> {
     let (rows, _) = live_rows(&state, &visitor).await?;
     html(&ListPart {
         shell: Shell::new(&visitor, ""),
@@ -179,7 +209,7 @@ pub(crate) async fn case(
     visitor: Visitor,
     Path(id): Path<String>,
     Query(query): Query<CaseQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let found = Found::read(&state, &visitor, &id).await?;
     let case = found.view(&state, &visitor);
     let seq = state.store().last_change().await?;
@@ -228,6 +258,17 @@ pub(crate) struct Words {
     measures: String,
 }
 
+/// The causes to choose from.
+pub(super) const fn causes(t: &'static Texts) -> [&'static str; 5] {
+    [
+        t.cause_process,
+        t.cause_abatement,
+        t.cause_start,
+        t.cause_monitor,
+        t.cause_other,
+    ]
+}
+
 fn answer_fields(t: &'static Texts, words: &Words) -> Vec<Field> {
     vec![
         Field {
@@ -235,13 +276,7 @@ fn answer_fields(t: &'static Texts, words: &Words) -> Vec<Field> {
             label: t.cause,
             hint: t.cause_hint,
             value: words.text.clone(),
-            choices: vec![
-                t.cause_process,
-                t.cause_abatement,
-                t.cause_start,
-                t.cause_monitor,
-                t.cause_other,
-            ],
+            choices: causes(t).into(),
         },
         Field {
             name: "measures",
@@ -270,7 +305,7 @@ async fn form(
     kind: ActKind,
     words: &Words,
     problem: Option<&'static str>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let found = Found::read(state, visitor, id).await?;
     let case = found.view(state, visitor);
     if !case.may.answer {
@@ -300,7 +335,7 @@ pub(crate) async fn answer_form(
     State(state): State<DeskState>,
     visitor: Visitor,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     form(&state, &visitor, &id, ActKind::Answer, &Words::default(), None).await
 }
 
@@ -310,7 +345,7 @@ pub(crate) async fn answer(
     visitor: Visitor,
     Path(id): Path<String>,
     Signed(words): Signed<Words>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let said = [words.text.as_str(), &words.measures];
     match done(&state, &visitor, &id, ActKind::Answer, said, None).await {
         Err(ActError::Empty { .. }) => {
@@ -326,7 +361,7 @@ pub(crate) async fn fault_form(
     State(state): State<DeskState>,
     visitor: Visitor,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     form(&state, &visitor, &id, ActKind::ReportFault, &Words::default(), None).await
 }
 
@@ -336,7 +371,7 @@ pub(crate) async fn fault(
     visitor: Visitor,
     Path(id): Path<String>,
     Signed(words): Signed<Words>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let said = [words.text.as_str(), ""];
     match done(&state, &visitor, &id, ActKind::ReportFault, said, None).await {
         Err(ActError::Empty { .. }) => {
@@ -362,7 +397,7 @@ pub(crate) async fn officer_form(
     State(state): State<DeskState>,
     visitor: Visitor,
     Path(id): Path<String>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let found = Found::read(&state, &visitor, &id).await?;
     let href = found.view(&state, &visitor).href;
     let enterprise = found.names.known(found.row.tags.enterprise);

@@ -25,6 +25,7 @@ async fn nobody_else_finds_it_on_any_page() {
     let bureau = Bureau::new().await;
     let lead = bureau.case(RuleCode::Cap).await.id.to_string();
     let others = bureau.case(RuleCode::NearHour).await.id.to_string();
+    let problem = bureau.problem().await.id.to_string();
     for &role in Role::ALL.iter().filter(|&&role| role != Role::LeadOfficer) {
         for route in ROUTES
             .iter()
@@ -33,12 +34,12 @@ async fn nobody_else_finds_it_on_any_page() {
             if route.path == "/events" {
                 continue;
             }
-            let of_lead = bureau.get(role, &address(route.path, &lead)).await;
-            let of_a_case = address(route.path, &lead).contains(&lead);
+            let of_lead = bureau.get(role, &address(route.path, &lead, &problem)).await;
+            let of_a_case = address(route.path, &lead, &problem).contains(&lead);
             if of_a_case {
                 assert_eq!(of_lead.status, StatusCode::NOT_FOUND, "{role} at {}", route.path);
             }
-            let of_others = bureau.get(role, &address(route.path, &others)).await;
+            let of_others = bureau.get(role, &address(route.path, &others, &problem)).await;
             let of_others_text = of_others.text.clone();
             for page in [of_lead, of_others] {
                 let found = TELLING.iter().find(|word| page.text.contains(**word));

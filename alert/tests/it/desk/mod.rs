@@ -4,6 +4,7 @@ mod forms;
 mod leads;
 mod live;
 mod pages;
+mod rectify;
 mod roles;
 mod seed;
 mod sheets;
@@ -18,7 +19,8 @@ use axum::http::{Request, Response, StatusCode, header};
 use plume_alert::Desk;
 use plume_alert::accounts::{Role, Token, Viewer};
 use plume_alert::desk::{Decoded, DecodedRow, DeskOptions, DeskState, router};
-use plume_alert::store::{CaseFilter, CaseRow, Order, Page};
+use plume_alert::problem::Problem;
+use plume_alert::store::{CaseFilter, CaseRow, Order, Page, ProblemFilter};
 use plume_alert::words::Lang;
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::Clock;
@@ -124,6 +126,17 @@ impl Bureau {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// The problem an inspection found.
+    async fn problem(&self) -> Problem {
+        let all = ProblemFilter::default();
+        self.desk
+            .store()
+            .problems(&seed::duty(), &all, 0, 1)
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
     /// The newest case by this rule, as the duty officer (a lead as the lead officer) sees it.
     async fn case(&self, rule: RuleCode) -> CaseRow {
         let viewer: Viewer = seed::people()
@@ -150,8 +163,9 @@ impl Bureau {
 }
 
 /// A route's address: with this case where it is about one, else with the heating plant and its outlet.
-fn address(route: &str, case: &str) -> String {
+fn address(route: &str, case: &str, problem: &str) -> String {
     let id = match route {
+        path if path.contains("/problems/") => problem,
         path if path.starts_with("/outlets/") => seed::HEAT_OUTLET,
         path if path.starts_with("/enterprises/") => seed::HEAT,
         _ => case,

@@ -77,6 +77,7 @@ async fn numbers_of_a_chart() {
 async fn every_page_is_light_and_safe() {
     let bureau = Bureau::new().await;
     let case = bureau.case(RuleCode::NearHour).await.id.to_string();
+    let problem = bureau.problem().await.id.to_string();
     for role in [Role::CityDuty, Role::Enterprise] {
         for route in ROUTES
             .iter()
@@ -85,7 +86,7 @@ async fn every_page_is_light_and_safe() {
             if route.path == "/events" {
                 continue;
             }
-            let path = address(route.path, &case);
+            let path = address(route.path, &case, &problem);
             let page = bureau.get(role, &path).await;
             assert!(page.text.len() < PAGE_BYTES, "{path} weighs {} bytes", page.text.len());
             let policy = page.headers["content-security-policy"].to_str().unwrap();

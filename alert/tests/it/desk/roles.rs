@@ -31,9 +31,10 @@ async fn asked(bureau: &Bureau, role: Option<Role>, method: &str, path: &str) ->
 async fn who_may_open_what() {
     let bureau = Bureau::new().await;
     let case = bureau.case(RuleCode::NearHour).await.id.to_string();
+    let problem = bureau.problem().await.id.to_string();
     let mut table = String::new();
     for route in ROUTES {
-        let path = address(route.path, &case);
+        let path = address(route.path, &case, &problem);
         let mut who = Vec::new();
         for &role in Role::ALL {
             let may = route.need.met_by(role);
@@ -67,8 +68,9 @@ async fn who_may_open_what() {
 async fn no_form_works_for_a_role_that_may_not() {
     let bureau = Bureau::new().await;
     let case = bureau.case(RuleCode::NearHour).await.id.to_string();
+    let problem = bureau.problem().await.id.to_string();
     for route in ROUTES.iter().filter(|route| route.method == "POST") {
-        let path = address(route.path, &case);
+        let path = address(route.path, &case, &problem);
         for &role in Role::ALL {
             let page = bureau
                 .post_raw(role, &path, "csrf=none&text=x&kind=comment&measures=y", "same-origin")

@@ -2,12 +2,13 @@
 //! the registry record to the events, so that the pages show what they would show in earnest. The preview and the
 //! page tests share it.
 
-use plume_alert::Desk;
 use plume_alert::accounts::{Role, Scope, Viewer};
 use plume_alert::case::{Act, ActKind};
 use plume_alert::config::AlertConfig;
 use plume_alert::desk::DeskState;
+use plume_alert::problem::Source;
 use plume_alert::store::{CaseFilter, Order, Page};
+use plume_alert::{Desk, Finding};
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{EntryBody, Presence, PresenceState, Tick};
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, IngestId, Inline, OutletId};
@@ -99,6 +100,7 @@ pub(crate) async fn fill(desk: &Desk, state: &DeskState) {
     state.observe(&EntryBody::Registry(Box::new(registry())));
     minutes(state);
     signs_of_life(state);
+    inspection(desk).await;
     for (offset, (stamp, what)) in (0..).zip(morning().into_iter().chain(afternoon())) {
         match what {
             Step::Event(event) => {
@@ -110,6 +112,19 @@ pub(crate) async fn fill(desk: &Desk, state: &DeskState) {
             }
         }
     }
+}
+
+/// Something an inspection found at the heating plant that morning.
+async fn inspection(desk: &Desk) {
+    let finding = Finding {
+        source: Source::Inspection,
+        enterprise: EnterpriseId::new(HEAT).unwrap(),
+        outlet: Some(OutletId::new(HEAT_OUTLET).unwrap()),
+        title: "站房温度记录缺失，采样平台护栏松动".into(),
+    };
+    desk.open_problem(&duty(), &finding, at("20261121093000"))
+        .await
+        .unwrap();
 }
 
 /// Does an act to the newest case of an outlet.

@@ -1,0 +1,95 @@
+//! Rectification from both sides: answered on the phone, returned once with guidance, answered again, passed.
+
+use axum::http::StatusCode;
+use plume_alert::accounts::Role;
+use plume_alert::problem::ProblemState;
+
+use super::Bureau;
+
+/// The version on a page: what its form gives back.
+async fn version(bureau: &Bureau, role: Role, path: &str) -> String {
+    let page = bureau.get(role, path).await.text;
+    let (_, rest) = page.split_once("name=\"version\" value=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+async fn submit(bureau: &Bureau, path: &str, measures: &str) -> super::Answer {
+    let version = version(bureau, Role::Enterprise, path).await;
+    let form = format!("version={version}&cause=%E5%85%B6%E4%BB%96&measures={measures}");
+    bureau.post(Role::Enterprise, &format!("{path}/submit"), &form).await
+}
+
+#[tokio::test]
+async fn answered_returned_answered_passed() {
+    let bureau = Bureau::new().await;
+    let id = bureau.problem().await.id;
+    let (phone, desk) = (format!("/m/problems/{id}"), format!("/problems/{id}"));
+    let home = bureau.get(Role::Enterprise, "/m").await.text;
+    assert!(
+        home.contains("<b>1</b><span>待整改</span>") && home.contains("站房温度记录缺失"),
+        "it is among 待办"
+    );
+
+    assert_eq!(
+        submit(&bureau, &phone, "first").await.location(),
+        format!("{phone}?done=submit")
+    );
+    let seen = version(&bureau, Role::CityDuty, &desk).await;
+    let bare = format!("version={seen}&verdict=return&guidance=");
+    let refused = bureau.post(Role::CityDuty, &format!("{desk}/review"), &bare).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(
+        refused.text.contains("退回补充须填写指导意见"),
+        "who returns says what is missing"
+    );
+    let returned = format!("version={seen}&verdict=return&guidance=photo+please");
+    let done = bureau.post(Role::CityDuty, &format!("{desk}/review"), &returned).await;
+    assert_eq!(done.location(), format!("{desk}?done=review"));
+
+    let home = bureau.get(Role::Enterprise, "/m").await.text;
+    assert!(home.contains("<b>1</b><span>退回待补充</span>"), "it came back");
+    assert!(
+        bureau.get(Role::Enterprise, &phone).await.text.contains("photo please"),
+        "with the guidance"
+    );
+
+    submit(&bureau, &phone, "second").await;
+    let seen = version(&bureau, Role::CityDuty, &desk).await;
+    let passed = format!("version={seen}&verdict=pass&guidance=");
+    bureau.post(Role::CityDuty, &format!("{desk}/review"), &passed).await;
+    assert_eq!(bureau.problem().await.state, ProblemState::Passed);
+    let page = bureau.get(Role::CityDuty, &desk).await.text;
+    assert!(
+        page.contains("第 2 轮") && page.contains("复核通过") && !page.contains("verdict"),
+        "nothing is left to review"
+    );
+    assert!(
+        bureau.get(Role::CityDuty, "/problems").await.text.contains("100.0"),
+        "the rate follows"
+    );
+}
+
+#[tokio::test]
+async fn who_is_late_is_told() {
+    let bureau = Bureau::new().await;
+    let path = format!("/m/problems/{}", bureau.problem().await.id);
+    let stale = "version=0&cause=a&measures=b";
+    let page = bureau.post(Role::Enterprise, &format!("{path}/submit"), stale).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(page.text.contains("该问题刚刚被他人更新"));
+    assert!(bureau.problem().await.rounds.is_empty(), "nothing was kept");
+}
+
+#[tokio::test]
+async fn only_those_who_answer_for_it_review() {
+    let bureau = Bureau::new().await;
+    let id = bureau.problem().await.id;
+    submit(&bureau, &format!("/m/problems/{id}"), "done").await;
+    let version = bureau.problem().await.version;
+    let form = format!("version={version}&verdict=pass&guidance=");
+    let page = bureau
+        .post(Role::LeadOfficer, &format!("/problems/{id}/review"), &form)
+        .await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(bureau.problem().await.state, ProblemState::Submitted);
+}
