@@ -22,7 +22,10 @@ pub(crate) struct Health(Arc<Mutex<BTreeMap<&'static str, String>>>);
 impl Health {
     /// Says what is wrong with a part, in a sentence.
     pub(crate) fn complain(&self, part: &'static str, sentence: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, sentence);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(part, sentence);
     }
 
     /// Says that a part is well again.
@@ -33,7 +36,10 @@ impl Health {
     /// All complaints, a sentence each.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().map(|(part, sentence)| format!("{part}: {sentence}")).collect()
+        parts
+            .iter()
+            .map(|(part, sentence)| format!("{part}: {sentence}"))
+            .collect()
     }
 }
 
@@ -45,7 +51,9 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/readyz", get(ready))
         .route("/stats", get(stats))
         .with_state(context);
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.wait()).await?)
+    Ok(axum::serve(listener, router)
+        .with_graceful_shutdown(stop.wait())
+        .await?)
 }
 
 async fn metrics(State(context): State<Context>) -> Response {

@@ -41,7 +41,11 @@ pub(crate) async fn of(bus: &Bus, archive_root: &Path) -> anyhow::Result<Balance
         for topic in ARCHIVED {
             let line = at(topic, partition);
             let end = bus.range(line).await?.end;
-            let done = stats.lines.iter().find(|stats| stats.line == line.to_string()).map_or(0, |stats| stats.next);
+            let done = stats
+                .lines
+                .iter()
+                .find(|stats| stats.line == line.to_string())
+                .map_or(0, |stats| stats.next);
             waiting += end.saturating_sub(done);
             behind &= done <= end;
         }
@@ -59,15 +63,27 @@ pub(crate) async fn of(bus: &Bus, archive_root: &Path) -> anyhow::Result<Balance
 
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.balanced { "平衡 / balanced" } else { "不平衡 / NOT balanced" };
+        let verdict = if self.balanced {
+            "平衡 / balanced"
+        } else {
+            "不平衡 / NOT balanced"
+        };
         writeln!(f, "收到 packets in      {:>12}", self.packets_in)?;
         writeln!(f, "= 归档 archived      {:>12}", self.archived)?;
         writeln!(f, "+ 重复 repeats       {:>12}", self.repeats)?;
         writeln!(f, "+ 隔离 quarantined   {:>12}   {verdict}", self.quarantined)?;
-        writeln!(f, "待归档 waiting       {:>12}   日志记录 / records of the log", self.waiting)?;
+        writeln!(
+            f,
+            "待归档 waiting       {:>12}   日志记录 / records of the log",
+            self.waiting
+        )?;
         for table in self.archive.tables.iter().filter(|table| table.rows > 0) {
             let bytes = table.bytes;
-            writeln!(f, "  {:<12} {:>12} 行 / rows, {} 文件 / files, {bytes} B", table.table, table.rows, table.files)?;
+            writeln!(
+                f,
+                "  {:<12} {:>12} 行 / rows, {} 文件 / files, {bytes} B",
+                table.table, table.rows, table.files
+            )?;
         }
         write!(f, "清单 manifest {} · {}", self.archive.operations, self.archive.head)
     }

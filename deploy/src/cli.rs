@@ -140,5 +140,9 @@ pub(crate) struct StatsArgs {
 
 fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
-    if (1.0..=600.0).contains(&speed) { Ok(speed) } else { Err("give a speed from 1 to 600".to_owned()) }
+    if (1.0..=600.0).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err("give a speed from 1 to 600".to_owned())
+    }
 }

@@ -8,7 +8,9 @@ use plume_schemas::time::{Clock, Time};
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 pub(crate) fn system() -> Clock {
     Clock::new(|| {
-        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis());
         Time(i64::try_from(ms).unwrap_or(i64::MAX))
     })
 }
@@ -24,7 +26,11 @@ pub(crate) struct VirtualClock {
 impl VirtualClock {
     /// Starts the clock. `speed` is clamped to 1..=3600: slower than real time has no use, faster outruns the sockets.
     pub(crate) fn start(start: Time, speed: f64) -> Self {
-        Self { start, began: Instant::now(), speed: speed.clamp(1.0, 3600.0) }
+        Self {
+            start,
+            began: Instant::now(),
+            speed: speed.clamp(1.0, 3600.0),
+        }
     }
 
     /// As an argument for the rooms.
@@ -36,7 +42,8 @@ impl VirtualClock {
     /// The virtual moment it is.
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a demo fit an i64")]
     pub(crate) fn now(&self) -> Time {
-        self.start.plus((self.began.elapsed().as_secs_f64() * 1000.0 * self.speed) as i64)
+        self.start
+            .plus((self.began.elapsed().as_secs_f64() * 1000.0 * self.speed) as i64)
     }
 
     /// How long the real clock takes until the virtual one shows `at`; zero if it already does.

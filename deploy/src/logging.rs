@@ -10,13 +10,20 @@ pub(crate) fn start(config: &LogConfig) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second start happens only in tests that share a process; the first subscriber stays.
     let started = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     if let (Ok(()), Some(problem)) = (started, problem) {
-        tracing::warn!(filter = config.filter, problem, "log filter cannot be read, using `info`");
+        tracing::warn!(
+            filter = config.filter,
+            problem,
+            "log filter cannot be read, using `info`"
+        );
     }
 }

@@ -32,7 +32,14 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         Err(problems) => return Ok(refuse(&problems)),
     };
     let data_dir = config.plume.data_dir.clone();
-    let plan = Plan { config, clock: clock::system(), clock_kind: ClockKind::System, registry, data_dir, console: None };
+    let plan = Plan {
+        config,
+        clock: clock::system(),
+        clock_kind: ClockKind::System,
+        registry,
+        data_dir,
+        console: None,
+    };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -63,7 +70,9 @@ async fn reload(system: &System, path: &std::path::Path, catalogue: &Catalogue) 
     match check::load_registry(path, catalogue) {
         Ok((registry, _)) => match system.import(registry).await {
             Ok(revision) => tracing::info!(revision, "registry read again"),
-            Err(error) => tracing::error!(error = %format_args!("{error:#}"), "registry could not be recorded, the old one stays"),
+            Err(error) => {
+                tracing::error!(error = %format_args!("{error:#}"), "registry could not be recorded, the old one stays")
+            }
         },
         Err(problems) => {
             for problem in &problems {

@@ -66,7 +66,14 @@ pub(crate) struct System {
 impl System {
     /// Opens the log, the desk and the archive, then lets devices in.
     pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
-        let Plan { config, clock, clock_kind, registry, data_dir, console } = plan;
+        let Plan {
+            config,
+            clock,
+            clock_kind,
+            registry,
+            data_dir,
+            console,
+        } = plan;
         std::fs::create_dir_all(data_dir.join("state")).with_context(|| format!("create {}", data_dir.display()))?;
         let bus = open_bus(&config, clock_kind, &data_dir).await?;
         let metrics = prometheus::Registry::new();
@@ -88,9 +95,19 @@ impl System {
         let (desk, desk_address) = start_desk(&context, &config, clock_kind, console, &stop, &mut tasks).await?;
         for partition in 0..context.bus.partitions() {
             let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
-            tasks.spawn(roles::detect::run(context.clone(), partition, config.detect.clone(), interval, stop.clone()));
+            tasks.spawn(roles::detect::run(
+                context.clone(),
+                partition,
+                config.detect.clone(),
+                interval,
+                stop.clone(),
+            ));
         }
-        tasks.spawn(roles::archive::run(context.clone(), config.archive.clone(), stop.clone()));
+        tasks.spawn(roles::archive::run(
+            context.clone(),
+            config.archive.clone(),
+            stop.clone(),
+        ));
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let admin_address = admin_listener.local_addr()?;
         tasks.spawn(admin::serve(admin_listener, context.clone(), stop));
@@ -106,10 +123,23 @@ impl System {
             stop_intake.wait(),
         )
         .await?;
-        let addresses =
-            Addresses { pid: std::process::id(), ingest: ingest.local_addr, desk: desk_address, admin: admin_address };
+        let addresses = Addresses {
+            pid: std::process::id(),
+            ingest: ingest.local_addr,
+            desk: desk_address,
+            admin: admin_address,
+        };
         announce(&context.data_dir, addresses)?;
-        Ok(Self { context, desk, addresses, tell_registry, intake, rest, ingest, tasks })
+        Ok(Self {
+            context,
+            desk,
+            addresses,
+            tell_registry,
+            intake,
+            rest,
+            ingest,
+            tasks,
+        })
     }
 
     /// Resolves when a part of plume has ended by itself, which none should.
@@ -124,7 +154,9 @@ impl System {
 
     /// Records a changed registry.
     pub(crate) async fn import(&self, registry: Registry) -> anyhow::Result<u64> {
-        let Context { bus, clock, data_dir, .. } = &self.context;
+        let Context {
+            bus, clock, data_dir, ..
+        } = &self.context;
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
@@ -178,7 +210,10 @@ impl System {
         self.intake.stop();
         let drained = tokio::time::timeout(STOP_LIMIT, self.ingest.join).await;
         if drained.is_err() {
-            tracing::warn!(limit_s = STOP_LIMIT.as_secs(), "links did not finish in time; devices send again what was not answered");
+            tracing::warn!(
+                limit_s = STOP_LIMIT.as_secs(),
+                "links did not finish in time; devices send again what was not answered"
+            );
         }
         self.rest.stop();
         let finish = async {
@@ -220,17 +255,37 @@ async fn start_desk(
     stop: &Stop,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<(Desk, SocketAddr)> {
-    let path = config.alert.store.strip_prefix("sqlite:").unwrap_or(&config.alert.store);
+    let path = config
+        .alert
+        .store
+        .strip_prefix("sqlite:")
+        .unwrap_or(&config.alert.store);
     let store_url = format!("sqlite:{}", context.data_dir.join(path).display());
-    let desk = Desk::open(&store_url, &config.alert, context.clock.clone(), &context.metrics, console)
-        .await
-        .with_context(|| format!("open the desk's database {store_url}"))?;
+    let desk = Desk::open(
+        &store_url,
+        &config.alert,
+        context.clock.clone(),
+        &context.metrics,
+        console,
+    )
+    .await
+    .with_context(|| format!("open the desk's database {store_url}"))?;
     desk.set_registry(Arc::clone(&context.registry.borrow()));
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
     let pages = DeskState::new(desk.clone(), options);
     for partition in 0..context.bus.partitions() {
-        tasks.spawn(roles::desk::events(context.clone(), partition, desk.clone(), stop.clone()));
-        tasks.spawn(roles::desk::reports(context.clone(), partition, pages.clone(), stop.clone()));
+        tasks.spawn(roles::desk::events(
+            context.clone(),
+            partition,
+            desk.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(roles::desk::reports(
+            context.clone(),
+            partition,
+            pages.clone(),
+            stop.clone(),
+        ));
     }
     let (outbox, outbox_stop) = (desk.clone(), stop.clone());
     tasks.spawn(async move {

@@ -42,7 +42,9 @@ pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
     if errors == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    out::line(format_args!("{errors} 个错误，未启动 / {errors} error(s), plume would not start"));
+    out::line(format_args!(
+        "{errors} 个错误，未启动 / {errors} error(s), plume would not start"
+    ));
     Ok(ExitCode::FAILURE)
 }
 
@@ -56,21 +58,41 @@ pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Regis
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let hint = "set `plume.registry` in the configuration; deploy/examples/registry.toml is a start".to_owned();
-        vec![Problem::of_file(&file, format!("registry cannot be read: {error}"), hint)]
+        vec![Problem::of_file(
+            &file,
+            format!("registry cannot be read: {error}"),
+            hint,
+        )]
     })?;
     let registry: Registry = toml::from_str(&text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        vec![Problem::at(&file, &text, offset, error.message().to_owned(), "see deploy/examples/registry.toml".to_owned())]
+        vec![Problem::at(
+            &file,
+            &text,
+            offset,
+            error.message().to_owned(),
+            "see deploy/examples/registry.toml".to_owned(),
+        )]
     })?;
     let problems: Vec<Problem> = registry
         .check(catalogue, crate::clock::system().now())
         .into_iter()
         .map(|found| {
             let offset = offset_of(&text, &found.path).unwrap_or(0);
-            let mut problem = Problem::at(&file, &text, offset, format!("`{}`: {}", found.path, found.message), found.hint);
+            let mut problem = Problem::at(
+                &file,
+                &text,
+                offset,
+                format!("`{}`: {}", found.path, found.message),
+                found.hint,
+            );
             problem.warning = found.severity == ProblemSeverity::Warning;
             problem
         })
         .collect();
-    if problems.iter().all(|problem| problem.warning) { Ok((registry, problems)) } else { Err(problems) }
+    if problems.iter().all(|problem| problem.warning) {
+        Ok((registry, problems))
+    } else {
+        Err(problems)
+    }
 }

@@ -17,7 +17,10 @@ const MAX_INPUT_BYTES: u64 = 64 << 20;
 pub(crate) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::embedded()?;
     let lang = if args.lang == "en" { Lang::En } else { Lang::Zh };
-    let options = Options { key: args.key.as_ref().map(|key| key.clone().into_bytes()), ..Options::default() };
+    let options = Options {
+        key: args.key.as_ref().map(|key| key.clone().into_bytes()),
+        ..Options::default()
+    };
     let mut fine = true;
     for input in inputs(args)? {
         for explanation in explain::explain_all(&input, &catalogue, lang, &options) {

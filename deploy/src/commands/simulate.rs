@@ -32,7 +32,10 @@ const MAX_DEVICES: usize = 1_000;
 
 /// Plays until the file's end, the time given, or Ctrl-C.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    logging::start(&LogConfig { format: LogFormat::Text, filter: "warn".to_owned() });
+    logging::start(&LogConfig {
+        format: LogFormat::Text,
+        filter: "warn".to_owned(),
+    });
     let registry = args.registry.as_deref().map(load).transpose()?;
     match (&args.data, registry) {
         (Some(data), Some(registry)) => whole(&args, data, registry).await,
@@ -43,7 +46,10 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
 fn load(path: &Path) -> anyhow::Result<Registry> {
     match check::load_registry(path, &Catalogue::embedded()?) {
         Ok((registry, _)) => Ok(registry),
-        Err(problems) => bail!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(problems) => bail!(
+            "{}",
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        ),
     }
 }
 
@@ -56,7 +62,12 @@ fn links(args: &SimulateArgs, registry: Option<&Registry>) -> anyhow::Result<Vec
     };
     let mut wanted: Vec<Mn> = args.mn.clone();
     if wanted.is_empty() {
-        wanted.extend(registry.iter().flat_map(|registry| &registry.sources).map(|source| source.mn));
+        wanted.extend(
+            registry
+                .iter()
+                .flat_map(|registry| &registry.sources)
+                .map(|source| source.mn),
+        );
         wanted.sort();
         wanted.dedup();
     }
@@ -96,19 +107,33 @@ fn devices(args: &SimulateArgs, links: Vec<LinkSpec>, now: Time) -> anyhow::Resu
 fn script(path: &Path, map: Option<&Path>) -> anyhow::Result<Script> {
     let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
     let Some(map) = map else {
-        return Ok(Script::packets(parse_packets(&bytes).with_context(|| format!("{}", path.display()))?));
+        return Ok(Script::packets(
+            parse_packets(&bytes).with_context(|| format!("{}", path.display()))?,
+        ));
     };
     let text = std::fs::read_to_string(map).with_context(|| format!("read {}", map.display()))?;
     let mapping: TableMapping = toml::from_str(&text).with_context(|| format!("{}", map.display()))?;
-    Ok(Script::table(Table::read(&bytes, mapping).with_context(|| format!("{}", path.display()))?))
+    Ok(Script::table(
+        Table::read(&bytes, mapping).with_context(|| format!("{}", path.display()))?,
+    ))
 }
 
 async fn devices_only(args: &SimulateArgs, registry: Option<Registry>) -> anyhow::Result<ExitCode> {
     let clock = clock::system();
     let devices = devices(args, links(args, registry.as_ref())?, clock.now())?;
-    out::line(format_args!("{} 台设备 → {}，Ctrl-C 结束 / {} device(s), Ctrl-C ends", devices.len(), args.to, devices.len()));
+    out::line(format_args!(
+        "{} 台设备 → {}，Ctrl-C 结束 / {} device(s), Ctrl-C ends",
+        devices.len(),
+        args.to,
+        devices.len()
+    ));
     let (stop, stopped) = watch::channel(false);
-    let conditions = Conditions { clock: clock.clone(), pacer: Pacer::real(clock), stop: stopped, on_answer: None };
+    let conditions = Conditions {
+        clock: clock.clone(),
+        pacer: Pacer::real(clock),
+        stop: stopped,
+        on_answer: None,
+    };
     let (_steer, steering) = mpsc::channel(1);
     let mut playing = tokio::spawn(run_devices(args.to, devices, conditions, steering));
     let stats = tokio::select! {
@@ -122,7 +147,10 @@ async fn devices_only(args: &SimulateArgs, registry: Option<Registry>) -> anyhow
 async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::Result<ExitCode> {
     let path = args.from.as_deref().context("--data needs --from FILE")?;
     let map = args.map.as_deref().context("--data plays a table: give --map FILE")?;
-    let link = links(args, Some(&registry))?.into_iter().next().context("the registry has no device")?;
+    let link = links(args, Some(&registry))?
+        .into_iter()
+        .next()
+        .context("the registry has no device")?;
     let script = script(path, Some(map))?;
     let start = script.due().context("the file holds nothing to play")?;
     let now = Arc::new(AtomicI64::new(start.0));
@@ -147,7 +175,12 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     let system = System::start(plan).await?;
     let (stop, stopped) = watch::channel(false);
     let (_steer, steering) = mpsc::channel(1);
-    let conditions = Conditions { clock: clock.clone(), pacer, stop: stopped, on_answer: None };
+    let conditions = Conditions {
+        clock: clock.clone(),
+        pacer,
+        stop: stopped,
+        on_answer: None,
+    };
     let mut playing = tokio::spawn(run_devices(
         system.addresses.ingest,
         vec![Device::script(link, script)],

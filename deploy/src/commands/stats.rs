@@ -18,20 +18,33 @@ use crate::{balance, out, roles};
 pub(crate) async fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     let config = match &args.config {
         Some(path) => Config::load(path).map_err(|problems| {
-            anyhow::anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            anyhow::anyhow!(
+                "{}",
+                problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            )
         })?,
         None => Config::defaults().map_err(|problems| anyhow::anyhow!("default.toml: {problems:?}"))?,
     };
     let data_dir = args.data.clone().unwrap_or_else(|| config.plume.data_dir.clone());
     if !data_dir.join("state").is_dir() {
-        bail!("{} is no data directory of plume; name one with --data DIR or --config FILE", data_dir.display());
+        bail!(
+            "{} is no data directory of plume; name one with --data DIR or --config FILE",
+            data_dir.display()
+        );
     }
     let query = if args.json { "" } else { "?text" };
     let (balanced, text) = match ask(&data_dir, query).await {
         Some(answer) => answer?,
         None => {
             let balance = stopped(&config, &data_dir).await?;
-            (balance.balanced, if args.json { serde_json::to_string(&balance)? } else { balance.to_string() })
+            (
+                balance.balanced,
+                if args.json {
+                    serde_json::to_string(&balance)?
+                } else {
+                    balance.to_string()
+                },
+            )
         }
     };
     out::line(text);
@@ -44,10 +57,14 @@ async fn ask(data_dir: &Path, query: &str) -> Option<anyhow::Result<(bool, Strin
     let mut stream = TcpStream::connect(addresses.admin).await.ok()?;
     Some(
         async {
-            stream.write_all(format!("GET /stats{query} HTTP/1.0\r\nHost: plume\r\n\r\n").as_bytes()).await?;
+            stream
+                .write_all(format!("GET /stats{query} HTTP/1.0\r\nHost: plume\r\n\r\n").as_bytes())
+                .await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
-            let (head, body) = answer.split_once("\r\n\r\n").context("the running plume gave no answer")?;
+            let (head, body) = answer
+                .split_once("\r\n\r\n")
+                .context("the running plume gave no answer")?;
             if !head.starts_with("HTTP/1.0 200") {
                 bail!("the running plume says: {}", body.trim());
             }

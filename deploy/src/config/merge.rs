@@ -20,7 +20,11 @@ pub(super) fn merge(defaults: &Table, file: &str, text: &str) -> (Table, Vec<Pro
         .collect();
     let mut merged = defaults.clone();
     if problems.is_empty() {
-        let mut merger = Merger { file, text, problems: &mut problems };
+        let mut merger = Merger {
+            file,
+            text,
+            problems: &mut problems,
+        };
         merger.table(&mut merged, document.get_ref(), "");
     }
     (merged, problems)
@@ -29,19 +33,26 @@ pub(super) fn merge(defaults: &Table, file: &str, text: &str) -> (Table, Vec<Pro
 /// Where a path such as `ingest.listen` or `outlet[3].factor[1]` stands in a text, as far as the text has it.
 pub(crate) fn offset_of(text: &str, path: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
-    let mut parts = path.split('.').flat_map(|part| part.split(['[', ']'])).filter(|part| !part.is_empty());
+    let mut parts = path
+        .split('.')
+        .flat_map(|part| part.split(['[', ']']))
+        .filter(|part| !part.is_empty());
     let first = parts.next()?;
     let (key, value) = document.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
     let (mut found, mut value) = (key.span().start, value);
     for part in parts {
         value = match value.get_ref() {
             DeValue::Table(inner) => {
-                let Some((key, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else { break };
+                let Some((key, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else {
+                    break;
+                };
                 found = key.span().start;
                 value
             }
             DeValue::Array(items) => {
-                let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else { break };
+                let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else {
+                    break;
+                };
                 found = item.span().start;
                 item
             }
@@ -61,7 +72,11 @@ impl Merger<'_> {
     fn table(&mut self, base: &mut Table, user: &DeTable<'_>, prefix: &str) {
         for (key, value) in user {
             let name = key.get_ref().as_ref();
-            let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+            let path = if prefix.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{prefix}.{name}")
+            };
             let Some(default) = base.get_mut(name) else {
                 self.unknown(base, &path, name, key.span().start);
                 continue;
@@ -72,7 +87,8 @@ impl Merger<'_> {
                     let Some(given) = own(given).filter(|given| fits(default, given)) else {
                         let message = format!("`{path}` must be {}, not {}", kind(default), value.get_ref().type_str());
                         let hint = format!("the default is `{name} = {default}`");
-                        self.problems.push(Problem::at(self.file, self.text, value.span().start, message, hint));
+                        self.problems
+                            .push(Problem::at(self.file, self.text, value.span().start, message, hint));
                         continue;
                     };
                     *default = given;
@@ -89,9 +105,18 @@ impl Merger<'_> {
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let hint = match close {
             Some((_, known)) => format!("did you mean `{known}`?"),
-            None => format!("known here: {}", base.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "known here: {}",
+                base.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ),
         };
-        self.problems.push(Problem::at(self.file, self.text, offset, format!("unknown key `{path}`"), hint));
+        self.problems.push(Problem::at(
+            self.file,
+            self.text,
+            offset,
+            format!("unknown key `{path}`"),
+            hint,
+        ));
     }
 }
 

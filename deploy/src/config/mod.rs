@@ -90,16 +90,22 @@ impl Config {
 
     /// Parses a user's text over the defaults.
     pub(crate) fn from_text(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let defaults: Table = DEFAULTS
-            .parse()
-            .map_err(|error: toml::de::Error| vec![Problem::of_file("default.toml", error.to_string(), String::new())])?;
+        let defaults: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| {
+            vec![Problem::of_file("default.toml", error.to_string(), String::new())]
+        })?;
         let (merged, problems) = merge::merge(&defaults, file, text);
         if !problems.is_empty() {
             return Err(problems);
         }
         let config: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
             let path = error.path().to_string();
-            vec![place(file, text, &path, error.into_inner().to_string().trim().to_owned(), String::new())]
+            vec![place(
+                file,
+                text,
+                &path,
+                error.into_inner().to_string().trim().to_owned(),
+                String::new(),
+            )]
         })?;
         let problems: Vec<_> = config
             .relations()

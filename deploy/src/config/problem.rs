@@ -20,12 +20,24 @@ pub(crate) struct Problem {
 impl Problem {
     /// An error at a byte offset of a text.
     pub(crate) fn at(file: &str, text: &str, offset: usize, message: String, hint: String) -> Self {
-        Self { file: file.to_owned(), place: Some(line_column(text, offset)), warning: false, message, hint }
+        Self {
+            file: file.to_owned(),
+            place: Some(line_column(text, offset)),
+            warning: false,
+            message,
+            hint,
+        }
     }
 
     /// An error about a file as a whole.
     pub(crate) fn of_file(file: &str, message: String, hint: String) -> Self {
-        Self { file: file.to_owned(), place: None, warning: false, message, hint }
+        Self {
+            file: file.to_owned(),
+            place: None,
+            warning: false,
+            message,
+            hint,
+        }
     }
 }
 

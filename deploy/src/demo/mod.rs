@@ -31,7 +31,10 @@ const SETTLE_MIN: i64 = 30;
 
 /// Runs the demo; until Ctrl-C, or with `--headless` until the story is over.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    logging::start(&LogConfig { format: LogFormat::Text, filter: "warn".to_owned() });
+    logging::start(&LogConfig {
+        format: LogFormat::Text,
+        filter: "warn".to_owned(),
+    });
     prepare(&args.data)?;
     let time = VirtualClock::start(story::start(), args.speed);
     let mut system = System::start(plan(&args, &time)?).await?;
@@ -46,7 +49,12 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         stop: devices_stop,
         on_answer: None,
     };
-    let devices = tokio::spawn(run_devices(system.addresses.ingest, story::devices(story::start(), args.seed), conditions, steering));
+    let devices = tokio::spawn(run_devices(
+        system.addresses.ingest,
+        story::devices(story::start(), args.seed),
+        conditions,
+        steering,
+    ));
     let mut narrator = narrator::Narrator::new(system.desk.clone(), time.clone(), steer);
 
     let story = async {
@@ -64,7 +72,9 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         let outcome = outcome::count(&system.desk).await?;
         conclude(&args, &outcome);
         if args.headless && !outcome.as_told() {
-            out::complain(format_args!("故事未按预期结束 / the story did not come out as told: {outcome:?}"));
+            out::complain(format_args!(
+                "故事未按预期结束 / the story did not come out as told: {outcome:?}"
+            ));
             code = ExitCode::FAILURE;
         }
         if !args.headless {
@@ -110,7 +120,10 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
     if data.join(MARKER).exists() {
         std::fs::remove_dir_all(data).with_context(|| format!("remove the earlier demo's {}", data.display()))?;
     } else if data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} holds something that is not a demo's data; give another directory with --data", data.display());
+        bail!(
+            "{} holds something that is not a demo's data; give another directory with --data",
+            data.display()
+        );
     }
     std::fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
     std::fs::write(data.join(MARKER), "plume demo may delete this directory\n")
@@ -121,7 +134,15 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
 async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
     let base = format!("http://{}", system.addresses.desk);
     let viewers = [
-        ("值班员 / duty officer", Viewer { name: "演示值班员".to_owned(), role: Role::CityDuty, scope: Scope::All }, "/"),
+        (
+            "值班员 / duty officer",
+            Viewer {
+                name: "演示值班员".to_owned(),
+                role: Role::CityDuty,
+                scope: Scope::All,
+            },
+            "/",
+        ),
         (
             "企业手机页 / enterprise phone",
             Viewer {
@@ -131,10 +152,23 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
             },
             "/m",
         ),
-        ("只读 / read-only", Viewer { name: "访客".to_owned(), role: Role::ReadOnly, scope: Scope::All }, "/"),
+        (
+            "只读 / read-only",
+            Viewer {
+                name: "访客".to_owned(),
+                role: Role::ReadOnly,
+                scope: Scope::All,
+            },
+            "/",
+        ),
     ];
     out::line("plume demo · 三座模拟电厂，虚拟时钟 / three simulated plants on a virtual clock");
-    out::line(format_args!("时钟 {} 起，{} 倍速 / clock starts there, {} times as fast", story::start(), args.speed, args.speed));
+    out::line(format_args!(
+        "时钟 {} 起，{} 倍速 / clock starts there, {} times as fast",
+        story::start(),
+        args.speed,
+        args.speed
+    ));
     for (label, viewer, _) in &viewers {
         let token = system.desk.create_demo_session(viewer, chance()?).await?;
         out::line(format_args!("  {label}: {base}/enter/{}", token.reveal()));
@@ -147,7 +181,9 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
 fn chance() -> anyhow::Result<[u8; TOKEN_BYTES]> {
     use std::io::Read as _;
     let mut bytes = [0; TOKEN_BYTES];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("read /dev/urandom")?;
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("read /dev/urandom")?;
     Ok(bytes)
 }
 

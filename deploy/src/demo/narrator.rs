@@ -37,7 +37,15 @@ pub(super) struct Narrator {
 
 impl Narrator {
     pub(super) fn new(desk: Desk, time: VirtualClock, steer: Steering) -> Self {
-        Self { desk, time, steer, seen: 0, told: HashMap::new(), acts_at: None, acted: false }
+        Self {
+            desk,
+            time,
+            steer,
+            seen: 0,
+            told: HashMap::new(),
+            acts_at: None,
+            acted: false,
+        }
     }
 
     /// Tells until the virtual clock shows `end`.
@@ -55,7 +63,10 @@ impl Narrator {
             self.turn().await?;
             let open = self.desk.store().changes_since(&duty(), 0).await?;
             let undecided = |case: &CaseRow| case.family == Family::Near && case.outcome.is_none();
-            if !open.iter().any(|change| change.case.opened_at < story_end() && undecided(&change.case)) {
+            if !open
+                .iter()
+                .any(|change| change.case.opened_at < story_end() && undecided(&change.case))
+            {
                 break;
             }
             tokio::time::sleep(NARRATOR_POLL).await;
@@ -79,7 +90,9 @@ impl Narrator {
         }
         let registry = self.desk.registry();
         let place = registry.outlet(case.outlet).map_or_else(String::new, |outlet| {
-            let name = registry.enterprise(outlet.enterprise).map_or("", |enterprise| enterprise.name.as_str());
+            let name = registry
+                .enterprise(outlet.enterprise)
+                .map_or("", |enterprise| enterprise.name.as_str());
             format!("{name} {}", outlet.number)
         });
         let word = match (case.state, case.outcome) {
@@ -90,12 +103,16 @@ impl Narrator {
         let saying = Saying::of(&case.judgement, case.certainty);
         let (words, catalogue) = (self.desk.words(), self.desk.catalogue());
         let sentence = headline(words, &case.judgement, case.certainty, saying, catalogue, Lang::Zh);
-        out::line(format_args!("{} 【{word}】{place}：{sentence}", case.updated_at.hour_minute()));
+        out::line(format_args!(
+            "{} 【{word}】{place}：{sentence}",
+            case.updated_at.hour_minute()
+        ));
     }
 
     /// The enterprise of plant 甲 reads its first warning that wants attention.
     fn hear(&mut self, case: &CaseRow) {
-        let wants_attention = case.family == Family::Near && case.severity >= Severity::Attention && case.state == State::Open;
+        let wants_attention =
+            case.family == Family::Near && case.severity >= Severity::Attention && case.state == State::Open;
         if wants_attention && !self.acted && self.acts_at.is_none() && case.outlet == Part::Jia.outlet() {
             self.acts_at = Some((self.time.now().plus(REACTION_MIN * MINUTE_MS), case.id));
         }
@@ -103,23 +120,58 @@ impl Narrator {
 
     async fn act(&mut self) -> anyhow::Result<()> {
         let now = self.time.now();
-        let Some((_, case)) = self.acts_at.filter(|(at, _)| *at <= now) else { return Ok(()) };
+        let Some((_, case)) = self.acts_at.filter(|(at, _)| *at <= now) else {
+            return Ok(());
+        };
         self.acts_at = None;
         self.acted = true;
-        self.steer.send(Steer { mn: Part::Jia.mn(), action: story::remedy(), at: now }).await?;
-        let officer =
-            Viewer { name: "李主管".to_owned(), role: Role::Enterprise, scope: Scope::Enterprise(Part::Jia.enterprise()) };
+        self.steer
+            .send(Steer {
+                mn: Part::Jia.mn(),
+                action: story::remedy(),
+                at: now,
+            })
+            .await?;
+        let officer = Viewer {
+            name: "李主管".to_owned(),
+            role: Role::Enterprise,
+            scope: Scope::Enterprise(Part::Jia.enterprise()),
+        };
         self.say(&officer, case, ActKind::Acknowledge, "", "").await?;
-        self.say(&officer, case, ActKind::Answer, "1号浆液循环泵出力下降", "已启动备用浆液循环泵").await?;
-        out::line(format_args!("{} 【企业】甲热电 李主管签收：1号浆液循环泵出力下降，已启动备用浆液循环泵", now.hour_minute()));
+        self.say(
+            &officer,
+            case,
+            ActKind::Answer,
+            "1号浆液循环泵出力下降",
+            "已启动备用浆液循环泵",
+        )
+        .await?;
+        out::line(format_args!(
+            "{} 【企业】甲热电 李主管签收：1号浆液循环泵出力下降，已启动备用浆液循环泵",
+            now.hour_minute()
+        ));
         Ok(())
     }
 
     /// Acts on a case as it is now: the judge may change it at any moment.
-    async fn say(&self, viewer: &Viewer, case: ContentId, kind: ActKind, text: &str, measures: &str) -> anyhow::Result<()> {
-        let act = Act { kind, text: text.to_owned(), measures: measures.to_owned(), at: self.time.now() };
+    async fn say(
+        &self,
+        viewer: &Viewer,
+        case: ContentId,
+        kind: ActKind,
+        text: &str,
+        measures: &str,
+    ) -> anyhow::Result<()> {
+        let act = Act {
+            kind,
+            text: text.to_owned(),
+            measures: measures.to_owned(),
+            at: self.time.now(),
+        };
         loop {
-            let Some(row) = self.desk.store().case(viewer, case).await? else { return Ok(()) };
+            let Some(row) = self.desk.store().case(viewer, case).await? else {
+                return Ok(());
+            };
             match self.desk.act(viewer, case, &act, row.version).await {
                 Ok(_) => return Ok(()),
                 Err(plume_alert::act::ActError::Changed { .. }) => {}
@@ -131,5 +183,9 @@ impl Narrator {
 
 /// Who tells: sees everything of the service stream.
 pub(super) fn duty() -> Viewer {
-    Viewer { name: "demo".to_owned(), role: Role::CityDuty, scope: Scope::All }
+    Viewer {
+        name: "demo".to_owned(),
+        role: Role::CityDuty,
+        scope: Scope::All,
+    }
 }

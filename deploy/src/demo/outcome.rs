@@ -63,7 +63,11 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "预警{}次，避免超标{}次，提前{}分钟", self.warned, self.avoided, self.lead_min)?;
+        writeln!(
+            f,
+            "预警{}次，避免超标{}次，提前{}分钟",
+            self.warned, self.avoided, self.lead_min
+        )?;
         write!(
             f,
             "{} warnings, {} exceedance avoided, at least {} minutes ahead",

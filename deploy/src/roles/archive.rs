@@ -28,7 +28,14 @@ pub(crate) async fn run(context: Context, config: ArchiveConfig, stop: Stop) -> 
         let root = context.archive_root.clone();
         let archive = Archive::open(&root, config, Arc::new(RealFs), signals)
             .with_context(|| format!("open the archive {}", root.display()))?;
-        runtime.block_on(Archiver { context, archive, next: BTreeMap::new() }.work(stop))
+        runtime.block_on(
+            Archiver {
+                context,
+                archive,
+                next: BTreeMap::new(),
+            }
+            .work(stop),
+        )
     })
     .await?
 }
@@ -70,7 +77,9 @@ impl Archiver {
 
     fn lines(&self) -> Vec<TopicPartition> {
         let partitions = 0..self.context.bus.partitions();
-        partitions.flat_map(|partition| ARCHIVED.map(|topic| at(topic, partition))).collect()
+        partitions
+            .flat_map(|partition| ARCHIVED.map(|topic| at(topic, partition)))
+            .collect()
     }
 
     /// Takes what every line has, and writes the batches that end.
@@ -132,11 +141,18 @@ impl Archiver {
             return Ok(());
         }
         let commits = done.into_iter().map(|done| (done.at, done.next)).collect();
-        self.context.bus.commit(consumer(ARCHIVE)?, commits).await.context("commit what is archived")
+        self.context
+            .bus
+            .commit(consumer(ARCHIVE)?, commits)
+            .await
+            .context("commit what is archived")
     }
 
     fn complain(&self, error: &ArchiveError) {
-        let sentence = format!("cannot write and tries again, the log keeps everything meanwhile: {error} ({})", error.hint());
+        let sentence = format!(
+            "cannot write and tries again, the log keeps everything meanwhile: {error} ({})",
+            error.hint()
+        );
         tracing::error!("archive {sentence}");
         self.context.health.complain(ARCHIVE, sentence);
     }

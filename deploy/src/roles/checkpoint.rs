@@ -31,9 +31,13 @@ pub(crate) fn save(path: &Path, offset: u64, state: &[u8]) -> anyhow::Result<()>
     bytes.extend_from_slice(&(state.len() as u64).to_le_bytes());
     bytes.extend_from_slice(checksum(offset, state).as_bytes());
     bytes.extend_from_slice(state);
-    file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(|| format!("write {}", fresh.display()))?;
+    file.write_all(&bytes)
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", fresh.display()))?;
     fs::rename(&fresh, path).with_context(|| format!("rename to {}", path.display()))?;
-    File::open(dir).and_then(|dir| dir.sync_all()).with_context(|| format!("sync {}", dir.display()))
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .with_context(|| format!("sync {}", dir.display()))
 }
 
 /// The offset and state of the file; `None` where there is none or it is not whole (then the log rebuilds the state).

@@ -23,7 +23,12 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
     let retained = context.bus.range(place).await?;
     let mut next = desk.resume_offset(partition).await?;
     if next < retained.start {
-        tracing::warn!(partition, from = next, to = retained.start, "events expired before the desk read them");
+        tracing::warn!(
+            partition,
+            from = next,
+            to = retained.start,
+            "events expired before the desk read them"
+        );
         next = retained.start;
     }
     while !stop.told() {
@@ -32,7 +37,10 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
             () = stop.clone().wait() => break,
         }
         for record in context.bus.read(place, next, READ_LIMIT).await? {
-            let position = LogPosition { partition, offset: record.offset };
+            let position = LogPosition {
+                partition,
+                offset: record.offset,
+            };
             let event = wire::decode_event(&record.payload)
                 .inspect_err(|error| context.signals.unreadable(&record, error))
                 .ok();

@@ -6,16 +6,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::signals::Signals;
+use super::stop::Stop;
+use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer};
+use crate::admin::Health;
 use anyhow::Context as _;
 use bytes::Bytes;
 use plume_bus::{Bus, BusError, NewRecord, Record, Topic};
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, LogPosition};
 use plume_schemas::wire;
-use super::signals::Signals;
-use crate::admin::Health;
-use super::stop::Stop;
-use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer};
 
 /// One partition's judge with its place in the log.
 struct Judge {
@@ -60,8 +60,20 @@ impl Judge {
         let place = at(Topic::Reports, partition);
         let path = checkpoint::path(&context.data_dir, partition);
         let retained = context.bus.range(place).await?;
-        let committed = context.bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
-        let fresh = || Engine::new(settings.clone(), Partition { index: partition, count: context.bus.partitions() });
+        let committed = context
+            .bus
+            .committed(consumer(DETECT)?, place)
+            .await?
+            .unwrap_or(retained.start);
+        let fresh = || {
+            Engine::new(
+                settings.clone(),
+                Partition {
+                    index: partition,
+                    count: context.bus.partitions(),
+                },
+            )
+        };
         let (engine, from) = match checkpoint::load(&path)? {
             Some((offset, state)) if retained.contains(&offset) || offset == retained.end => {
                 match Engine::restore(&state, settings) {
@@ -76,7 +88,16 @@ impl Judge {
         };
         let (signals, health) = (context.signals.clone(), context.health.clone());
         let bus = context.bus.clone();
-        let mut judge = Self { bus, partition, engine, next: from, out: Out::default(), checkpoint: path, signals, health };
+        let mut judge = Self {
+            bus,
+            partition,
+            engine,
+            next: from,
+            out: Out::default(),
+            checkpoint: path,
+            signals,
+            health,
+        };
         judge.catch_up(committed).await?;
         Ok(judge)
     }
@@ -85,7 +106,10 @@ impl Judge {
     async fn catch_up(&mut self, committed: u64) -> anyhow::Result<()> {
         let from = self.next;
         while self.next < committed {
-            let records = self.bus.read(at(Topic::Reports, self.partition), self.next, READ_LIMIT).await?;
+            let records = self
+                .bus
+                .read(at(Topic::Reports, self.partition), self.next, READ_LIMIT)
+                .await?;
             if records.is_empty() {
                 break;
             }
@@ -95,7 +119,12 @@ impl Judge {
             }
         }
         if self.next > from {
-            tracing::info!(partition = self.partition, from, to = self.next, "judge caught up with what it had said");
+            tracing::info!(
+                partition = self.partition,
+                from,
+                to = self.next,
+                "judge caught up with what it had said"
+            );
         }
         Ok(())
     }
@@ -112,7 +141,11 @@ impl Judge {
         let outputs = self.outputs();
         let commits = vec![(at(Topic::Reports, self.partition), self.next)];
         loop {
-            match self.bus.transact(consumer(DETECT)?, outputs.clone(), commits.clone()).await {
+            match self
+                .bus
+                .transact(consumer(DETECT)?, outputs.clone(), commits.clone())
+                .await
+            {
                 Ok(_) => {
                     self.health.well(DETECT);
                     return Ok(());
@@ -120,7 +153,10 @@ impl Judge {
                 // Space comes back when the archive advances; until then the judge waits and nothing is lost.
                 Err(error @ BusError::DiskFull { .. }) => {
                     tracing::error!(%error, hint = error.hint(), "judge waits for space in the log");
-                    self.health.complain(DETECT, format!("waits for space in the log: {error} ({})", error.hint()));
+                    self.health.complain(
+                        DETECT,
+                        format!("waits for space in the log: {error} ({})", error.hint()),
+                    );
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 Err(error) => return Err(error).context("store judgements"),
@@ -132,7 +168,10 @@ impl Judge {
         self.next = record.offset + 1;
         match wire::decode_entry(&record.payload) {
             Ok(body) => {
-                let position = LogPosition { partition: self.partition, offset: record.offset };
+                let position = LogPosition {
+                    partition: self.partition,
+                    offset: record.offset,
+                };
                 self.engine.step(&Entry { at: position, body }, &mut self.out);
             }
             Err(error) => {
@@ -160,6 +199,9 @@ impl Judge {
         let (path, offset, state) = (self.checkpoint.clone(), self.next, self.engine.checkpoint());
         tokio::task::spawn_blocking(move || checkpoint::save(&path, offset, &state)).await??;
         let commits = vec![(at(Topic::Reports, self.partition), offset)];
-        self.bus.commit(consumer(DETECT_CHECKPOINT)?, commits).await.context("commit the checkpoint's offset")
+        self.bus
+            .commit(consumer(DETECT_CHECKPOINT)?, commits)
+            .await
+            .context("commit the checkpoint's offset")
     }
 }

@@ -32,7 +32,10 @@ pub(crate) struct Context {
 }
 
 /// How much one read brings: bounds memory of a loop and the size of its transaction.
-pub(crate) const READ_LIMIT: ReadLimit = ReadLimit { records: 2_000, bytes: 8 << 20 };
+pub(crate) const READ_LIMIT: ReadLimit = ReadLimit {
+    records: 2_000,
+    bytes: 8 << 20,
+};
 
 /// The judge's consumer: its offset moves in the transaction of its outputs.
 pub(crate) const DETECT: &str = "detect";
@@ -44,8 +47,14 @@ pub(crate) const ARCHIVE: &str = "archive";
 /// The consumers that hold segments back, and on which topics (D6).
 pub(crate) fn pinning() -> anyhow::Result<Vec<Pinning>> {
     Ok(vec![
-        Pinning { consumer: consumer(DETECT_CHECKPOINT)?, topics: vec![Topic::Reports] },
-        Pinning { consumer: consumer(ARCHIVE)?, topics: ARCHIVED.to_vec() },
+        Pinning {
+            consumer: consumer(DETECT_CHECKPOINT)?,
+            topics: vec![Topic::Reports],
+        },
+        Pinning {
+            consumer: consumer(ARCHIVE)?,
+            topics: ARCHIVED.to_vec(),
+        },
     ])
 }
 

@@ -27,14 +27,21 @@ pub(crate) async fn import(
 ) -> anyhow::Result<u64> {
     let kept = kept_path(data_dir);
     let last = load_kept(&kept)?;
-    if let Some(last) = last.as_ref().filter(|last| last.content_hash() == registry.content_hash()) {
+    if let Some(last) = last
+        .as_ref()
+        .filter(|last| last.content_hash() == registry.content_hash())
+    {
         tell.send_replace(Arc::new(RegistryIndex::new(last.clone())));
         return Ok(last.revision);
     }
     registry.revision = last.map_or(0, |last| last.revision) + 1;
     registry.recorded_at = now;
     let payload = Bytes::from(wire::encode_entry(&EntryBody::Registry(Box::new(registry.clone()))));
-    let record = |topic, partition| NewRecord { to: at(topic, partition), key: "registry".to_owned(), payload: payload.clone() };
+    let record = |topic, partition| NewRecord {
+        to: at(topic, partition),
+        key: "registry".to_owned(),
+        payload: payload.clone(),
+    };
     let mut records = vec![record(Topic::Registry, 0)];
     records.extend((0..bus.partitions()).map(|partition| record(Topic::Reports, partition)));
     bus.append(records).await.context("append the registry to the log")?;

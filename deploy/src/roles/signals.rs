@@ -15,11 +15,17 @@ impl Signals {
     /// Registers the metrics, each at zero.
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let unreadable = IntCounterVec::new(
-            Opts::new("plume_deploy_unreadable_records_total", "Records of the log that could not be decoded and were skipped"),
+            Opts::new(
+                "plume_deploy_unreadable_records_total",
+                "Records of the log that could not be decoded and were skipped",
+            ),
             &["topic"],
         )?;
         let lag = IntGaugeVec::new(
-            Opts::new("plume_deploy_lag_records", "Records of a topic that a consumer has not worked off yet"),
+            Opts::new(
+                "plume_deploy_lag_records",
+                "Records of a topic that a consumer has not worked off yet",
+            ),
             &["consumer", "topic", "partition"],
         )?;
         registry.register(Box::new(unreadable.clone()))?;
@@ -45,6 +51,8 @@ impl Signals {
     /// How many records a consumer has before it.
     pub(crate) fn lag(&self, consumer: &str, topic: plume_bus::Topic, partition: u32, records: u64) {
         let labels = [consumer, topic.as_str(), &partition.to_string()];
-        self.lag.with_label_values(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
+        self.lag
+            .with_label_values(&labels)
+            .set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 }

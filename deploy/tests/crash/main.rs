@@ -30,14 +30,20 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn setting(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usual)
 }
 
 fn mn(device: usize) -> String {
@@ -103,7 +109,12 @@ impl Device {
 }
 
 /// Lets all devices talk to a running plume until `answers` came, then does `end` to it.
-fn round(devices: Vec<Device>, running: support::Running, wanted: u64, end: impl FnOnce(support::Running)) -> Vec<Device> {
+fn round(
+    devices: Vec<Device>,
+    running: support::Running,
+    wanted: u64,
+    end: impl FnOnce(support::Running),
+) -> Vec<Device> {
     let (sender, receiver) = channel();
     let enough = Arc::new(AtomicBool::new(false));
     let talks: Vec<_> = devices
@@ -126,13 +137,21 @@ fn round(devices: Vec<Device>, running: support::Running, wanted: u64, end: impl
 
 #[test]
 fn nothing_answered_is_lost_and_nothing_is_said_twice() {
-    let (seed, kills) = (setting("CRASH_SEED", 20_260_117), setting("CRASH_KILLS", USUAL_KILLS as u64));
+    let (seed, kills) = (
+        setting("CRASH_SEED", 20_260_117),
+        setting("CRASH_KILLS", USUAL_KILLS as u64),
+    );
     println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
     let mut chance = Chance(seed);
     let site = Site::new("[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n[detect.window]\nsettle_s = 1");
     std::fs::write(site.dir.path().join("registry.toml"), registry()).unwrap();
-    let mut devices: Vec<Device> =
-        (0..DEVICES).map(|number| Device { number, next: 0, answered: BTreeSet::new() }).collect();
+    let mut devices: Vec<Device> = (0..DEVICES)
+        .map(|number| Device {
+            number,
+            next: 0,
+            answered: BTreeSet::new(),
+        })
+        .collect();
     for _ in 0..kills {
         let wanted = chance.below(200);
         devices = round(devices, site.start(), wanted, support::Running::kill);
@@ -147,7 +166,10 @@ fn nothing_answered_is_lost_and_nothing_is_said_twice() {
     check_readings(&reader, &devices);
     check_events(&reader);
     let answered: usize = devices.iter().map(|device| device.answered.len()).sum();
-    println!("{answered} answered, archived {} repeats {} over {kills} kills", stats["archived"], stats["repeats"]);
+    println!(
+        "{answered} answered, archived {} repeats {} over {kills} kills",
+        stats["archived"], stats["repeats"]
+    );
     assert!(answered > 100);
 }
 
@@ -166,8 +188,16 @@ fn check_readings(reader: &Reader, devices: &[Device]) {
         for minute in 0..=device.next {
             let key = (outlet(device.number), Device::data_time(minute).0);
             let count = rows.remove(&key).unwrap_or(0);
-            let expected = if device.answered.contains(&minute) { 1..=1 } else { 0..=1 };
-            assert!(expected.contains(&count), "minute {minute} of device {} stands {count} times", device.number);
+            let expected = if device.answered.contains(&minute) {
+                1..=1
+            } else {
+                0..=1
+            };
+            assert!(
+                expected.contains(&count),
+                "minute {minute} of device {} stands {count} times",
+                device.number
+            );
         }
     }
     assert!(rows.is_empty(), "readings nobody sent: {rows:?}");
@@ -175,7 +205,7 @@ fn check_readings(reader: &Reader, devices: &[Device]) {
 
 fn check_events(reader: &Reader) {
     let mut spec = QuerySpec::all(Table::Events);
-    spec.columns = vec!["event".to_owned()];
+    spec.columns = vec!["event_id".to_owned()];
     let mut seen = BTreeSet::new();
     for row in reader.query(&spec).unwrap() {
         let id = row.unwrap()[0].to_string();

@@ -30,7 +30,11 @@ fn decode_explains_a_modbus_checksum() {
 fn check_names_every_problem_with_its_line() {
     let site = Site::new("[ingest]\n");
     let path = site.dir.path().join("plume.toml");
-    std::fs::write(&path, "[ingest]\nlisen = \"0.0.0.0:1\"\nrefuse_after = \"three\"\n\n[nonsense]\n").unwrap();
+    std::fs::write(
+        &path,
+        "[ingest]\nlisen = \"0.0.0.0:1\"\nrefuse_after = \"three\"\n\n[nonsense]\n",
+    )
+    .unwrap();
     let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
     assert!(!fine);
     insta::assert_snapshot!(text);
@@ -43,7 +47,10 @@ fn check_names_the_line_of_the_registry() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("value = \"50\"", "value = \"fifty\"")).unwrap();
     let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
-    assert!(!fine && text.contains("registry.toml:") && text.contains("fifty"), "{text}");
+    assert!(
+        !fine && text.contains("registry.toml:") && text.contains("fifty"),
+        "{text}"
+    );
 }
 
 #[test]

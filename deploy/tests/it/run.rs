@@ -8,7 +8,12 @@ fn stamp(minute: u32) -> String {
 }
 
 fn packet(minute: u32) -> String {
-    minute_packet(MN, &format!("20260117{:09}", 100_000_000 + minute), &stamp(minute), "21.5")
+    minute_packet(
+        MN,
+        &format!("20260117{:09}", 100_000_000 + minute),
+        &stamp(minute),
+        "21.5",
+    )
 }
 
 #[test]
@@ -27,7 +32,8 @@ fn what_was_answered_survives_a_kill_and_the_books_balance() {
     // A repeat is answered again and kept once; a stranger waits in quarantine, answered; garbage is kept and not answered.
     link.send(packet(3).as_bytes()).unwrap();
     link.answer().unwrap();
-    link.send(minute_packet("DE0000000000000000000001", "20260117100000001", &stamp(0), "1").as_bytes()).unwrap();
+    link.send(minute_packet("DE0000000000000000000001", "20260117100000001", &stamp(0), "1").as_bytes())
+        .unwrap();
     link.answer().unwrap();
     link.send(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     link.send(packet(21).as_bytes()).unwrap();
@@ -39,7 +45,11 @@ fn what_was_answered_survives_a_kill_and_the_books_balance() {
     assert!(fine, "{text}");
     let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(stats["balanced"], true, "{stats}");
-    assert_eq!((&stats["archived"], &stats["repeats"]), (&21.into(), &1.into()), "{stats}");
+    assert_eq!(
+        (&stats["archived"], &stats["repeats"]),
+        (&21.into(), &1.into()),
+        "{stats}"
+    );
     assert_eq!(stats["quarantined"], 2, "{stats}");
     assert_eq!(stats["waiting"], 0, "{stats}");
     assert_eq!(stats["packets_in"], 24, "{stats}");
@@ -73,6 +83,9 @@ fn stats_asks_the_plume_that_runs() {
     let (fine, text) = site.plume(&["stats", "--config", "plume.toml"]);
     assert!(fine && text.contains("balanced"), "{text}");
     let (fine, text) = site.plume(&["run", "--config", "plume.toml"]);
-    assert!(!fine && text.contains("hint"), "a second plume in one directory says why it cannot: {text}");
+    assert!(
+        !fine && text.contains("hint"),
+        "a second plume in one directory says why it cannot: {text}"
+    );
     drop(running);
 }

@@ -12,9 +12,28 @@ const MAX_COLUMNS: usize = 120;
 
 /// What may stand at the top level, and nothing else.
 const TOP_LEVEL: &[&str] = &[
-    ".ci", ".git", ".gitignore", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "README.zh-CN.md",
-    "alert", "benches", "clippy.toml", "deny.toml", "deploy", "detect", "docs", "ingest", "rust-toolchain.toml",
-    "rustfmt.toml", "schemas", "plume-data", "target",
+    ".ci",
+    ".git",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "README.zh-CN.md",
+    "alert",
+    "benches",
+    "clippy.toml",
+    "deny.toml",
+    "deploy",
+    "detect",
+    "docs",
+    "ingest",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "schemas",
+    "plume-data",
+    "target",
 ];
 
 /// Which rooms a room may depend on (normal dependencies).
@@ -41,11 +60,31 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// Words that must not stand in the sources of a room: invariants as absences.
 const ABSENCES: &[(&str, &[&str])] = &[
-    ("detect/src", &["tokio", "std::fs", "std::net", "std::time::", "plume_bus", "hj212", "modbus"]),
+    (
+        "detect/src",
+        &[
+            "tokio",
+            "std::fs",
+            "std::net",
+            "std::time::",
+            "plume_bus",
+            "hj212",
+            "modbus",
+        ],
+    ),
     ("schemas/src", &["tokio", "std::fs", "std::net", "plume_bus"]),
-    ("alert/src", &["plume_ingest", "plume_detect", "plume_archive", "parquet::", "arrow::"]),
-    ("alert/archive/src", &["plume_ingest", "plume_detect", "plume_alert", "sqlx"]),
-    ("ingest/src", &["plume_detect", "plume_alert", "plume_archive", "sqlx", "parquet::"]),
+    (
+        "alert/src",
+        &["plume_ingest", "plume_detect", "plume_archive", "parquet::", "arrow::"],
+    ),
+    (
+        "alert/archive/src",
+        &["plume_ingest", "plume_detect", "plume_alert", "sqlx"],
+    ),
+    (
+        "ingest/src",
+        &["plume_detect", "plume_alert", "plume_archive", "sqlx", "parquet::"],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -74,18 +113,29 @@ fn sources(below: &Path) -> Vec<PathBuf> {
 }
 
 fn manifest(room: &str) -> Table {
-    fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap().parse().unwrap()
+    fs::read_to_string(root().join(room).join("Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn dependencies(room: &str) -> Vec<String> {
-    manifest(room)["dependencies"].as_table().unwrap().keys().cloned().collect()
+    manifest(room)["dependencies"]
+        .as_table()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect()
 }
 
 #[test]
 fn nothing_else_stands_at_the_top() {
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-        assert!(TOP_LEVEL.contains(&name.as_str()), "{name} has no place at the top level");
+        assert!(
+            TOP_LEVEL.contains(&name.as_str()),
+            "{name} has no place at the top level"
+        );
     }
 }
 
@@ -114,9 +164,18 @@ fn what_must_be_absent_is_absent() {
     for (place, words) in ABSENCES {
         for path in sources(&root().join(place)) {
             let text = fs::read_to_string(&path).unwrap();
-            for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for (number, line) in text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            {
                 for word in *words {
-                    assert!(!line.contains(word), "{}:{}: `{word}` must be absent in {place}", path.display(), number + 1);
+                    assert!(
+                        !line.contains(word),
+                        "{}:{}: `{word}` must be absent in {place}",
+                        path.display(),
+                        number + 1
+                    );
                 }
             }
         }
@@ -129,10 +188,23 @@ fn files_and_lines_stay_short() {
     for path in sources(&root()) {
         let text = fs::read_to_string(&path).unwrap();
         if text.lines().count() > MAX_LINES {
-            problems.push(format!("{}: {} lines, {MAX_LINES} is the limit", path.display(), text.lines().count()));
+            problems.push(format!(
+                "{}: {} lines, {MAX_LINES} is the limit",
+                path.display(),
+                text.lines().count()
+            ));
         }
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| line.chars().count() > MAX_COLUMNS) {
-            problems.push(format!("{}:{}: {} columns", path.display(), number + 1, line.chars().count()));
+        for (number, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.chars().count() > MAX_COLUMNS)
+        {
+            problems.push(format!(
+                "{}:{}: {} columns",
+                path.display(),
+                number + 1,
+                line.chars().count()
+            ));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
@@ -142,22 +214,37 @@ fn files_and_lines_stay_short() {
 fn every_dependency_has_a_reason() {
     for (room, _) in DIRECTIONS.iter().chain([&("deploy", &[][..]), &("benches", &[][..])]) {
         let text = fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap();
-        for line in text.lines().filter(|line| line.contains(".workspace = true") && !line.starts_with("plume-")) {
-            let is_dependency = !["version", "edition", "rust-version", "license", "publish"].iter().any(|k| line.starts_with(k));
-            assert!(!is_dependency || line.contains('#'), "{room}/Cargo.toml: `{line}` has no reason");
+        for line in text
+            .lines()
+            .filter(|line| line.contains(".workspace = true") && !line.starts_with("plume-"))
+        {
+            let is_dependency = !["version", "edition", "rust-version", "license", "publish"]
+                .iter()
+                .any(|k| line.starts_with(k));
+            assert!(
+                !is_dependency || line.contains('#'),
+                "{room}/Cargo.toml: `{line}` has no reason"
+            );
         }
     }
 }
 
 #[test]
 fn no_test_sleeps_or_takes_a_fixed_port() {
-    for path in sources(&root()).iter().filter(|path| path.components().any(|part| part.as_os_str() == "tests")) {
+    for path in sources(&root())
+        .iter()
+        .filter(|path| path.components().any(|part| part.as_os_str() == "tests"))
+    {
         if path.ends_with("deploy/tests/it/tidy.rs") {
             continue;
         }
         let text = fs::read_to_string(path).unwrap();
         for word in ["thread::sleep(", "time::sleep("] {
-            assert!(!text.contains(word), "{}: waits by {word}…), synchronise on a signal instead", path.display());
+            assert!(
+                !text.contains(word),
+                "{}: waits by {word}…), synchronise on a signal instead",
+                path.display()
+            );
         }
     }
 }

@@ -38,11 +38,16 @@ impl Site {
         self.dir.path().join("data")
     }
 
-    /// Runs a command of plume to its end: (succeeded, standard output).
+    /// Runs a command of plume to its end: whether it succeeded, and what it printed (with errors where it did not).
     pub(crate) fn plume(&self, args: &[&str]) -> (bool, String) {
         let output = command().args(args).current_dir(self.dir.path()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.success(), text + &String::from_utf8_lossy(&output.stderr))
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            (true, text)
+        } else {
+            (false, text + &errors)
+        }
     }
 
     /// Starts `plume run` and waits until it says that it is running.
@@ -60,9 +65,15 @@ impl Site {
         }
         // Somebody must read on, or plume would block on a full pipe.
         std::thread::spawn(move || drop(std::io::copy(&mut lines, &mut std::io::sink())));
-        let run: serde_json::Value = serde_json::from_slice(&std::fs::read(self.data().join("state/run.json")).unwrap()).unwrap();
+        let run: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(self.data().join("state/run.json")).unwrap()).unwrap();
         let address = |key: &str| run[key].as_str().unwrap().parse().unwrap();
-        Running { child, devices: address("ingest"), admin: address("admin"), desk: address("desk") }
+        Running {
+            child,
+            devices: address("ingest"),
+            admin: address("admin"),
+            desk: address("desk"),
+        }
     }
 }
 
@@ -100,7 +111,10 @@ impl Running {
         write!(stream, "GET {path} HTTP/1.0\r\nHost: plume\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+        answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -114,7 +128,11 @@ impl Drop for Running {
 
 /// A frame around a data segment.
 pub(crate) fn frame(segment: &str) -> String {
-    format!("##{:04}{segment}{:04X}\r\n", segment.len(), crc::hj212(segment.as_bytes()))
+    format!(
+        "##{:04}{segment}{:04X}\r\n",
+        segment.len(),
+        crc::hj212(segment.as_bytes())
+    )
 }
 
 /// A minute packet of 2017 with one SO2 value.
@@ -135,7 +153,10 @@ impl Link {
         let stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, heard: Vec::new() })
+        Ok(Self {
+            stream,
+            heard: Vec::new(),
+        })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
@@ -149,7 +170,11 @@ impl Link {
                 let line: Vec<u8> = self.heard.drain(..end + 2).collect();
                 let text = String::from_utf8_lossy(&line).into_owned();
                 assert!(text.contains("CN=9014") || text.contains("CN=9013"), "{text}");
-                let qn = text.split("QN=").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+                let qn = text
+                    .split("QN=")
+                    .nth(1)
+                    .and_then(|rest| rest.split(';').next())
+                    .unwrap_or_default();
                 return Ok(qn.to_owned());
             }
             let mut buffer = [0; 1024];

@@ -47,7 +47,11 @@ pub(crate) fn cast(seed: u64, origin: Time, length_ms: i64) -> (Vec<Role>, Regis
     };
     let count = 4 + chance.place(3);
     for number in 0..count {
-        let character = if number == 1 { Character::Liar } else { Character::Polite };
+        let character = if number == 1 {
+            Character::Liar
+        } else {
+            Character::Polite
+        };
         let registered = number != 2;
         let mn = Mn::new(&format!("DE30000000000000000000{number:02}")).unwrap();
         let link = link_spec(mn, number, character, &mut chance);
@@ -72,7 +76,10 @@ pub(crate) fn cast(seed: u64, origin: Time, length_ms: i64) -> (Vec<Role>, Regis
 /// The registry with a stricter limit, as an inspector would enter it in the middle of the day.
 pub(crate) fn stricter(mut registry: Registry) -> Registry {
     let outlets = registry.outlets.iter_mut();
-    for limit in outlets.flat_map(|outlet| &mut outlet.factors).flat_map(|factor| &mut factor.limits) {
+    for limit in outlets
+        .flat_map(|outlet| &mut outlet.factors)
+        .flat_map(|factor| &mut factor.limits)
+    {
         limit.value = Decimal {
             mantissa: limit.value.mantissa - 5,
             scale: 0,
@@ -153,9 +160,11 @@ fn plant_spec(number: usize, origin: Time, length_ms: i64, chance: &mut Chance) 
         end: Time(i64::MAX),
     };
     let ahead_ms = chance.within(-90 * SECOND_MS..90 * SECOND_MS);
-    spec.faults.push(Fault::whole(FaultKind::ClockSkew { ahead_ms }, always));
+    spec.faults
+        .push(Fault::whole(FaultKind::ClockSkew { ahead_ms }, always));
     let ahead_ms = [-180, -7, 3, 20, 400][chance.place(5)] * MINUTE_MS;
-    spec.faults.insert(0, Fault::whole(FaultKind::ClockSkew { ahead_ms }, skewed));
+    spec.faults
+        .insert(0, Fault::whole(FaultKind::ClockSkew { ahead_ms }, skewed));
     if chance.one_in(2) {
         spec.faults.push(Fault::whole(FaultKind::PowerOff, dark));
     }

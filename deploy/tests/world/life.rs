@@ -38,7 +38,10 @@ impl World {
     fn could_not_open(&mut self, error: &BusError) -> Held {
         let excused = self.disk_troubled && matches!(error, BusError::Io { .. });
         hold(excused, Promise::OpensAgain, self.now, || {
-            format!("{error}: {:?}", std::error::Error::source(error).map(ToString::to_string))
+            format!(
+                "{error}: {:?}",
+                std::error::Error::source(error).map(ToString::to_string)
+            )
         })?;
         self.counts.failed_openings += 1;
         let loss = self.machine.disk.is_down().then(|| self.draw_loss());
@@ -102,7 +105,10 @@ impl World {
         }
         let numbers: Vec<u64> = self.links.keys().copied().collect();
         numbers.into_iter().for_each(|number| self.close_from_server(number, 1));
-        self.boot = Some((self.now.plus(down_ms), self.machine.disk.is_down().then_some(Loss::Process)));
+        self.boot = Some((
+            self.now.plus(down_ms),
+            self.machine.disk.is_down().then_some(Loss::Process),
+        ));
         Ok(())
     }
 
@@ -112,7 +118,10 @@ impl World {
             self.trouble_at = Time(i64::MAX);
             return self.calm_down();
         }
-        self.trouble_at = self.now.plus(self.chance.within(SECOND_MS..6 * MINUTE_MS)).min(self.calm_from);
+        self.trouble_at = self
+            .now
+            .plus(self.chance.within(SECOND_MS..6 * MINUTE_MS))
+            .min(self.calm_from);
         let trouble = Trouble::draw(&mut self.chance);
         match trouble {
             Trouble::Reset => {

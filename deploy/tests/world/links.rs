@@ -90,7 +90,12 @@ impl World {
         let reading = pump.is_some_and(Pump::wants_bytes) && link.up.next().is_some_and(|at| at <= now);
         let bytes = if reading { link.up.take(now) } else { Vec::new() };
         let heard = link.server_hears.is_some_and(|at| at <= now) && (link.is_cut || link.up.next().is_none());
-        let due = pump.and_then(|pump| pump.due(&self.machine.config)).is_some_and(|at| at <= now);
+        if heard {
+            link.server_hears = None;
+        }
+        let due = pump
+            .and_then(|pump| pump.due(&self.machine.config))
+            .is_some_and(|at| at <= now);
         if !reading && !heard && !due && !pump.is_some_and(Pump::is_done) {
             return Ok(());
         }

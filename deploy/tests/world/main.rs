@@ -53,7 +53,10 @@ fn run(seed: u64) -> Counts {
 #[expect(clippy::disallowed_methods, reason = "the seed of a run is the caller's choice")]
 fn number_from(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is not a number")),
+    )
 }
 
 #[test]

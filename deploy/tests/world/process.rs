@@ -70,7 +70,11 @@ impl Process {
     pub(crate) fn due(&self, machine: &Machine) -> Time {
         let pumps = self.pumps.values().filter_map(|pump| pump.due(&machine.config));
         let judges = self.judge_at.iter().copied();
-        pumps.chain(judges).chain([self.tick_poll, self.archive_at]).min().unwrap_or(self.tick_poll)
+        pumps
+            .chain(judges)
+            .chain([self.tick_poll, self.archive_at])
+            .min()
+            .unwrap_or(self.tick_poll)
     }
 
     /// A device has connected.
@@ -122,7 +126,10 @@ impl Process {
         self.tick_poll = hands.now.plus(TICK_POLL_MS);
         let now = self.clock.now();
         let config = &hands.machine.config;
-        if self.last_tick.is_some_and(|last| now.since(last) < config.tick_interval_ms) {
+        if self
+            .last_tick
+            .is_some_and(|last| now.since(last) < config.tick_interval_ms)
+        {
             return;
         }
         let limit_ms = config.clock_step_ms + config.tick_interval_ms;
@@ -133,7 +140,10 @@ impl Process {
             ingest,
             received_at: now,
         });
-        let records = step.iter().chain([&tick]).flat_map(|entry| self.everywhere(entry, ingest.as_str()));
+        let records = step
+            .iter()
+            .chain([&tick])
+            .flat_map(|entry| self.everywhere(entry, ingest.as_str()));
         let appended = hands.machine.append(&self.bus, records.collect());
         self.deaf |= appended.as_ref().is_err_and(is_final);
         self.last_tick = Some(now);
@@ -171,5 +181,8 @@ impl Process {
 
 /// True for errors after which the log has to be opened again.
 pub(crate) fn is_final(error: &BusError) -> bool {
-    matches!(error, BusError::WriteFailed { .. } | BusError::Stopped { .. } | BusError::Closed)
+    matches!(
+        error,
+        BusError::WriteFailed { .. } | BusError::Stopped { .. } | BusError::Closed
+    )
 }

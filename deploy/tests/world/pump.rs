@@ -221,7 +221,10 @@ impl Pump {
         if self.session.is_identified() {
             return idle;
         }
-        idle.min(self.opened.plus(milliseconds(config.unidentified_timeout_s) * SECOND_MS))
+        idle.min(
+            self.opened
+                .plus(milliseconds(config.unidentified_timeout_s) * SECOND_MS),
+        )
     }
 
     fn carry_out(&mut self, around: &mut Around<'_>, sent: &mut Vec<Vec<u8>>) -> Held {
@@ -262,9 +265,12 @@ impl Pump {
             }
             Note::Garbage { .. } => {
                 around.counts.garbage += 1;
-                hold(self.expected.is_none() || self.ended, Promise::Balanced, around.now, || {
-                    format!("{note:?} on the open link of a device that sends none")
-                })?;
+                hold(
+                    self.expected.is_none() || self.ended,
+                    Promise::Balanced,
+                    around.now,
+                    || format!("{note:?} on the open link of a device that sends none"),
+                )?;
             }
             Note::Came(_) => {}
         }
@@ -279,7 +285,10 @@ impl Pump {
         let (whole, ready) = (expected.whole(), expected.ready);
         let fits = whole <= self.noted && self.noted <= ready;
         hold(fits, Promise::Balanced, around.now, || {
-            format!("{} packets were decided about, {whole} to {ready} were received", self.noted)
+            format!(
+                "{} packets were decided about, {whole} to {ready} were received",
+                self.noted
+            )
         })
     }
 
@@ -298,9 +307,12 @@ impl Pump {
         let Some(named) = named else {
             return Ok(());
         };
-        hold(around.disk.knows(&named), Promise::DurableBeforeAnswer, around.now, || {
-            format!("{named:?} is answered and not on the disk")
-        })
+        hold(
+            around.disk.knows(&named),
+            Promise::DurableBeforeAnswer,
+            around.now,
+            || format!("{named:?} is answered and not on the disk"),
+        )
     }
 
     fn check_queues(&self, around: &Around<'_>) -> Held {
@@ -331,14 +343,20 @@ impl Pump {
 
     /// Goes on with the append on its way; false when there is nothing to do for it now.
     fn go_on_appending(&mut self, around: &mut Around<'_>) -> Result<bool, Broken> {
-        let Some(appending) = self.appending.as_mut().filter(|appending| appending.until <= around.now) else {
+        let Some(appending) = self
+            .appending
+            .as_mut()
+            .filter(|appending| appending.until <= around.now)
+        else {
             return Ok(false);
         };
         if appending.durable {
             let tickets = std::mem::take(&mut appending.tickets);
             self.appending = None;
             self.last_byte = around.now;
-            tickets.into_iter().for_each(|ticket| self.session.handle_durable(ticket));
+            tickets
+                .into_iter()
+                .for_each(|ticket| self.session.handle_durable(ticket));
             return Ok(true);
         }
         match (around.append)(appending.records.clone()) {
@@ -349,7 +367,9 @@ impl Pump {
             }
             Err(error) => {
                 let storable = !matches!(error, BusError::TooLarge { .. } | BusError::UnknownPartition { .. });
-                hold(storable, Promise::Balanced, around.now, || format!("the bus takes it never: {error}"))?;
+                hold(storable, Promise::Balanced, around.now, || {
+                    format!("the bus takes it never: {error}")
+                })?;
                 around.counts.refused_appends += 1;
                 appending.until = around.now.plus(appending.pause_ms);
                 appending.pause_ms = (appending.pause_ms * 2).min(milliseconds(around.config.retry_max_ms));
@@ -385,7 +405,11 @@ fn place(record: &LogRecord, partitions: u32) -> NewRecord {
         }
         LogRecord::Quarantined(record) => {
             let key = record.mn.map(|mn| mn.to_string()).unwrap_or_default();
-            NewRecord::new(TopicPartition::new(Topic::Quarantine, 0), key, encode_quarantined(record))
+            NewRecord::new(
+                TopicPartition::new(Topic::Quarantine, 0),
+                key,
+                encode_quarantined(record),
+            )
         }
     }
 }

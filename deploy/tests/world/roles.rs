@@ -84,7 +84,10 @@ pub(crate) mod checkpoint {
         pub(crate) fn new(disk: &Disk, ahead: u64) -> Self {
             let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
             let free = (0_u64..).map(|number| PathBuf::from(format!("/plume/world-{number}")));
-            let own = free.into_iter().find(|path| !places.contains_key(path)).unwrap_or_default();
+            let own = free
+                .into_iter()
+                .find(|path| !places.contains_key(path))
+                .unwrap_or_default();
             places.insert(own.clone(), (disk.clone(), ahead));
             Self(own)
         }
@@ -99,7 +102,9 @@ pub(crate) mod checkpoint {
     fn place(path: &Path) -> anyhow::Result<Place> {
         let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         let found = path.ancestors().find_map(|dir| places.get(dir));
-        found.cloned().ok_or_else(|| anyhow::anyhow!("{} lies in no world", path.display()))
+        found
+            .cloned()
+            .ok_or_else(|| anyhow::anyhow!("{} lies in no world", path.display()))
     }
 
     pub(crate) fn path(data_dir: &Path, partition: u32) -> PathBuf {
@@ -138,7 +143,11 @@ pub(crate) mod checkpoint {
             let (offset, state) = rest.split_first_chunk::<8>()?;
             (ContentId::of(&[offset, state]).as_bytes() == sum).then(|| (u64::from_le_bytes(*offset), state.to_vec()))
         });
-        anyhow::ensure!(whole.is_some(), "a checkpoint was replaced whole and is not: {}", path.display());
+        anyhow::ensure!(
+            whole.is_some(),
+            "a checkpoint was replaced whole and is not: {}",
+            path.display()
+        );
         Ok(whole)
     }
 

@@ -53,7 +53,11 @@ impl Station {
     /// When it wants to be called again.
     pub(crate) fn due(&self) -> Time {
         let due = self.role.device.due();
-        let next = [due.world, due.wire].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
+        let next = [due.world, due.wire]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Time(i64::MAX));
         let next = next.max(self.handled.plus(1));
         match self.link {
             None => next.min(self.next_try),

@@ -49,13 +49,19 @@ impl Trouble {
             8..=9 => Self::ResetAll,
             10..=11 => Self::Stall { for_ms: for_ms / 20 },
             12..=15 => Self::Kill { down_ms },
-            16..=18 => Self::PowerLoss { down_ms, partly: chance.one_in(2) },
+            16..=18 => Self::PowerLoss {
+                down_ms,
+                partly: chance.one_in(2),
+            },
             19..=20 => Self::Restart { down_ms },
             21..=24 => Self::CrashAt { operation },
             25..=27 => Self::DiskError { operation },
             28..=29 => Self::ShortWrite { operation },
             30..=31 => Self::NoSpace { operation },
-            32..=33 => Self::FullDisk { for_ms: for_ms / 2, spare_bytes: chance.below(4_000) },
+            32..=33 => Self::FullDisk {
+                for_ms: for_ms / 2,
+                spare_bytes: chance.below(4_000),
+            },
             34..=35 => Self::SlowArchive { for_ms },
             36 => Self::SlowJudge { for_ms },
             _ => Self::ClockStep {

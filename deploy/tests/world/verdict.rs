@@ -29,18 +29,32 @@ const HORIZONS: Horizons = Horizons {
 /// A packet's place in the world: device, CN, QN, part, bytes, outlet.
 type PacketKey = (Mn, u16, String, (u16, u16), ContentId, OutletId);
 /// A reading's place in the world, with which one it is of several with the same name in one report.
-type ReadingKey = (Mn, String, ReportKind, OutletId, Time, FactorCode, Statistic, Basis, usize);
+type ReadingKey = (
+    Mn,
+    String,
+    ReportKind,
+    OutletId,
+    Time,
+    FactorCode,
+    Statistic,
+    Basis,
+    usize,
+);
 
 impl World {
     /// The end: everything is worked off, then every promise about the whole is checked.
     pub(crate) fn finish(&mut self) -> Held {
         self.look(false)?;
         let Some(process) = &self.process else {
-            return hold(false, Promise::Heals, self.now, || "plume is down though nothing troubles it".to_owned());
+            return hold(false, Promise::Heals, self.now, || {
+                "plume is down though nothing troubles it".to_owned()
+            });
         };
         for partition in 0..process.bus.partitions() {
             let round = self.machine.judge(&process.bus, partition, Manner::Orderly);
-            hold(round == Round::Done, Promise::Heals, self.now, || format!("the judge does not finish: {round:?}"))?;
+            hold(round == Round::Done, Promise::Heals, self.now, || {
+                format!("the judge does not finish: {round:?}")
+            })?;
         }
         self.look(true)?;
         self.check_acked()?;
@@ -59,7 +73,12 @@ impl World {
             let behind_ms = self.now.since(station.last_empty);
             hold(behind_ms <= 3 * MINUTE_MS, Promise::Heals, self.now, || {
                 let device = &station.role.device;
-                format!("{} has {} messages undelivered since {}", device.mn(), device.undelivered(), station.last_empty)
+                format!(
+                    "{} has {} messages undelivered since {}",
+                    device.mn(),
+                    device.undelivered(),
+                    station.last_empty
+                )
             })?;
         }
         Ok(())
@@ -67,12 +86,26 @@ impl World {
 
     /// Every packet of a polite device in the log is one it wrote.
     fn check_origin(&self) -> Held {
-        let written: HashSet<ContentId> = self.stations.iter().flat_map(|station| &station.written).copied().collect();
-        let polite: HashSet<Mn> =
-            self.stations.iter().filter(|station| station.is_polite()).map(|station| station.role.device.mn()).collect();
-        for report in self.reports().filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn)) {
+        let written: HashSet<ContentId> = self
+            .stations
+            .iter()
+            .flat_map(|station| &station.written)
+            .copied()
+            .collect();
+        let polite: HashSet<Mn> = self
+            .stations
+            .iter()
+            .filter(|station| station.is_polite())
+            .map(|station| station.role.device.mn())
+            .collect();
+        for report in self
+            .reports()
+            .filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn))
+        {
             let packet = ContentId::of(&[&report.evidence.raw]);
-            hold(written.contains(&packet), Promise::NothingInvented, self.now, || format!("{report:?}"))?;
+            hold(written.contains(&packet), Promise::NothingInvented, self.now, || {
+                format!("{report:?}")
+            })?;
         }
         Ok(())
     }
@@ -94,12 +127,20 @@ impl World {
         let now = self.now;
         let forgetful = self.canary == Some(Canary::NoDedupe);
         for report in self.reports() {
-            let seen = if forgetful { Dedupe::new(HORIZONS).see(report) } else { dedupe.see(report) };
+            let seen = if forgetful {
+                Dedupe::new(HORIZONS).see(report)
+            } else {
+                dedupe.see(report)
+            };
             let known = packets.entry(packet_key(report)).or_default();
             let expected = if *known == 0 { Packet::New } else { Packet::Repeat };
             *known += 1;
             hold(seen.packet == expected, Promise::ReadingsOnce, now, || {
-                format!("{:?} is {:?}, and should be {expected:?}", packet_key(report), seen.packet)
+                format!(
+                    "{:?} is {:?}, and should be {expected:?}",
+                    packet_key(report),
+                    seen.packet
+                )
             })?;
             if expected == Packet::Repeat {
                 repeats += 1;
@@ -118,7 +159,9 @@ impl World {
                     Seen::Revised(_) => "revised",
                 };
                 revised += u64::from(said == "revised");
-                hold(said == expected, Promise::ReadingsOnce, now, || format!("{key:?} is {said}, should be {expected}"))?;
+                hold(said == expected, Promise::ReadingsOnce, now, || {
+                    format!("{key:?} is {said}, should be {expected}")
+                })?;
             }
         }
         self.counts.repeats += repeats;
@@ -128,18 +171,30 @@ impl World {
 
     /// Values of polite devices arrive digit by digit: the text of the packet, cut apart here, against the readings.
     fn check_values(&self) -> Held {
-        let polite: HashSet<Mn> =
-            self.stations.iter().filter(|station| station.is_polite()).map(|station| station.role.device.mn()).collect();
-        for report in self.reports().filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn)) {
+        let polite: HashSet<Mn> = self
+            .stations
+            .iter()
+            .filter(|station| station.is_polite())
+            .map(|station| station.role.device.mn())
+            .collect();
+        for report in self
+            .reports()
+            .filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn))
+        {
             for (name, text) in values_in(&report.evidence.raw) {
                 let Some((factor, statistic, basis)) = name_of(name) else {
                     continue;
                 };
                 let found = report.readings.iter().any(|reading| {
                     (reading.factor.as_str(), reading.statistic, reading.basis) == (factor, statistic, basis)
-                        && reading.value.decimal().is_some_and(|decimal| decimal.to_string() == text)
+                        && reading
+                            .value
+                            .decimal()
+                            .is_some_and(|decimal| decimal.to_string() == text)
                 });
-                hold(found, Promise::ValuesAsSent, self.now, || format!("{name}={text} is not in {report:?}"))?;
+                hold(found, Promise::ValuesAsSent, self.now, || {
+                    format!("{name}={text} is not in {report:?}")
+                })?;
             }
         }
         Ok(())
@@ -148,9 +203,17 @@ impl World {
     fn check_events(&self) -> Held {
         let mut ids = HashSet::new();
         for partition in 0..self.machine.options.partitions {
-            for record in self.witness.lines.get(&at(Topic::Events, partition)).into_iter().flatten() {
+            for record in self
+                .witness
+                .lines
+                .get(&at(Topic::Events, partition))
+                .into_iter()
+                .flatten()
+            {
                 let event = decode_event(&record.payload).unwrap();
-                hold(ids.insert(event.id), Promise::EventsOnce, self.now, || format!("twice: {event:?}"))?;
+                hold(ids.insert(event.id), Promise::EventsOnce, self.now, || {
+                    format!("twice: {event:?}")
+                })?;
             }
         }
         Ok(())
@@ -160,7 +223,13 @@ impl World {
     fn check_judge(&self) -> Held {
         let count = self.machine.options.partitions;
         for (&partition, entries) in &self.witness.entries {
-            let mut engine = Engine::new(self.machine.settings.clone(), Partition { index: partition, count });
+            let mut engine = Engine::new(
+                self.machine.settings.clone(),
+                Partition {
+                    index: partition,
+                    count,
+                },
+            );
             let mut out = Out::default();
             for entry in entries {
                 engine.step(entry, &mut out);
@@ -176,10 +245,19 @@ impl World {
     fn compare(&self, topic: Topic, partition: u32, expected: &[Vec<u8>]) -> Held {
         let line = at(topic, partition);
         let said = self.witness.lines.get(&line).map(Vec::as_slice).unwrap_or_default();
-        let differs = said.iter().zip(expected).position(|(said, expected)| said.payload != *expected);
-        hold(differs.is_none(), Promise::JudgeRepeats, self.now, || format!("{line} differs at {differs:?}"))?;
+        let differs = said
+            .iter()
+            .zip(expected)
+            .position(|(said, expected)| said.payload != *expected);
+        hold(differs.is_none(), Promise::JudgeRepeats, self.now, || {
+            format!("{line} differs at {differs:?}")
+        })?;
         hold(said.len() == expected.len(), Promise::JudgeRepeats, self.now, || {
-            format!("{line} has {} records, an uninterrupted judge says {}", said.len(), expected.len())
+            format!(
+                "{line} has {} records, an uninterrupted judge says {}",
+                said.len(),
+                expected.len()
+            )
         })
     }
 
@@ -194,7 +272,10 @@ impl World {
         self.counts.events = events;
         self.counts.records = records;
         self.counts.acked = self.stations.iter().map(|station| station.acked.len() as u64).sum();
-        let released = self.process.as_ref().map(|process| process.bus.stats().released_segments);
+        let released = self
+            .process
+            .as_ref()
+            .map(|process| process.bus.stats().released_segments);
         self.counts.released_segments += released.unwrap_or(0);
     }
 }
@@ -202,7 +283,14 @@ impl World {
 fn packet_key(report: &Report) -> PacketKey {
     let evidence = &report.evidence;
     let qn = evidence.qn.as_str().to_owned();
-    (report.origin.mn, evidence.cn, qn, evidence.part, evidence.packet, report.outlet)
+    (
+        report.origin.mn,
+        evidence.cn,
+        qn,
+        evidence.part,
+        evidence.packet,
+        report.outlet,
+    )
 }
 
 fn reading_key(report: &Report, place: usize) -> ReadingKey {

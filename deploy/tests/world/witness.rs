@@ -135,9 +135,17 @@ impl Witness {
             }
             EntryBody::Tick(tick) => {
                 let last = self.ticks.insert((partition, tick.ingest), tick.received_at);
-                hold(last.is_none_or(|last| last <= tick.received_at), Promise::TimeIsMonotone, now, || {
-                    format!("{}/{}: {last:?}, then {:?}", record.from, record.offset, tick.received_at)
-                })?;
+                hold(
+                    last.is_none_or(|last| last <= tick.received_at),
+                    Promise::TimeIsMonotone,
+                    now,
+                    || {
+                        format!(
+                            "{}/{}: {last:?}, then {:?}",
+                            record.from, record.offset, tick.received_at
+                        )
+                    },
+                )?;
             }
             _ => {}
         }
@@ -145,7 +153,10 @@ impl Witness {
             partition,
             offset: record.offset,
         };
-        self.entries.entry(partition).or_default().push(Entry { at: position, body });
+        self.entries
+            .entry(partition)
+            .or_default()
+            .push(Entry { at: position, body });
         Ok(())
     }
 

@@ -96,7 +96,11 @@ impl World {
         while self.now < end {
             let next = self.next_moment().max(self.now);
             steps_at_once = if next == self.now { steps_at_once + 1 } else { 0 };
-            assert!(steps_at_once < MAX_STEPS_AT_ONCE, "the world stands still: {}", self.who_is_due());
+            assert!(
+                steps_at_once < MAX_STEPS_AT_ONCE,
+                "the world stands still: {}",
+                self.who_is_due()
+            );
             self.now = next;
             self.machine.pass(self.now, self.now.since(self.start));
             if stricter_at.is_some_and(|at| at <= self.now) {
@@ -115,16 +119,30 @@ impl World {
         let process = self.process.iter().map(|process| process.due(&self.machine));
         let boot = self.boot.iter().map(|(at, _)| *at);
         let others = [self.trouble_at, self.look_at].into_iter().chain(self.full_until);
-        stations.chain(links).chain(process).chain(boot).chain(others).min().unwrap_or(self.now)
+        stations
+            .chain(links)
+            .chain(process)
+            .chain(boot)
+            .chain(others)
+            .min()
+            .unwrap_or(self.now)
     }
 
     /// Who wants something now, for a world that stands still.
     fn who_is_due(&self) -> String {
-        let stations = self.stations.iter().enumerate().map(|(place, station)| (format!("station {place}"), station.due()));
-        let links = self.links.iter().flat_map(|(number, link)| {
-            self.due_of(*number, link).map(move |at| (format!("link {number}"), at))
-        });
-        let process = self.process.iter().map(|process| ("process".to_owned(), process.due(&self.machine)));
+        let stations = self
+            .stations
+            .iter()
+            .enumerate()
+            .map(|(place, station)| (format!("station {place}"), station.due()));
+        let links = self
+            .links
+            .iter()
+            .flat_map(|(number, link)| self.due_of(*number, link).map(move |at| (format!("link {number}"), at)));
+        let process = self
+            .process
+            .iter()
+            .map(|process| ("process".to_owned(), process.due(&self.machine)));
         let all = stations.chain(links).chain(process).filter(|(_, at)| *at <= self.now);
         format!("{} {:?} {:?}", self.now, all.collect::<Vec<_>>(), self.boot)
     }
@@ -134,7 +152,9 @@ impl World {
         let reading = link.server_open && pump.is_some_and(crate::pump::Pump::wants_bytes);
         let up = link.up.next().filter(|_| reading);
         let down = link.down.next().filter(|_| link.device_open);
-        let server_hears = link.server_hears.filter(|_| link.server_open && (link.up.next().is_none() || link.is_cut));
+        let server_hears = link
+            .server_hears
+            .filter(|_| link.server_open && (link.up.next().is_none() || link.is_cut));
         let device_hears = link.device_hears.filter(|_| link.device_open);
         [up, down, server_hears, device_hears].into_iter().flatten()
     }
