@@ -1,4 +1,5 @@
-//! The only place that reads a clock (D3): the system's, or one virtual clock for all of plume in `demo` and `simulate`.
+//! The only place that reads a clock (D3): the system's, or one virtual clock for all of plume in `demo` and
+//! `simulate`.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -45,7 +45,8 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut system = System::start(plan).await?;
     let at = system.addresses;
-    tracing::info!(devices = %at.ingest, desk = %format_args!("http://{}", at.desk), admin = %format_args!("http://{}", at.admin), "plume is running");
+    let (desk, admin) = (format!("http://{}", at.desk), format!("http://{}", at.admin));
+    tracing::info!(devices = %at.ingest, desk, admin, "plume is running");
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,

@@ -160,7 +160,8 @@ impl System {
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
-    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it held at `mark`
+    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it
+    /// held at `mark`
     /// (from [`Self::mark`]; batches end when the log's clock passes their end).
     pub(crate) async fn caught_up(&self, mark: &[u64]) -> anyhow::Result<()> {
         self.wait_for(&[roles::DETECT, roles::ARCHIVE], mark).await

@@ -1,4 +1,5 @@
-//! `plume simulate`: plays devices, against a listening plume on the real clock, or with all of plume on a virtual one (D3).
+//! `plume simulate`: plays devices, against a listening plume on the real clock, or with all of plume on a virtual
+//! one (D3).
 
 use std::path::Path;
 use std::process::ExitCode;

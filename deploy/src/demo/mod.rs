@@ -1,6 +1,7 @@
 //! `plume demo`: all of plume on one virtual clock (D3), three simulated plants, and the people who answer.
 //!
-//! Nothing here knows how the story ends: plants, judge, desk and archive are the real ones, and the closing line is counted from
+//! Nothing here knows how the story ends: plants, judge, desk and archive are the real ones, and the closing line
+//! is counted from
 //! the desk's database.
 
 mod narrator;

@@ -1,6 +1,7 @@
 //! The archive's loop: records of all topics into batches, files first, offset after (D15).
 //!
-//! It runs on a thread of its own, because Parquet is computed and written there; a disk that refuses is tried again, and
+//! It runs on a thread of its own, because Parquet is computed and written there; a disk that refuses is tried
+//! again, and
 //! meanwhile the log keeps what is not archived yet (D6).
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! The desk's loops: events into the case book (effect and offset in one transaction), reports into charts and signs of life.
+//! The desk's loops: events into the case book (effect and offset in one transaction), reports into charts and
+//! signs of life.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use plume_schemas::wire;
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
 
-/// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a hundred outlets.
+/// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a
+/// hundred outlets.
 const LOOK_BACK_RECORDS: u64 = 200_000;
 /// Pause after the database refused: the event is given again, nothing is lost meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -53,7 +55,8 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
     Ok(())
 }
 
-/// Applies an event, or passes over one that cannot be read; tries until it works. False when told to stop before it did.
+/// Applies an event, or passes over one that cannot be read; tries until it works. False when told to stop before
+/// it did.
 async fn take(desk: &Desk, position: LogPosition, event: Option<&Event>, stop: &Stop) -> bool {
     loop {
         let done = match event {

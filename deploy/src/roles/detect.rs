@@ -1,6 +1,7 @@
 //! The judge's loop: read entries, step, and store outputs and offset in one atomic write (D14).
 //!
-//! After a restart the state comes from the last checkpoint, which may be older than the committed offset. The entries between
+//! After a restart the state comes from the last checkpoint, which may be older than the committed offset. The
+//! entries between
 //! the two are stepped again with their outputs thrown away: they were said already.
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The loops that read a topic, take a step and store the effect: one file a role. Rooms give the steps; only here do they meet.
+//! The loops that read a topic, take a step and store the effect: one file a role. Rooms give the steps; only here
+//! do they meet.
 
 pub(crate) mod archive;
 pub(crate) mod checkpoint;

@@ -1,4 +1,5 @@
-//! The registry's way into the log (D8): an import that differs from the last revision is appended whole to every partition.
+//! The registry's way into the log (D8): an import that differs from the last revision is appended whole to every
+//! partition.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use super::at;
 
 /// Appends `registry` as the next revision if it says anything new; tells the rooms through `tell`.
 ///
-/// The last revision is kept as `state/registry.json`; should that be lost, the same content is recorded once more, which harms
+/// The last revision is kept as `state/registry.json`; should that be lost, the same content is recorded once more,
+/// which harms
 /// nobody.
 pub(crate) async fn import(
     bus: &Bus,

@@ -1,6 +1,8 @@
-//! The crash harness: a real plume, a fleet of devices that remember every answer they got, and `kill -9` at random moments.
+//! The crash harness: a real plume, a fleet of devices that remember every answer they got, and `kill -9` at random
+//! moments.
 //!
-//! Afterwards: whatever was answered is among the readings exactly once, repeats are marked, each event stands once, and the books
+//! Afterwards: whatever was answered is among the readings exactly once, repeats are marked, each event stands
+//! once, and the books
 //! balance. `CRASH_SEED` and `CRASH_KILLS` choose the run; the seed is printed.
 
 #[path = "../support/mod.rs"]
@@ -59,7 +61,8 @@ fn registry() -> String {
     (0..DEVICES).fold(String::new(), |mut text, device| {
         write!(
             text,
-            "[[enterprise]]\nid = \"E{device}\"\nname = \"企业{device}\"\n[[outlet]]\nid = \"{0}\"\nenterprise = \"E{device}\"\n\
+            "[[enterprise]]\nid = \"E{device}\"\nname = \"企业{device}\"\n\
+             [[outlet]]\nid = \"{0}\"\nenterprise = \"E{device}\"\n\
              number = \"DA001\"\n[[outlet.factor]]\ncode = \"a21026\"\nrange_high = \"200\"\n[[outlet.factor.limit]]\n\
              window = \"hour\"\nvalue = \"35\"\nsource = \"permit\"\n[[source]]\nmn = \"{1}\"\noutlet = \"{0}\"\n\
              minute_interval_min = 1\n",

@@ -29,7 +29,8 @@ fn what_was_answered_survives_a_kill_and_the_books_balance() {
 
     let running = site.start();
     let mut link = Link::open(running.devices).unwrap();
-    // A repeat is answered again and kept once; a stranger waits in quarantine, answered; garbage is kept and not answered.
+    // A repeat is answered again and kept once; a stranger waits in quarantine, answered; garbage is kept and not
+    // answered.
     link.send(packet(3).as_bytes()).unwrap();
     link.answer().unwrap();
     link.send(minute_packet("DE0000000000000000000001", "20260117100000001", &stamp(0), "1").as_bytes())

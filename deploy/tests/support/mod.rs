@@ -24,7 +24,8 @@ impl Site {
     pub(crate) fn new(extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = format!(
-            "[plume]\ndata_dir = \"{}\"\ncheckpoint_interval_s = 1\n[ingest]\nlisten = \"127.0.0.1:0\"\ntick_interval_ms = 200\n\
+            "[plume]\ndata_dir = \"{}\"\ncheckpoint_interval_s = 1\n\
+             [ingest]\nlisten = \"127.0.0.1:0\"\ntick_interval_ms = 200\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[desk]\nlisten = \"127.0.0.1:0\"\n{extra}\n",
             dir.path().join("data").display()
         );
