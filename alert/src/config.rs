@@ -1,7 +1,10 @@
 //! The `[alert]` section. All defaults live in deploy's `default.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
+use crate::notify::Channel;
 use crate::words::Lang;
 
 /// `[alert]`.
@@ -22,6 +25,76 @@ pub struct AlertConfig {
     pub mail: MailConfig,
     /// `[alert.series]`.
     pub series: SeriesConfig,
+    /// `[[alert.channel]]`: further ways out, in the order in which they are asked. None is given, none is there.
+    #[serde(default, rename = "channel")]
+    pub channels: Vec<ChannelConfig>,
+}
+
+/// One of `[[alert.channel]]`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ChannelConfig {
+    /// CloudEvents JSON, signed.
+    Webhook(WebhookConfig),
+    /// A filled-in body to somebody's interface.
+    Template(TemplateConfig),
+}
+
+/// `type = "webhook"`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Its name in messages.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// Shared secret of the signature; empty for none.
+    pub secret: Secret,
+    /// Which channels it carries.
+    pub carries: Vec<Channel>,
+    /// Milliseconds for one message.
+    pub timeout_ms: u32,
+}
+
+/// `type = "template"`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateConfig {
+    /// Its name in messages.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// Content type of the body; one with `json` in it gets its values as JSON text, another as form values.
+    pub content_type: String,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, with `{subject}`, `{text}`, `{receiver}`, `{address}`, `{key}`, `{timestamp}`, `{sign}`.
+    pub body: String,
+    /// Which channels it carries.
+    pub carries: Vec<Channel>,
+    /// How requests are signed.
+    pub signing: Signing,
+    /// Secret of the signature; empty for none.
+    pub secret: Secret,
+    /// JSON pointer to the verdict in the answer; empty where the HTTP status says it all.
+    pub success_pointer: String,
+    /// What stands there when the message was taken.
+    pub success_value: String,
+    /// Milliseconds for one message.
+    pub timeout_ms: u32,
+}
+
+/// How requests of a template are signed.
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Signing {
+    /// Not at all, or by a key in address or headers.
+    None,
+    /// DingTalk robots: stamp and signature as query parameters.
+    Dingtalk,
+    /// Feishu robots: stamp and signature in the body.
+    Feishu,
 }
 
 /// `[alert.book]`: how long the book waits by the clock.

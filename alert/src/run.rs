@@ -17,15 +17,17 @@ use plume_schemas::time::{Clock, Span, Time};
 use tokio::sync::{Notify, broadcast};
 
 use crate::calendar::{Calendar, CalendarError};
-use crate::config::AlertConfig;
+use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
 use crate::notify::Channel;
 use crate::route::{RouteError, Routes};
 use crate::series::{Point, SeriesStore};
 use crate::signals::{SignalError, Signals};
-use crate::sinks::Sink;
 use crate::sinks::console::ConsoleSink;
 use crate::sinks::email::{EmailError, EmailSink};
+use crate::sinks::template::TemplateSink;
+use crate::sinks::webhook::WebhookSink;
+use crate::sinks::{HttpError, Sink};
 use crate::store::{Store, StoreError};
 use crate::words::{Lang, Words, WordsError};
 pub use people::Finding;
@@ -70,6 +72,9 @@ pub enum DeskError {
     /// Its mail section.
     #[error(transparent)]
     Email(#[from] EmailError),
+    /// A channel by HTTP.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// Its sentences.
     #[error(transparent)]
     Words(#[from] WordsError),
@@ -94,6 +99,7 @@ impl DeskError {
             Self::Store(error) => error.hint(),
             Self::Signals(error) => error.hint(),
             Self::Email(error) => error.hint(),
+            Self::Http(error) => error.hint(),
             Self::Words(error) => error.hint(),
             Self::Routes(error) => error.hint(),
             Self::Calendar(error) => error.hint(),
@@ -127,6 +133,12 @@ impl Desk {
         let mut sinks = Vec::new();
         if config.mail.enabled {
             sinks.push(Sink::Email(EmailSink::new(&config.mail)?));
+        }
+        for channel in &config.channels {
+            sinks.push(match channel {
+                ChannelConfig::Webhook(webhook) => Sink::Webhook(WebhookSink::new(webhook)?),
+                ChannelConfig::Template(template) => Sink::Template(TemplateSink::new(template)?),
+            });
         }
         sinks.extend(console.filter(|_| config.console.enabled).map(Sink::Console));
         let carried = Channel::ALL

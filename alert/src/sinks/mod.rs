@@ -2,6 +2,9 @@
 
 pub mod console;
 pub mod email;
+mod http;
+pub mod template;
+pub mod webhook;
 
 use plume_schemas::ids::ContentId;
 use plume_schemas::time::Time;
@@ -10,6 +13,9 @@ use crate::notify::Channel;
 use crate::words::{Lang, Message};
 use console::ConsoleSink;
 use email::EmailSink;
+pub use http::{HttpError, MAX_ANSWER_BYTES};
+use template::TemplateSink;
+use webhook::WebhookSink;
 
 /// One message to hand over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +83,10 @@ impl SendError {
 pub enum Sink {
     /// SMTP.
     Email(EmailSink),
+    /// CloudEvents by HTTP.
+    Webhook(WebhookSink),
+    /// Somebody's HTTP interface.
+    Template(TemplateSink),
     /// Lines on the terminal.
     Console(ConsoleSink),
 }
@@ -86,6 +96,8 @@ impl Sink {
     pub fn carries(&self, channel: Channel) -> bool {
         match self {
             Self::Email(_) => channel == Channel::Mail,
+            Self::Webhook(sink) => sink.carries(channel),
+            Self::Template(sink) => sink.carries(channel),
             Self::Console(_) => true,
         }
     }
@@ -94,6 +106,8 @@ impl Sink {
     pub async fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
         match self {
             Self::Email(sink) => sink.send(outgoing).await,
+            Self::Webhook(sink) => sink.send(outgoing).await,
+            Self::Template(sink) => sink.send(outgoing).await,
             Self::Console(sink) => sink.send(outgoing),
         }
     }

@@ -7,6 +7,7 @@ mod book;
 mod crash;
 mod daily;
 mod desk;
+mod gateways;
 mod mail;
 mod notices;
 mod problems;
