@@ -1,5 +1,5 @@
-//! Every packet of the annexes of 2005 and 2017 against `tests/data/expected.csv`, which was written by hand from the
-//! protocol: what becomes of it, what it is answered, how many values it has, what is wrong with it.
+//! Every packet of the annexes of 2005 and 2017 against `tests/data/expected.csv`, whose rows were reviewed one by one
+//! against the protocol: what becomes of it, what it is answered, how many values it has, what is wrong with it.
 
 use plume_schemas::reading::{Flag, Value};
 
