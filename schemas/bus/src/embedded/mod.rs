@@ -68,6 +68,8 @@
 //!
 //! Then the last group is written again and synced, since only the system's memory may hold it. Older segments are
 //! checked frame by frame when they are first read, and damage there fails the read with file, offset and remedy.
+//! Setting aside keeps every whole frame, copies the rest to `.damaged` files, reports the lost offsets, and leaves out any
+//! offset that damaged bytes may have held, so that none is ever handed out twice.
 //! `close` leaves a "PLFC" frame: after it every wrong byte before it is known to be damage.
 
 mod bytes;

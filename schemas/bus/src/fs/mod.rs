@@ -3,6 +3,7 @@
 //! [`RealFs`] is the disk. [`SimFs`] is a disk in memory that loses what was not synced, fills up, and fails on command;
 //! the world test of the binary uses it too, so it is not hidden behind `cfg(test)`.
 
+mod disk;
 mod real;
 mod sim;
 

@@ -5,15 +5,13 @@
 //! a crash every handle is dead and every lock free. Operations that change something are counted, so a test can fail or
 //! crash at each of them in turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::disk::{Disk, Inode};
 use super::{Fs, FsFile, FsLock};
-
-/// What reaches the disk as a whole or not at all.
-const SECTOR_BYTES: usize = 512;
 
 /// What happens at a counted operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,29 +42,6 @@ pub enum Loss {
 #[derive(Clone, Debug, Default)]
 pub struct SimFs {
     disk: Arc<(Mutex<Disk>, Condvar)>,
-}
-
-#[derive(Debug, Default)]
-struct Disk {
-    inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, usize>,
-    durable_names: BTreeMap<PathBuf, usize>,
-    locks: BTreeSet<PathBuf>,
-    plan: BTreeMap<u64, Fault>,
-    operations: u64,
-    capacity_bytes: Option<u64>,
-    eager: bool,
-    syncs_held: bool,
-    syncs_waiting: usize,
-    crashed: bool,
-    life: u64,
-}
-
-#[derive(Debug, Default)]
-struct Inode {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    dirty: BTreeSet<usize>,
 }
 
 impl SimFs {
@@ -161,118 +136,8 @@ impl SimFs {
     }
 }
 
-impl Disk {
-    fn used_bytes(&self) -> u64 {
-        let inodes: BTreeSet<_> = self.names.values().collect();
-        inodes
-            .into_iter()
-            .filter_map(|&inode| self.inodes.get(inode))
-            .map(|inode| inode.live.len() as u64)
-            .sum()
-    }
-
-    /// Counts a changing operation and says what is planned for it.
-    fn begin(&mut self) -> io::Result<Option<Fault>> {
-        self.alive()?;
-        let fault = self.plan.remove(&self.operations);
-        self.operations += 1;
-        if fault == Some(Fault::Crash) {
-            self.crashed = true;
-        }
-        self.alive()?;
-        Ok(fault)
-    }
-
-    /// [`Self::begin`] for operations that fail without effect.
-    fn begin_whole(&mut self) -> io::Result<()> {
-        self.begin()?.map_or(Ok(()), |fault| fault.error().map_or(Ok(()), Err))
-    }
-
-    fn alive(&self) -> io::Result<()> {
-        if self.crashed {
-            Err(io::Error::other("the simulated machine is down"))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn find(&self, file: &Path) -> io::Result<usize> {
-        self.names
-            .get(file)
-            .copied()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-    }
-
-    fn lose(&mut self, loss: Loss) {
-        let mut chance = match loss {
-            Loss::Process => return,
-            Loss::Power => None,
-            Loss::PowerPartly(seed) => Some(Chance(seed)),
-        };
-        let mut kept = || chance.as_mut().is_some_and(Chance::coin);
-        for inode in &mut self.inodes {
-            if inode.live.len() != inode.durable.len() && kept() {
-                inode.durable.resize(inode.live.len(), 0);
-            }
-            for sector in std::mem::take(&mut inode.dirty) {
-                if kept() {
-                    inode.persist(sector);
-                }
-            }
-            inode.live.clone_from(&inode.durable);
-        }
-        let names = self
-            .names
-            .keys()
-            .chain(self.durable_names.keys())
-            .cloned()
-            .collect::<BTreeSet<_>>();
-        for name in names {
-            match (self.names.get(&name).copied(), kept()) {
-                (Some(inode), true) => _ = self.durable_names.insert(name, inode),
-                (None, true) => _ = self.durable_names.remove(&name),
-                (_, false) => {}
-            }
-        }
-        self.names.clone_from(&self.durable_names);
-    }
-}
-
-impl Inode {
-    /// Copies one sector to the disk, as far as the durable length goes.
-    fn persist(&mut self, sector: usize) {
-        let end = ((sector + 1) * SECTOR_BYTES)
-            .min(self.live.len())
-            .min(self.durable.len());
-        let range = (sector * SECTOR_BYTES).min(end)..end;
-        if let (Some(to), Some(from)) = (self.durable.get_mut(range.clone()), self.live.get(range)) {
-            to.copy_from_slice(from);
-        }
-    }
-
-    /// Everything written is on the disk; a cut is not.
-    fn persist_all(&mut self) {
-        self.durable.resize(self.live.len().max(self.durable.len()), 0);
-        for sector in std::mem::take(&mut self.dirty) {
-            self.persist(sector);
-        }
-    }
-
-    fn touch(&mut self, from: usize, to: usize) {
-        if to > from {
-            self.dirty.extend(from / SECTOR_BYTES..=(to - 1) / SECTOR_BYTES);
-        }
-    }
-
-    fn resize(&mut self, bytes: usize) {
-        let before = self.live.len();
-        self.live.resize(bytes, 0);
-        self.touch(before.min(bytes), before.max(bytes));
-    }
-}
-
 impl Fault {
-    fn error(self) -> Option<io::Error> {
+    pub(super) fn error(self) -> Option<io::Error> {
         match self {
             Self::ShortWrite | Self::Crash => None,
             Self::Error => Some(io::Error::other("simulated disk error")),
@@ -481,19 +346,5 @@ impl Drop for SimLock {
         if disk.life == self.life {
             disk.locks.remove(&self.file);
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough chance for coins, and the same on every machine.
-#[derive(Debug)]
-struct Chance(u64);
-
-impl Chance {
-    fn coin(&mut self) -> bool {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) & 1 == 1
     }
 }

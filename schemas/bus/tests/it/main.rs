@@ -16,4 +16,5 @@ mod group;
 mod messages;
 mod model;
 mod opening;
+mod rolling;
 mod throughput;

@@ -1,8 +1,10 @@
 //! How fast the embedded log is on this disk. Holds no number to account; prints them:
 //! `cargo test --release -p plume-bus --test it throughput -- --nocapture`
 
+use std::path::Path;
 use std::time::Instant;
 
+use plume_bus::fs::{Fs, RealFs};
 use plume_bus::{Bus, BusOptions, BusUrl, NewRecord, ReadLimit};
 
 use crate::support::{REPORTS, options, read_all};
@@ -40,11 +42,29 @@ async fn append(bus: &Bus, callers: usize, rounds: usize, size: usize) -> f64 {
     (callers * rounds * size) as f64 / started.elapsed().as_secs_f64()
 }
 
+/// The yardstick: the same bytes, one write and one sync for each batch, and nothing else.
+fn bare(dir: &Path, rounds: usize, size: usize) -> f64 {
+    let file = RealFs.create(&dir.join("bare")).unwrap();
+    let batch = vec![b'7'; size * PAYLOAD_BYTES];
+    let started = Instant::now();
+    for round in 0..rounds {
+        assert_eq!(
+            file.write_at(&batch, (round * batch.len()) as u64).unwrap(),
+            batch.len()
+        );
+        file.sync().unwrap();
+    }
+    (rounds * size) as f64 / started.elapsed().as_secs_f64()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "its output is its purpose")]
 async fn throughput() {
     let home = tempfile::tempdir().unwrap();
-    let bus = Bus::open(&BusUrl::File(home.path().to_owned()), realistic())
+    for (rounds, size) in [(600, 32), (400, 1)] {
+        let rate = bare(home.path(), rounds, size);
+        println!("bare write and sync, {size:2} records: {rate:9.0} records/s");
+    }
+    let bus = Bus::open(&BusUrl::File(home.path().join("log")), realistic())
         .await
         .unwrap();
     for (callers, rounds, size) in [(1, 600, 32), (8, 150, 32), (1, 400, 1), (100, 40, 1)] {
