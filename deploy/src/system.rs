@@ -113,16 +113,7 @@ impl System {
         tasks.spawn(admin::serve(admin_listener, context.clone(), stop));
 
         let (intake, stop_intake) = pair();
-        let ingest = Ingest::start(
-            config.ingest.clone(),
-            context.bus.clone(),
-            clock,
-            context.registry.clone(),
-            Arc::clone(&context.catalogue),
-            &context.metrics,
-            stop_intake.wait(),
-        )
-        .await?;
+        let ingest = start_ingest(&context, &config, stop_intake).await?;
         let addresses = Addresses {
             pid: std::process::id(),
             ingest: ingest.local_addr,
@@ -246,6 +237,19 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
         let hint = error.hint();
         anyhow::Error::new(error).context(format!("open the log {url} (hint: {hint})"))
     })
+}
+
+async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow::Result<IngestHandle> {
+    let ingest = Ingest::start(
+        config.ingest.clone(),
+        context.bus.clone(),
+        context.clock.clone(),
+        context.registry.clone(),
+        Arc::clone(&context.catalogue),
+        &context.metrics,
+        stop.wait(),
+    );
+    Ok(ingest.await?)
 }
 
 async fn start_desk(

@@ -19,7 +19,6 @@ pub(crate) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
     let lang = if args.lang == "en" { Lang::En } else { Lang::Zh };
     let options = Options {
         key: args.key.as_ref().map(|key| key.clone().into_bytes()),
-        ..Options::default()
     };
     let mut fine = true;
     for input in inputs(args)? {

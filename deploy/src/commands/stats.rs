@@ -33,19 +33,16 @@ pub(crate) async fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let query = if args.json { "" } else { "?text" };
-    let (balanced, text) = match ask(&data_dir, query).await {
-        Some(answer) => answer?,
-        None => {
-            let balance = stopped(&config, &data_dir).await?;
-            (
-                balance.balanced,
-                if args.json {
-                    serde_json::to_string(&balance)?
-                } else {
-                    balance.to_string()
-                },
-            )
-        }
+    let (balanced, text) = if let Some(answer) = ask(&data_dir, query).await {
+        answer?
+    } else {
+        let balance = stopped(&config, &data_dir).await?;
+        let text = if args.json {
+            serde_json::to_string(&balance)?
+        } else {
+            balance.to_string()
+        };
+        (balance.balanced, text)
     };
     out::line(text);
     Ok(if balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -103,14 +103,14 @@ impl Config {
                 file,
                 text,
                 &path,
-                error.into_inner().to_string().trim().to_owned(),
+                error.into_inner().to_string().trim(),
                 String::new(),
             )]
         })?;
         let problems: Vec<_> = config
             .relations()
             .into_iter()
-            .map(|(path, message, hint)| place(file, text, path, message, hint))
+            .map(|(path, message, hint)| place(file, text, path, &message, hint))
             .collect();
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
@@ -143,7 +143,7 @@ impl Config {
 }
 
 /// A problem at the place of a key, or of the file where the user did not write the key.
-fn place(file: &str, text: &str, path: &str, message: String, hint: String) -> Problem {
+fn place(file: &str, text: &str, path: &str, message: &str, hint: String) -> Problem {
     let message = format!("`{path}`: {message}");
     match offset_of(text, path) {
         Some(offset) => Problem::at(file, text, offset, message, hint),

@@ -5,6 +5,13 @@
 //! once, and the books
 //! balance. `CRASH_SEED` and `CRASH_KILLS` choose the run; the seed is printed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says its seed"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

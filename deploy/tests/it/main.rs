@@ -1,5 +1,7 @@
 //! Integration tests of the binary and of the house as a whole.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

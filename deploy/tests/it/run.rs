@@ -65,9 +65,9 @@ fn wrong_checksums_and_wrong_passwords_are_met_with_silence() {
     let at = broken.len() - 6;
     broken[at..at + 4].copy_from_slice(b"0000");
     link.send(&broken).unwrap();
-    let other = packet(1).replace("PW=123456", "PW=999999");
-    let segment = other[6..other.len() - 6].to_owned();
-    link.send(frame(&segment).as_bytes()).unwrap();
+    let body = "CP=&&DataTime=20260117080100;a21026-Avg=21.5,a21026-Flag=N&&";
+    let stranger = format!("QN=20260117100000009;ST=31;CN=2051;PW=999999;MN={MN};Flag=5;{body}");
+    link.send(frame(&stranger).as_bytes()).unwrap();
     // The next good packet is the first one answered.
     link.send(packet(2).as_bytes()).unwrap();
     assert_eq!(link.answer().unwrap(), format!("20260117{:09}", 100_000_002));

@@ -26,6 +26,8 @@ pub(crate) enum Promise {
     ReadingsOnce,
     /// The archive holds each reading of the log, the standing value marked, and each packet and event once.
     ArchiveComplete,
+    /// A packet that came twice is known to be a repeat, whatever the network did to it.
+    RepeatsKnown,
     /// Values arrive digit by digit.
     ValuesAsSent,
     /// Each event is in the log once; ids are unique.

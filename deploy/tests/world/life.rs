@@ -29,7 +29,6 @@ impl World {
         let (_, mut hands) = self.hands();
         self.process = Some(Process::new(bus, registry, &mut hands));
         self.look(true)?;
-        self.check_acked()?;
         self.import_registry()
     }
 
@@ -147,9 +146,10 @@ impl World {
             Trouble::Restart { down_ms } => self.restart(down_ms)?,
             Trouble::SlowArchive { for_ms } => self.archive_not_before = self.now.plus(for_ms),
             Trouble::SlowJudge { for_ms } => self.judge_not_before = self.now.plus(for_ms),
-            Trouble::ClockStep { by_ms } => {
+            Trouble::ClockStep { by_ms, for_ms } => {
                 self.counts.clock_steps += 1;
-                self.machine.wall_ahead_ms += by_ms;
+                self.machine.wrong_by_ms = by_ms;
+                self.clock_right_at = Some(self.now.plus(for_ms));
             }
             _ => self.trouble_disk(trouble),
         }
@@ -180,6 +180,7 @@ impl World {
         self.weather.stalled_until = self.now;
         self.full_until = None;
         self.machine.disk.leave_room(None);
+        self.clock_right_at = Some(self.now);
         self.archive_not_before = self.now;
         self.judge_not_before = self.now;
         // Faults that are still planned would come later; a machine that starts again has none.

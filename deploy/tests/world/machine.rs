@@ -54,9 +54,11 @@ pub(crate) struct Machine {
     data_dir: DataDir,
     wall: Arc<AtomicI64>,
     /// How far the wall clock is from the true time.
-    pub(crate) wall_ahead_ms: i64,
+    wall_ahead_ms: i64,
+    /// Somebody has set it wrong by so much.
+    pub(crate) wrong_by_ms: i64,
     /// How much it drifts, milliseconds in an hour.
-    pub(crate) drift_ms_h: i64,
+    drift_ms_h: i64,
 }
 
 impl Machine {
@@ -86,6 +88,7 @@ impl Machine {
             settings: section("detect").try_into().unwrap(),
             wall: Arc::default(),
             wall_ahead_ms: chance.within(-2 * SECOND_MS..2 * SECOND_MS),
+            wrong_by_ms: 0,
             drift_ms_h: chance.within(-400..400),
         }
     }
@@ -94,7 +97,7 @@ impl Machine {
     pub(crate) fn pass(&mut self, now: Time, since_start_ms: i64) {
         let drift_ms = since_start_ms * self.drift_ms_h / 3_600_000;
         self.wall
-            .store(now.0 + self.wall_ahead_ms + drift_ms, Ordering::Relaxed);
+            .store(now.0 + self.wall_ahead_ms + self.wrong_by_ms + drift_ms, Ordering::Relaxed);
     }
 
     /// The wall clock, for a process to read.

@@ -8,6 +8,7 @@ use plume_simulator::device::{Moment, Output};
 use plume_simulator::sender::Answered;
 
 use crate::cast::{Character, Role};
+use crate::witness::identity;
 
 /// A device.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Station {
                 }
                 Some(Output::Close) => return Some(Wish::Close),
                 Some(Output::Write(bytes)) => {
-                    self.written.insert(ContentId::of(&[&bytes]));
+                    self.written.insert(identity(&bytes));
                     return Some(Wish::Write(bytes));
                 }
                 Some(Output::Answered(answered)) => self.acked.push(answered),

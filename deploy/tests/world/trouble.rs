@@ -33,8 +33,8 @@ pub(crate) enum Trouble {
     SlowArchive { for_ms: i64 },
     /// The judge does not run for so long.
     SlowJudge { for_ms: i64 },
-    /// Somebody sets the server's clock.
-    ClockStep { by_ms: i64 },
+    /// The server's clock is set wrong, and after so long right again.
+    ClockStep { by_ms: i64, for_ms: i64 },
 }
 
 impl Trouble {
@@ -66,6 +66,7 @@ impl Trouble {
             36 => Self::SlowJudge { for_ms },
             _ => Self::ClockStep {
                 by_ms: [-600, -90, -3, 3, 45, 90, 900][chance.place(7)] * SECOND_MS,
+                for_ms,
             },
         }
     }

@@ -16,6 +16,7 @@ use crate::broken::{Held, Promise, hold};
 use crate::canary::Canary;
 use crate::machine::{Manner, Round};
 use crate::roles::at;
+use crate::witness::identity;
 use crate::world::World;
 
 /// Far enough back, and sharp enough, for a naive memory to agree in every case.
@@ -57,7 +58,6 @@ impl World {
             })?;
         }
         self.look(true)?;
-        self.check_acked()?;
         self.check_healed()?;
         self.check_origin()?;
         self.check_readings()?;
@@ -102,7 +102,7 @@ impl World {
             .reports()
             .filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn))
         {
-            let packet = ContentId::of(&[&report.evidence.raw]);
+            let packet = identity(&report.evidence.raw);
             hold(written.contains(&packet), Promise::NothingInvented, self.now, || {
                 format!("{report:?}")
             })?;

@@ -51,14 +51,18 @@ impl From<BusError> for Blind {
 }
 
 impl Witness {
-    /// Reads what is new; with `again`, also all that was read before and is still retained.
-    pub(crate) fn look(&mut self, runtime: &Runtime, bus: &Bus, again: bool, now: Time) -> Held {
+    /// Reads what is new; with `again`, also all that was read before and is still retained. False where it could not,
+    /// because the machine is down.
+    pub(crate) fn look(&mut self, runtime: &Runtime, bus: &Bus, again: bool, now: Time) -> Result<bool, Broken> {
         match runtime.block_on(self.read_all(bus, again, now)) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
             Err(Blind::Broken(broken)) => Err(broken),
-            // A machine that is down shows nothing; one that is up shows all.
-            Err(Blind::Bus(BusError::Io { .. } | BusError::Closed)) if !again => Ok(()),
-            Err(Blind::Bus(error)) => hold(false, Promise::LogNeverChanges, now, || format!("reading: {error}")),
+            Err(Blind::Bus(BusError::Io { .. })) if !again => Ok(false),
+            Err(Blind::Bus(error)) => Err(Broken {
+                promise: Promise::LogNeverChanges,
+                at: now,
+                what: format!("reading: {error}"),
+            }),
         }
     }
 
@@ -117,7 +121,7 @@ impl Witness {
             Topic::Quarantine => {
                 let read = decode_quarantined(&record.payload);
                 let quarantined = read.map_err(|error| unreadable(line, expected, &error, now))?;
-                self.packets.insert(ContentId::of(&[&quarantined.raw]));
+                self.packets.insert(identity(&quarantined.raw));
                 self.quarantined.push(quarantined);
                 Ok(())
             }
@@ -131,7 +135,7 @@ impl Witness {
         let partition = record.from.partition;
         match &body {
             EntryBody::Report(report) if report.evidence.share.0 == 0 => {
-                self.packets.insert(ContentId::of(&[&report.evidence.raw]));
+                self.packets.insert(identity(&report.evidence.raw));
             }
             EntryBody::Tick(tick) => {
                 let last = self.ticks.insert((partition, tick.ingest), tick.received_at);
@@ -185,6 +189,11 @@ impl Witness {
         })?;
         Ok(())
     }
+}
+
+/// What a packet is: its bytes. Whether its tail had come when it was taken is the network's doing.
+pub(crate) fn identity(packet: &[u8]) -> ContentId {
+    ContentId::of(&[packet.trim_ascii_end()])
 }
 
 fn unreadable(line: TopicPartition, offset: u64, error: &dyn std::error::Error, at: Time) -> Broken {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use plume_bus::fs::Loss;
-use plume_schemas::ids::ContentId;
 use plume_schemas::registry::Registry;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Time};
 
@@ -16,7 +15,7 @@ use crate::machine::Machine;
 use crate::net::{Link, Weather};
 use crate::process::{Hands, Process};
 use crate::station::Station;
-use crate::witness::Witness;
+use crate::witness::{Witness, identity};
 
 /// How long there are troubles.
 pub(crate) const TROUBLED_MS: i64 = 150 * MINUTE_MS;
@@ -48,6 +47,7 @@ pub(crate) struct World {
     pub(crate) recorded: Option<Registry>,
     pub(crate) trouble_at: Time,
     pub(crate) full_until: Option<Time>,
+    pub(crate) clock_right_at: Option<Time>,
     pub(crate) archive_not_before: Time,
     pub(crate) judge_not_before: Time,
     look_at: Time,
@@ -81,6 +81,7 @@ impl World {
             registry,
             recorded: None,
             full_until: None,
+            clock_right_at: None,
             archive_not_before: start,
             judge_not_before: start,
             look_at: start,
@@ -118,7 +119,10 @@ impl World {
         let links = self.links.iter().flat_map(|(number, link)| self.due_of(*number, link));
         let process = self.process.iter().map(|process| process.due(&self.machine));
         let boot = self.boot.iter().map(|(at, _)| *at);
-        let others = [self.trouble_at, self.look_at].into_iter().chain(self.full_until);
+        let others = [self.trouble_at, self.look_at]
+            .into_iter()
+            .chain(self.full_until)
+            .chain(self.clock_right_at);
         stations
             .chain(links)
             .chain(process)
@@ -167,6 +171,10 @@ impl World {
             self.full_until = None;
             self.machine.disk.leave_room(None);
         }
+        if self.clock_right_at.is_some_and(|at| at <= self.now) {
+            self.clock_right_at = None;
+            self.machine.wrong_by_ms = 0;
+        }
         if self.boot.is_some_and(|(at, _)| at <= self.now) {
             self.start_process()?;
         }
@@ -181,7 +189,6 @@ impl World {
         if self.look_at <= self.now {
             self.look_at = self.now.plus(MINUTE_MS);
             self.look(false)?;
-            self.check_acked()?;
         }
         Ok(())
     }
@@ -195,25 +202,26 @@ impl World {
         }
     }
 
-    /// Reads what is new in the log; with `again`, everything.
+    /// Reads what is new in the log; with `again`, everything. What devices saw answered must be there.
     pub(crate) fn look(&mut self, again: bool) -> Held {
-        match &self.process {
-            Some(process) => self.witness.look(&self.machine.runtime, &process.bus, again, self.now),
-            None => Ok(()),
-        }
-    }
-
-    /// What devices saw answered is in the log.
-    pub(crate) fn check_acked(&mut self) -> Held {
-        if self.process.is_none() {
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        if !self
+            .witness
+            .look(&self.machine.runtime, &process.bus, again, self.now)?
+        {
             return Ok(());
         }
         for station in &mut self.stations {
             for answered in &station.acked[station.checked..] {
-                let packet = ContentId::of(&[&answered.frame]);
+                let packet = identity(&answered.frame);
                 // An answer without QN may be for any packet: the device only believes that it was this one.
                 let known = answered.qn.is_empty() || self.witness.packets.contains(&packet);
-                hold(known, Promise::NothingAckedIsLost, self.now, || format!("{answered:?}"))?;
+                hold(known, Promise::NothingAckedIsLost, self.now, || {
+                    let frame = String::from_utf8_lossy(&answered.frame);
+                    format!("{} CN {}: {frame}", answered.mn, answered.cn)
+                })?;
             }
             station.checked = station.acked.len();
         }
