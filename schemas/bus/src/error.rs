@@ -147,7 +147,8 @@ pub enum BusError {
         /// What is wrong there.
         what: &'static str,
     },
-    /// Damage that even [`crate::Recovery::SetAside`] cannot go around: nothing else tells which offsets were handed out.
+    /// Damage that even [`crate::Recovery::SetAside`] cannot go around: nothing else tells which offsets were handed
+    /// out.
     #[error("{} cannot be repaired: {what}", .file.display())]
     Unrepairable {
         /// The segment.

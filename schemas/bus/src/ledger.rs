@@ -1,5 +1,5 @@
-//! Who is where: the next offset of each line and the committed offsets of each consumer. Pure; every carrier applies the
-//! same batches to it in the same order, so they cannot disagree.
+//! Who is where: the next offset of each line and the committed offsets of each consumer. Pure; every carrier applies
+//! the same batches to it in the same order, so they cannot disagree.
 
 use std::collections::BTreeMap;
 

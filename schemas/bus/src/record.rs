@@ -80,7 +80,8 @@ impl fmt::Display for Topic {
     }
 }
 
-/// One ordered line of records: a topic and one of its partitions (0 to `Bus::partitions() - 1`, the same for each topic).
+/// One ordered line of records: a topic and one of its partitions (0 to `Bus::partitions() - 1`, the same for each
+/// topic).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     /// What it is about.

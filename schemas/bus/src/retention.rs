@@ -1,14 +1,15 @@
 //! Which segments may go: pure, one rule for every carrier that keeps segments.
 //!
-//! Oldest first, never the one being written, and only when each pinning consumer has committed past all it reads there.
-//! As long as room allows, `keep_bytes` of consumed segments stay for those who do not pin (relay, desk, recompute).
+//! Oldest first, never the one being written, and only when each pinning consumer has committed past all it reads
+//! there. As long as room allows, `keep_bytes` of consumed segments stay for those who do not pin (relay, desk,
+//! recompute).
 
 use crate::ledger::Ledger;
 use crate::options::Pinning;
 use crate::record::{ConsumerId, TopicPartition};
 
-/// True if the oldest segment may go: `start` is where each line (by slot) stood when it began, `end` where the next begins,
-/// `left` the bytes that remain without it.
+/// True if the oldest segment may go: `start` is where each line (by slot) stood when it began, `end` where the next
+/// begins, `left` the bytes that remain without it.
 pub(crate) fn may_release(
     start: &[u64],
     end: &[u64],

@@ -39,8 +39,8 @@ impl Kind {
     }
 }
 
-/// Where a frame lies. Part of its checksum, so that bytes that only look like a frame (a packet that quotes one, a stale
-/// block) never pass for one.
+/// Where a frame lies. Part of its checksum, so that bytes that only look like a frame (a packet that quotes one, a
+/// stale block) never pass for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// First sequence of the segment.

@@ -16,7 +16,8 @@ pub(crate) const FORMAT_VERSION: u16 = 0;
 const MAGIC: &[u8; 8] = b"PLUMELOG";
 /// Magic, version, flags, length: the part that all versions keep in place, as the checksum at the end.
 const PREFIX_BYTES: usize = 16;
-/// Longest header: 32 consumers with a committed offset on each of 1,792 lines are 5 MB; beyond this a length is damaged.
+/// Longest header: 32 consumers with a committed offset on each of 1,792 lines are 5 MB; beyond this a length is
+/// damaged.
 const MAX_HEADER_BYTES: u32 = 8 << 20;
 const REPAIRED: u16 = 1;
 

@@ -35,30 +35,27 @@
 //! ```
 //! One frame is one `append`, `transact` or `commit`: records and committed offsets are in it together or not at all.
 //!
-//! ## Writing
-//! One thread owns the end of the log. It takes everything that is queued (a *group*), encodes it into one buffer, writes,
-//! syncs, publishes, answers; meanwhile the next group queues. There is no timer: a lone caller waits for one sync, many
-//! callers share one. Readers and `wait` see a record only after its sync. `durable_before` names the first sequence of
-//! the group: everything before it had been synced when the frame was written.
+//! ## Writing One thread owns the end of the log. It takes everything that is queued (a *group*), encodes it into one
+//! buffer, writes, syncs, publishes, answers; meanwhile the next group queues. There is no timer: a lone caller waits
+//! for one sync, many callers share one. Readers and `wait` see a record only after its sync. `durable_before` names
+//! the first sequence of the group: everything before it had been synced when the frame was written.
 //!
-//! A new segment is made when the next batch does not fit: written and synced under a temporary name, renamed, the directory
-//! synced.
+//! A new segment is made when the next batch does not fit: written and synced under a temporary name, renamed, the
+//! directory synced.
 //!
-//! ## When the disk fails
-//! *A failed sync, or a failed write other than "no space"*: the state of those bytes is unknown, and a second sync may
-//! report success for pages the system has dropped. So nothing is retried: every waiting caller gets
-//! [`BusError::WriteFailed`] with file, offset and remedy, every later write [`BusError::Stopped`], until the log is opened
-//! again, which verifies it and rewrites its last group. Reading goes on. Rolling to a fresh segment instead would
-//! leave bytes of unknown state in the middle of the log.
+//! ## When the disk fails *A failed sync, or a failed write other than "no space"*: the state of those bytes is
+//! unknown, and a second sync may report success for pages the system has dropped. So nothing is retried: every waiting
+//! caller gets [`BusError::WriteFailed`] with file, offset and remedy, every later write [`BusError::Stopped`], until
+//! the log is opened again, which verifies it and rewrites its last group. Reading goes on. Rolling to a fresh segment
+//! instead would leave bytes of unknown state in the middle of the log.
 //!
 //! *Full* (no space, quota, or `max_bytes`): the partial write is cut off, consumed segments are released even below
-//! `keep_bytes`, and it is tried again; what still does not fit gets [`BusError::DiskFull`]. Nothing is half written and
-//! nothing acknowledged is lost; the next call tries afresh, so writing resumes by itself. Consumers may use the last
-//! eighth of `max_bytes` that `append` may not, because their progress is what frees segments.
+//! `keep_bytes`, and it is tried again; what still does not fit gets [`BusError::DiskFull`]. Nothing is half written
+//! and nothing acknowledged is lost; the next call tries afresh, so writing resumes by itself. Consumers may use the
+//! last eighth of `max_bytes` that `append` may not, because their progress is what frees segments.
 //!
-//! ## Opening
-//! Headers are read and must form a chain (`previous_*`), so a missing or shortened segment is noticed at once. The newest
-//! segment is read to its end:
+//! ## Opening Headers are read and must form a chain (`previous_*`), so a missing or shortened segment is noticed at
+//! once. The newest segment is read to its end:
 //!
 //! | found | meaning | done |
 //! |---|---|---|
@@ -68,9 +65,9 @@
 //!
 //! Then the last group is written again and synced, since only the system's memory may hold it. Older segments are
 //! checked frame by frame when they are first read, and damage there fails the read with file, offset and remedy.
-//! Setting aside keeps every whole frame, copies the rest to `.damaged` files, reports the lost offsets, and leaves out any
-//! offset that damaged bytes may have held, so that none is ever handed out twice.
-//! `close` leaves a "PLFC" frame: after it every wrong byte before it is known to be damage.
+//! Setting aside keeps every whole frame, copies the rest to `.damaged` files, reports the lost offsets, and leaves out
+//! any offset that damaged bytes may have held, so that none is ever handed out twice. `close` leaves a "PLFC" frame:
+//! after it every wrong byte before it is known to be damage.
 
 mod bytes;
 mod frame;

@@ -120,7 +120,8 @@ pub(crate) fn check_identity(header: &Header, dir: &Path, options: &BusOptions) 
     Ok(())
 }
 
-/// Reads every header and checks that they make one chain; frames of sealed segments are read when somebody asks for them.
+/// Reads every header and checks that they make one chain; frames of sealed segments are read when somebody asks for
+/// them.
 fn open_all(fs: &dyn Fs, dir: &Path, options: &BusOptions, sequences: &[u64]) -> Result<Vec<Opened>, BusError> {
     let mut opened: Vec<Opened> = Vec::with_capacity(sequences.len());
     for &sequence in sequences {

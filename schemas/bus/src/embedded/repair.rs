@@ -1,11 +1,11 @@
-//! Setting damage aside ([`crate::Recovery::SetAside`]): reads every segment, keeps what is whole, copies what is not to
-//! `.damaged` files, and says which offsets are gone.
+//! Setting damage aside ([`crate::Recovery::SetAside`]): reads every segment, keeps what is whole, copies what is not
+//! to `.damaged` files, and says which offsets are gone.
 //!
-//! A damaged segment is replaced in one rename by a *repaired* one with its whole frames. What was missing between them shows
-//! in the offsets that follow, which every frame and every later header carries. Behind the newest segment nothing
-//! follows, so a new one is begun first whose header stands beyond every offset the damaged bytes can have held:
-//! no offset is handed out twice. Opening then goes on as for any log, so that what repair leaves is checked by the same
-//! code as everything else; a crash in between leaves damage that the next repair finds.
+//! A damaged segment is replaced in one rename by a *repaired* one with its whole frames. What was missing between them
+//! shows in the offsets that follow, which every frame and every later header carries. Behind the newest segment
+//! nothing follows, so a new one is begun first whose header stands beyond every offset the damaged bytes can have
+//! held: no offset is handed out twice. Opening then goes on as for any log, so that what repair leaves is checked by
+//! the same code as everything else; a crash in between leaves damage that the next repair finds.
 
 use std::io;
 use std::ops::Range;
@@ -143,7 +143,8 @@ impl Repair<'_> {
         }
     }
 
-    /// A header in place of a damaged one: from the segments before, or for the oldest, from its frames and the next header.
+    /// A header in place of a damaged one: from the segments before, or for the oldest, from its frames and the next
+    /// header.
     fn rebuilt_header(
         &self,
         path: &Path,

@@ -80,8 +80,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Unlinks consumed segments, oldest first, while `keep_bytes` remain; returns how many. Each removal is synced before
-    /// the next, so that a crash never leaves a hole.
+    /// Unlinks consumed segments, oldest first, while `keep_bytes` remain; returns how many. Each removal is synced
+    /// before the next, so that a crash never leaves a hole.
     pub(super) fn release(&mut self, keep_bytes: u64) -> usize {
         let shared = Arc::clone(&self.shared);
         let mut released = 0;

@@ -42,7 +42,8 @@ impl Index {
         }
     }
 
-    /// A position at or before the first record of a line with at least `offset`; `None` if the line has no records here.
+    /// A position at or before the first record of a line with at least `offset`; `None` if the line has no records
+    /// here.
     fn locate(&self, slot: usize, offset: u64) -> Option<u64> {
         let line = self.lines.get(slot)?;
         let after = line.partition_point(|(held, _)| *held <= offset);

@@ -139,8 +139,8 @@ pub(crate) enum Stop {
     Torn,
     /// Bytes that are no whole frame, with whole frames again from `resumes` on, if there are any.
     ///
-    /// `was_durable` says that the bytes had been on disk: something written later proves it. Without that proof it may be
-    /// a write that a power cut left half done; rot of the very last batch of an unclean end cannot be told from it.
+    /// `was_durable` says that the bytes had been on disk: something written later proves it. Without that proof it may
+    /// be a write that a power cut left half done; rot of the very last batch of an unclean end cannot be told from it.
     Bad {
         what: &'static str,
         resumes: Option<u64>,

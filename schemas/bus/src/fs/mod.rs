@@ -1,7 +1,7 @@
 //! The few file operations the embedded log is made of, so that tests can put a failing disk underneath.
 //!
-//! [`RealFs`] is the disk. [`SimFs`] is a disk in memory that loses what was not synced, fills up, and fails on command;
-//! the world test of the binary uses it too, so it is not hidden behind `cfg(test)`.
+//! [`RealFs`] is the disk. [`SimFs`] is a disk in memory that loses what was not synced, fills up, and fails on
+//! command; the world test of the binary uses it too, so it is not hidden behind `cfg(test)`.
 
 mod disk;
 mod real;
@@ -45,8 +45,8 @@ pub trait FsFile: fmt::Debug + Send + Sync {
     fn set_len(&self, bytes: u64) -> io::Result<()>;
     /// Its length in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Returns when content and length are on the disk. After an error the state of everything since the last success is
-    /// unknown, and asking again proves nothing.
+    /// Returns when content and length are on the disk. After an error the state of everything since the last success
+    /// is unknown, and asking again proves nothing.
     fn sync(&self) -> io::Result<()>;
 }
 

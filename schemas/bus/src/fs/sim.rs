@@ -1,9 +1,9 @@
 //! A disk in memory that forgets what was not synced, fills up, and fails on command.
 //!
-//! It models what a log must survive: a write may be short; a file's sectors reach the disk in any order until a sync; a
-//! failed sync drops them although reading still shows them; names are durable only after their directory is synced; after
-//! a crash every handle is dead and every lock free. Operations that change something are counted, so a test can fail or
-//! crash at each of them in turn.
+//! It models what a log must survive: a write may be short; a file's sectors reach the disk in any order until a sync;
+//! a failed sync drops them although reading still shows them; names are durable only after their directory is synced;
+//! after a crash every handle is dead and every lock free. Operations that change something are counted, so a test can
+//! fail or crash at each of them in turn.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,8 +18,8 @@ use super::{Fs, FsFile, FsLock};
 pub enum Fault {
     /// A write takes only half of its bytes, and says so. Other operations are not touched.
     ShortWrite,
-    /// A write takes half of its bytes and fails; another operation fails without effect; a sync fails and what it should
-    /// have made durable is lost on the disk, though reading still shows it.
+    /// A write takes half of its bytes and fails; another operation fails without effect; a sync fails and what it
+    /// should have made durable is lost on the disk, though reading still shows it.
     Error,
     /// As `Error`, saying that no space is left.
     NoSpace,

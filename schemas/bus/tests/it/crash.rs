@@ -180,8 +180,8 @@ async fn a_crash_at_every_operation_of_opening() {
     }
 }
 
-/// An error is fatal unless it says "no space" and is not a sync's: the step fails, later ones are refused, reading goes on,
-/// and opening again goes on from what was acknowledged, with the failed step whole or not there.
+/// An error is fatal unless it says "no space" and is not a sync's: the step fails, later ones are refused, reading
+/// goes on, and opening again goes on from what was acknowledged, with the failed step whole or not there.
 #[tokio::test]
 async fn an_error_at_every_operation() {
     for fault in [Fault::Error, Fault::NoSpace] {
@@ -264,7 +264,8 @@ async fn a_short_write_at_every_operation_is_not_noticed() {
     }
 }
 
-/// Several callers share a group when the power goes: each batch is there whole or not at all, acknowledged ones surely.
+/// Several callers share a group when the power goes: each batch is there whole or not at all, acknowledged ones
+/// surely.
 #[tokio::test]
 async fn callers_in_flight_when_the_power_goes() {
     const TASKS: usize = 5;

@@ -1,4 +1,5 @@
-//! Torn tails at every byte, flipped bits at every byte, missing and shortened segments: refused or repaired, never wrong.
+//! Torn tails at every byte, flipped bits at every byte, missing and shortened segments: refused or repaired, never
+//! wrong.
 
 use std::ops::Range;
 use std::path::PathBuf;

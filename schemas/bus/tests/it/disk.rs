@@ -58,8 +58,8 @@ async fn a_full_disk_refuses_whole_and_resumes_by_itself() {
     }
 }
 
-/// The system had written the half that was cut off to the disk already; the segment is sealed; the power goes. The half
-/// must not come back.
+/// The system had written the half that was cut off to the disk already; the segment is sealed; the power goes. The
+/// half must not come back.
 #[tokio::test]
 async fn what_was_cut_off_stays_cut_off() {
     let fs = SimFs::new();

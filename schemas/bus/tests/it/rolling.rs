@@ -71,8 +71,8 @@ async fn a_batch_larger_than_a_segment_has_one_to_itself() {
     );
 }
 
-/// Sealed segments are indexed when first read and forgotten when there are many; reading any offset works all the same,
-/// also on a line with few records among many of another.
+/// Sealed segments are indexed when first read and forgotten when there are many; reading any offset works all the
+/// same, also on a line with few records among many of another.
 #[tokio::test]
 async fn more_segments_than_stay_in_memory() {
     const COUNT: u64 = 600;
