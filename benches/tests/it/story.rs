@@ -1,7 +1,7 @@
 //! The demo's story, judged: who is warned when, what comes of it.
 
 use plume_schemas::event::{Edge, Event};
-use plume_schemas::judgement::{FactKey, FactValue};
+use plume_schemas::judgement::{FactKey, FactValue, Judgement};
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 use plume_simulator::story::{self, Part, SEED};
@@ -15,6 +15,11 @@ fn hour_start() -> Time {
 
 /// The story from beginning to end. 甲 acts as long after its warning as the story says, if it acts at all.
 fn play(acts: bool) -> Vec<Event> {
+    judged(acts).events
+}
+
+/// The same, with everything that was judged.
+fn judged(acts: bool) -> Line {
     let start = story::start();
     let mut line = Line::new(story::devices(start, SEED), story::registry(), start);
     let mut acted = false;
@@ -29,7 +34,7 @@ fn play(acts: bool) -> Vec<Event> {
         }
     }
     assert_eq!(line.quarantined, 0);
-    line.events
+    line
 }
 
 /// What a rule said of a part.
@@ -38,8 +43,8 @@ fn edges(events: &[Event], part: Part, rule: RuleCode) -> Vec<&Event> {
     of_part.filter(|event| event.judgement.rule == rule).collect()
 }
 
-fn mean_of(event: &Event) -> f64 {
-    let mean = event.judgement.evidence.iter().find(|fact| fact.key == FactKey::Mean);
+fn mean_of(judgement: &Judgement) -> f64 {
+    let mean = judgement.evidence.iter().find(|fact| fact.key == FactKey::Mean);
     match mean.map(|fact| &fact.value) {
         Some(FactValue::Decimal(mean)) => mean.to_f64(),
         other => panic!("no mean: {other:?}"),
@@ -68,7 +73,7 @@ fn jia_is_warned_acts_and_complies() {
 fn jia_exceeds_when_nobody_acts() {
     let exceeded = edges(&play(false), Part::Jia, RuleCode::ExceedHour)
         .first()
-        .map(|event| mean_of(event));
+        .map(|event| mean_of(&event.judgement));
     assert!(exceeded.is_some_and(|mean| mean > 36.5), "{exceeded:?}");
 }
 
@@ -79,7 +84,11 @@ fn yi_is_warned_and_exceeds() {
     assert!((20..35).contains(&minute), "warned at minute {minute}");
     let exceeded = edges(&events, Part::Yi, RuleCode::ExceedHour);
     assert_eq!(exceeded.len(), 1);
-    assert!((36.9..37.3).contains(&mean_of(exceeded[0])), "{}", mean_of(exceeded[0]));
+    assert!(
+        (36.9..37.3).contains(&mean_of(&exceeded[0].judgement)),
+        "{}",
+        mean_of(&exceeded[0].judgement)
+    );
     let after = exceeded[0].at.since(hour_start().plus(HOUR_MS));
     assert!(
         (0..5 * MINUTE_MS).contains(&after),

@@ -2,8 +2,8 @@
 //!
 //! | | what happens | what plume should make of it |
 //! |---|---|---|
-//! | 甲 | a slurry pump weakens at 14:13; told, the enterprise acts | warned near minute 26, the hour ends near 33.9 |
-//! | 乙 | the same at 14:11; nobody answers | warned as well; the hour ends near 37.1, 0.06 times over 35 |
+//! | 甲 | a slurry pump weakens at 14:20; told, the enterprise acts | warned near minute 25, the hour ends near 33.9 |
+//! | 乙 | the same at 14:14; nobody answers | warned as well; the hour ends near 37.1, 0.06 times over 35 |
 //! | 丙 | its SO₂ analyser is stuck from 13:50 on, while the flow moves | CONST after 60 minutes, at 14:50 |
 //!
 //! No outcome is written down anywhere: pumps, reserves and analysers are, and the numbers come out of the physics
@@ -110,18 +110,18 @@ impl Part {
                 if let Some(sulphur) = spec.pollutant_mut(so2) {
                     sulphur.efficiency = 0.986;
                     sulphur.noise_share = 0.02;
-                    sulphur.reserve.efficiency = 0.985_3;
-                    sulphur.reserve.dead_time_s = 120.0;
-                    sulphur.reserve.lag_s = 580.0;
+                    sulphur.reserve.efficiency = 0.985;
+                    sulphur.reserve.dead_time_s = 180.0;
+                    sulphur.reserve.lag_s = 720.0;
                 }
-                spec.upsets.push(upset(13, 0.977, 480.0));
+                spec.upsets.push(upset(20, 0.973_2, 480.0));
             }
             Self::Yi => {
                 if let Some(sulphur) = spec.pollutant_mut(so2) {
                     sulphur.efficiency = 0.986;
                     sulphur.noise_share = 0.02;
                 }
-                spec.upsets.push(upset(11, 0.979_55, 480.0));
+                spec.upsets.push(upset(14, 0.979_05, 480.0));
             }
             Self::Bing => spec.faults.push(Fault::on(so2, FaultKind::Stuck, from(-10))),
         }
