@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// 检查配置与基础档案，列出每一个问题 / check configuration and registry, every problem with file and line
     Check(RunArgs),
+    /// 打印登录工作台的链接 / print a link that signs in to the desk of a running plume
+    Enter(EnterArgs),
     /// 扮演设备发送数据 / play devices against a listening plume
     Simulate(SimulateArgs),
     /// 解析报文，逐字段说明 / explain packets field by field
@@ -51,6 +53,20 @@ pub(crate) struct RunArgs {
     /// 配置文件 / configuration file
     #[arg(long, short, env = "PLUME_CONFIG", default_value = "plume.toml")]
     pub(crate) config: PathBuf,
+}
+
+/// Arguments of `enter`.
+#[derive(Debug, Args)]
+pub(crate) struct EnterArgs {
+    /// 数据目录 / data directory of the running plume
+    #[arg(long, default_value = "plume-live")]
+    pub(crate) data: PathBuf,
+    /// 姓名，写入操作记录 / name shown in the trace
+    #[arg(long, default_value = "值班员")]
+    pub(crate) name: String,
+    /// 角色 / role: city_duty, read_only, audit, system…
+    #[arg(long, default_value = "city_duty")]
+    pub(crate) role: String,
 }
 
 /// Arguments of `demo`.

@@ -1,7 +1,13 @@
 //! Log lines to standard error, so that standard output stays for what a command prints.
 
-use tracing_subscriber::EnvFilter;
+use std::fmt;
+use std::io::IsTerminal as _;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::clock;
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the process. A filter that cannot be read falls back to `info`, said in the first line.
@@ -13,6 +19,8 @@ pub(crate) fn start(config: &LogConfig) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_timer(Beijing)
         .with_target(false);
     // A second start happens only in tests that share a process; the first subscriber stays.
     let started = match config.format {
@@ -25,5 +33,14 @@ pub(crate) fn start(config: &LogConfig) {
             problem,
             "log filter cannot be read, using `info`"
         );
+    }
+}
+
+/// Log lines carry the time an operator reads on the wall: Beijing's.
+struct Beijing;
+
+impl FormatTime for Beijing {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", clock::system().now())
     }
 }

@@ -34,6 +34,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => runtime()?.block_on(demo::run(args)),
         Command::Run(args) => runtime()?.block_on(run::run(&args)),
         Command::Check(args) => commands::check::run(&args.config),
+        Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Stats(args) => runtime()?.block_on(commands::stats::run(&args)),

@@ -2,5 +2,6 @@
 
 pub(crate) mod check;
 pub(crate) mod decode;
+pub(crate) mod enter;
 pub(crate) mod simulate;
 pub(crate) mod stats;

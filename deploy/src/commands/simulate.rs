@@ -13,7 +13,7 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::Mn;
 use plume_schemas::registry::Registry;
 use plume_schemas::report::Dialect;
-use plume_schemas::time::{Clock, Time};
+use plume_schemas::time::{Clock, MINUTE_MS, Time};
 use plume_simulator::device::Device;
 use plume_simulator::from::{Script, Table, TableMapping, parse_packets};
 use plume_simulator::logger::{Logger, LoggerSpec};
@@ -94,9 +94,13 @@ fn links(args: &SimulateArgs, registry: Option<&Registry>) -> anyhow::Result<Vec
 fn devices(args: &SimulateArgs, links: Vec<LinkSpec>, now: Time) -> anyhow::Result<Vec<Device>> {
     let Some(path) = &args.from else {
         let plants = links.into_iter().zip(args.seed..).map(|(link, seed)| {
-            let plant = Plant::new(PlantSpec::coal_boiler(link.mn.as_str(), now), seed);
-            let logger = Logger::new(LoggerSpec::usual(link.dialect), plant, now);
-            Device::logger(link, logger, now)
+            let plant = Plant::new(
+                PlantSpec::coal_boiler(link.mn.as_str(), now.plus(-10 * MINUTE_MS)),
+                seed,
+            );
+            let logger = Logger::new(LoggerSpec::usual(link.dialect), plant, now.plus(-10 * MINUTE_MS));
+            // The last two minutes are sent at once, so that one need not wait to see something.
+            Device::logger(link, logger, now.plus(-2 * MINUTE_MS))
         });
         return Ok(plants.collect());
     };

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use plume_alert::accounts::{Role, Scope, TOKEN_BYTES, Viewer};
+use plume_alert::accounts::{Role, Scope, Viewer};
 use plume_bus::ClockKind;
 use plume_schemas::time::{MINUTE_MS, Time};
 use plume_simulator::story::{self, Part};
@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cli::DemoArgs;
 use crate::clock::VirtualClock;
+use crate::commands::enter;
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::system::{Plan, System};
 use crate::{logging, out};
@@ -171,21 +172,11 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
         args.speed
     ));
     for (label, viewer, _) in &viewers {
-        let token = system.desk.create_demo_session(viewer, chance()?).await?;
+        let token = system.desk.create_demo_session(viewer, enter::chance()?).await?;
         out::line(format_args!("  {label}: {base}/enter/{}", token.reveal()));
     }
     out::line("");
     Ok(())
-}
-
-/// Random bytes for a session, from the operating system.
-fn chance() -> anyhow::Result<[u8; TOKEN_BYTES]> {
-    use std::io::Read as _;
-    let mut bytes = [0; TOKEN_BYTES];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .context("read /dev/urandom")?;
-    Ok(bytes)
 }
 
 fn conclude(args: &DemoArgs, outcome: &outcome::Outcome) {

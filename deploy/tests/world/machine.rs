@@ -96,8 +96,10 @@ impl Machine {
     /// Time has passed, by the true clock.
     pub(crate) fn pass(&mut self, now: Time, since_start_ms: i64) {
         let drift_ms = since_start_ms * self.drift_ms_h / 3_600_000;
-        self.wall
-            .store(now.0 + self.wall_ahead_ms + self.wrong_by_ms + drift_ms, Ordering::Relaxed);
+        self.wall.store(
+            now.0 + self.wall_ahead_ms + self.wrong_by_ms + drift_ms,
+            Ordering::Relaxed,
+        );
     }
 
     /// The wall clock, for a process to read.

@@ -61,6 +61,7 @@ impl World {
         self.check_healed()?;
         self.check_origin()?;
         self.check_readings()?;
+        self.check_repeats()?;
         self.check_values()?;
         self.check_events()?;
         self.check_judge()?;
@@ -92,12 +93,7 @@ impl World {
             .flat_map(|station| &station.written)
             .copied()
             .collect();
-        let polite: HashSet<Mn> = self
-            .stations
-            .iter()
-            .filter(|station| station.is_polite())
-            .map(|station| station.role.device.mn())
-            .collect();
+        let polite = self.polite();
         for report in self
             .reports()
             .filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn))
@@ -169,14 +165,35 @@ impl World {
         Ok(())
     }
 
+    /// A polite device's packet is one packet, whichever way its copies came.
+    fn check_repeats(&self) -> Held {
+        let polite = self.polite();
+        let mut known: HashMap<(ContentId, OutletId), ContentId> = HashMap::new();
+        let mut packet = ContentId::default();
+        for report in self.reports().filter(|report| polite.contains(&report.origin.mn)) {
+            if report.evidence.share.0 == 0 {
+                packet = identity(&report.evidence.raw);
+            }
+            let id = report.evidence.packet;
+            let first = *known.entry((packet, report.outlet)).or_insert(id);
+            hold(first == id, Promise::RepeatsKnown, self.now, || {
+                format!(
+                    "{first} and {id} are the same packet: {}",
+                    String::from_utf8_lossy(&report.evidence.raw)
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn polite(&self) -> HashSet<Mn> {
+        let polite = self.stations.iter().filter(|station| station.is_polite());
+        polite.map(|station| station.role.device.mn()).collect()
+    }
+
     /// Values of polite devices arrive digit by digit: the text of the packet, cut apart here, against the readings.
     fn check_values(&self) -> Held {
-        let polite: HashSet<Mn> = self
-            .stations
-            .iter()
-            .filter(|station| station.is_polite())
-            .map(|station| station.role.device.mn())
-            .collect();
+        let polite = self.polite();
         for report in self
             .reports()
             .filter(|report| report.evidence.share.0 == 0 && polite.contains(&report.origin.mn))
