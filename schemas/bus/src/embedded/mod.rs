@@ -61,7 +61,7 @@
 //! |---|---|---|
 //! | the file ends within a frame, or in zeros | a write was interrupted, never acknowledged | cut off, logged |
 //! | wrong bytes, and a later frame says they had been synced | damage | refused, or set aside ([`crate::Recovery`]) |
-//! | wrong bytes, and nothing says so | an interrupted write of a group whose sectors arrived out of order | cut off, a copy kept, logged as a warning |
+//! | wrong bytes, and nothing says so | an interrupted group, its sectors out of order | cut off, a copy kept, warned |
 //!
 //! Then the last group is written again and synced, since only the system's memory may hold it. Older segments are
 //! checked frame by frame when they are first read, and damage there fails the read with file, offset and remedy.

@@ -74,7 +74,8 @@ async fn throughput() {
         let shared = (after.batches - before.batches) as f64 / (after.groups - before.groups) as f64;
         let sync_us = (after.total_fsync_us - before.total_fsync_us) / (after.fsyncs - before.fsyncs);
         println!(
-            "append {callers:3} callers x {size:2} records: {rate:9.0} records/s, {shared:5.1} calls a sync, {sync_us} us a sync"
+            "append {callers:3} callers x {size:2} records: {rate:9.0} records/s, \
+             {shared:5.1} calls a sync, {sync_us} us a sync"
         );
     }
     let range = bus.range(REPORTS).await.unwrap();
