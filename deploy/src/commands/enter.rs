@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &EnterArgs) -> anyhow::Result<ExitCode> {
         bail!(
             "`{}` is no role; try {}",
             args.role,
-            Role::ALL.map(Role::code).join(", ")
+            Role::ALL.iter().map(|role| role.code()).collect::<Vec<_>>().join(", ")
         );
     };
     let path = run_file(&args.data);

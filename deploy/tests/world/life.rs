@@ -29,6 +29,7 @@ impl World {
         let (_, mut hands) = self.hands();
         self.process = Some(Process::new(bus, registry, &mut hands));
         self.look(true)?;
+        self.witness.process_started();
         self.import_registry()
     }
 

@@ -51,6 +51,11 @@ impl From<BusError> for Blind {
 }
 
 impl Witness {
+    /// Another process runs from now on.
+    pub(crate) fn process_started(&mut self) {
+        self.ticks.clear();
+    }
+
     /// Reads what is new; with `again`, also all that was read before and is still retained. False where it could not,
     /// because the machine is down.
     pub(crate) fn look(&mut self, runtime: &Runtime, bus: &Bus, again: bool, now: Time) -> Result<bool, Broken> {
