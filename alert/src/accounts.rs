@@ -137,6 +137,11 @@ impl Token {
         ContentId::of(&[b"session", &self.0])
     }
 
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> [u8; TOKEN_BYTES] {
+        self.0
+    }
+
     /// The 64 hex digits to hand to the browser.
     pub fn reveal(&self) -> String {
         let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');

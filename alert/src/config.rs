@@ -131,6 +131,9 @@ pub struct NotifyConfig {
     pub retry_first_s: u32,
     /// Longest pause between attempts, seconds.
     pub retry_max_s: u32,
+    /// Address of the desk as receivers reach it, for one-time links; empty puts no links into messages.
+    #[serde(default)]
+    pub link_base_url: String,
     /// Milliseconds between looks at the outbox where nothing woke it.
     pub poll_ms: u32,
     /// Exceed ratio (超标倍数) from which a preliminary exceedance rings at the duty desk.

@@ -23,6 +23,7 @@ pub mod store;
 pub mod digest;
 pub mod duty;
 pub mod group;
+pub mod links;
 pub mod mute;
 pub mod notify;
 pub mod outbox;

@@ -7,7 +7,7 @@ mod people;
 mod worker;
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::{ContentId, FactorCode, OutletId};
@@ -19,6 +19,7 @@ use tokio::sync::{Notify, broadcast};
 use crate::calendar::{Calendar, CalendarError};
 use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
+use crate::links::Links;
 use crate::notify::Channel;
 use crate::route::{RouteError, Routes};
 use crate::series::{Point, SeriesStore};
@@ -50,6 +51,7 @@ struct Inner {
     routes: Routes,
     calendar: Calendar,
     roster: RwLock<Arc<Roster>>,
+    links: OnceLock<Links>,
     sinks: Vec<Sink>,
     carried: Vec<Channel>,
     registry: RwLock<Arc<RegistryIndex>>,
@@ -152,6 +154,7 @@ impl Desk {
         let desk = Self(Arc::new(Inner {
             calendar: Calendar::embedded()?,
             roster: RwLock::default(),
+            links: OnceLock::new(),
             words: Words::embedded()?,
             routes: Routes::embedded()?,
             store: Store::open(store_url).await?,

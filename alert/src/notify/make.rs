@@ -11,6 +11,7 @@ use crate::book::Purpose;
 use crate::case::{Case, Family};
 use crate::config::NotifyConfig;
 use crate::duty::Roster;
+use crate::links::Links;
 use crate::route::{Night, Route, Routes};
 use crate::words::{Lang, Place, Words, message};
 
@@ -31,6 +32,8 @@ pub struct Maker<'a> {
     pub lang: Lang,
     /// Who is on duty.
     pub roster: &'a Roster,
+    /// One-time links, where they are set up.
+    pub links: Option<&'a Links>,
     /// Which channels something is set up for.
     pub carried: &'a [Channel],
 }
@@ -252,7 +255,7 @@ fn notice(maker: &Maker<'_>, news: &News<'_>, place: &Place, to: Receiver, timin
     // A warning of an hour is worth nothing once the hour is over.
     let stale_at = (case.family == Family::Near && !matches!(purpose, Purpose::Cleared | Purpose::Retracted))
         .then_some(case.judgement.window.end);
-    let message = message(
+    let mut message = message(
         maker.words,
         case,
         purpose,
@@ -261,6 +264,10 @@ fn notice(maker: &Maker<'_>, news: &News<'_>, place: &Place, to: Receiver, timin
         maker.catalogue,
         maker.lang,
     );
+    let asks = !matches!(purpose, Purpose::Cleared | Purpose::Retracted);
+    if let Some(links) = maker.links.filter(|_| asks && to.audience.is_site()) {
+        message.add_link(maker.lang.pick("签收：", "Acknowledge: "), &links.address(id));
+    }
     Notice {
         id,
         case: Some(case.id),

@@ -151,6 +151,7 @@ impl Desk {
             config: &self.0.config.notify,
             lang: self.0.config.language,
             roster,
+            links: self.0.links.get(),
             carried: &self.0.carried,
         }
     }

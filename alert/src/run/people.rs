@@ -10,10 +10,12 @@ use crate::act::ActError;
 use crate::book::{Applied, Purpose};
 use crate::case::{Act, ActKind, Case, State, TraceKind, TraceLine};
 use crate::duty::Roster;
+use crate::links::{self, LinkError, Links};
 use crate::mute::silence::{Silence, SilenceError};
 use crate::notify::News;
 use crate::problem::{self, Problem, ProblemError, ProblemState, Source, Step, Verdict};
 use crate::store::db::Tx;
+use crate::store::outbox::Linked;
 use crate::store::{CaseRow, StoreError, outbox, problems, write};
 
 /// A problem that a person found.
@@ -277,6 +279,65 @@ impl Desk {
             .problem(viewer, problem.id)
             .await?
             .ok_or(ProblemError::NoSuchProblem)
+    }
+
+    /// Makes one-time links work, if the configuration names the desk's address. The secret under which they are made is kept
+    /// in the store; `chance` becomes it if there is none yet.
+    pub async fn set_up_links(&self, chance: [u8; 32]) -> Result<(), StoreError> {
+        let base_url = &self.0.config.notify.link_base_url;
+        if base_url.is_empty() {
+            return Ok(());
+        }
+        let secret = self.0.store.secret("links", chance).await?;
+        self.0.links.get_or_init(|| Links::new(base_url, secret));
+        Ok(())
+    }
+
+    /// What a one-time link is about, without using it: mail scanners open every link they see.
+    pub async fn peek_link(&self, text: &str, now: Time) -> Result<CaseRow, LinkError> {
+        let (linked, viewer) = self.linked(text, now).await?;
+        self.0.store.case(&viewer, linked.case).await?.ok_or(LinkError::Unknown)
+    }
+
+    /// Uses a one-time link: acknowledges its case in the name of whom the notice went to.
+    pub async fn follow_link(&self, text: &str, now: Time) -> Result<CaseRow, LinkError> {
+        let (linked, viewer) = self.linked(text, now).await?;
+        let case = self
+            .0
+            .store
+            .case(&viewer, linked.case)
+            .await?
+            .ok_or(LinkError::Unknown)?;
+        let act = Act {
+            kind: ActKind::Acknowledge,
+            text: String::new(),
+            measures: String::new(),
+            at: now,
+        };
+        let row = self.act(&viewer, linked.case, &act, case.version).await?;
+        Ok(row)
+    }
+
+    async fn linked(&self, text: &str, now: Time) -> Result<(Linked, Viewer), LinkError> {
+        let notice = self
+            .0
+            .links
+            .get()
+            .and_then(|links| links.read(text))
+            .ok_or(LinkError::Unknown)?;
+        let linked = self.0.store.linked(notice).await?.ok_or(LinkError::Unknown)?;
+        if linked.is_used {
+            return Err(LinkError::Used);
+        }
+        if !links::lives(linked.created_at, now) {
+            return Err(LinkError::Expired);
+        }
+        let viewer = Viewer {
+            name: linked.receiver.clone(),
+            role: Role::Enterprise,
+            scope: Scope::Enterprise(linked.enterprise),
+        };
+        Ok((linked, viewer))
     }
 
     /// Silences notices; the sender asks before each message.

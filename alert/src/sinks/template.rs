@@ -142,17 +142,14 @@ fn fill(body: &str, is_json: bool, value: &dyn Fn(&str) -> String) -> String {
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let known = after.split_once('}').filter(|(name, _)| PLACEHOLDERS.contains(name));
-        rest = match known {
-            Some((name, behind)) => {
-                let value = value(name);
-                filled.push_str(&if is_json { json_text(&value) } else { form_text(&value) });
-                behind
-            }
-            None => {
-                filled.push('{');
-                after
-            }
-        };
+        if let Some((name, behind)) = known {
+            let value = value(name);
+            filled.push_str(&if is_json { json_text(&value) } else { form_text(&value) });
+            rest = behind;
+        } else {
+            filled.push('{');
+            rest = after;
+        }
     }
     filled.push_str(rest);
     filled

@@ -117,7 +117,39 @@ pub(crate) async fn acknowledged(tx: &mut Tx<'_>, case: ContentId, receiver: &st
     Ok(())
 }
 
+/// The notice behind a one-time link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Linked {
+    pub(crate) case: ContentId,
+    pub(crate) enterprise: EnterpriseId,
+    pub(crate) receiver: String,
+    pub(crate) created_at: Time,
+    pub(crate) is_used: bool,
+}
+
 impl Store {
+    /// The notice behind a link: one of a case, to the site.
+    pub(crate) async fn linked(&self, notice: ContentId) -> Result<Option<Linked>, StoreError> {
+        let row = self
+            .db
+            .one(
+                "SELECT case_id, enterprise, receiver, created_at, acknowledged_at FROM notices WHERE id = $1 \
+                 AND case_id IS NOT NULL AND audience IN ('enterprise', 'contractor')",
+                args![notice],
+            )
+            .await?;
+        row.map(|row| {
+            Ok(Linked {
+                case: row.parsed("case_id", id)?,
+                enterprise: row.parsed("enterprise", |text| EnterpriseId::new(text).ok())?,
+                receiver: row.text("receiver")?,
+                created_at: row.time("created_at")?,
+                is_used: row.opt_int("acknowledged_at")?.is_some(),
+            })
+        })
+        .transpose()
+    }
+
     /// Notices due at `now`, the gravest and oldest first.
     pub(crate) async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
         let rows = self

@@ -67,6 +67,20 @@ impl Store {
         .transpose()
     }
 
+    /// A secret of the desk by name: the one kept, else `chance`, kept from now on.
+    pub(crate) async fn secret(&self, name: &'static str, chance: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let mut tx = self.db.begin().await?;
+        tx.exec(
+            "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            args![name, Token::new(chance).reveal()],
+        )
+        .await?;
+        let row = tx.one("SELECT value FROM secrets WHERE name = $1", args![name]).await?;
+        tx.commit().await?;
+        let kept = row.map(|row| row.parsed("value", Token::parse)).transpose()?;
+        Ok(kept.map_or(chance, |kept| kept.bytes()))
+    }
+
     /// Ends a session.
     pub async fn end_session(&self, token: &Token) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;

@@ -34,6 +34,17 @@ pub struct Message {
     pub html: String,
 }
 
+impl Message {
+    /// Puts a line with an address before the footer.
+    pub fn add_link(&mut self, label: &str, address: &str) {
+        let footer_at = self.text.trim_end().rfind("\n\n").unwrap_or(self.text.len());
+        self.text.insert_str(footer_at, &format!("\n\n{label}{address}"));
+        let line = format!("<p><a href=\"{0}\">{1}{0}</a></p>", escape(address), escape(label));
+        let footer_at = self.html.rfind("<p style=").unwrap_or(self.html.len());
+        self.html.insert_str(footer_at, &line);
+    }
+}
+
 /// Where something happens, in people's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

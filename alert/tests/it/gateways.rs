@@ -129,7 +129,7 @@ async fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cret").unwrap();
         mac.update(format!("{stamp}.{}", request.body).as_bytes());
         let bytes: Vec<u8> = (0..32)
-            .map(|i| u8::from_str_radix(&hex[i * 2..i * 2 + 2], 16).unwrap())
+            .map(|i| u8::from_str_radix(hex.get(i * 2..i * 2 + 2).unwrap(), 16).unwrap())
             .collect();
         mac.verify_slice(&bytes).unwrap();
         let event: serde_json::Value = serde_json::from_str(&request.body).unwrap();

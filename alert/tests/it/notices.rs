@@ -7,6 +7,7 @@ use plume_schemas::rule::{RuleCode, Severity};
 
 use plume_alert::case::Family;
 use plume_alert::duty::Roster;
+use plume_alert::links::LinkError;
 use plume_alert::mute::silence::{Matcher, Silence};
 
 use crate::world::{MINUTE, World, branch, duty, enterprise, event, exceed, near};
@@ -279,4 +280,42 @@ async fn a_ring_goes_to_whoever_is_on_duty() {
     // The calendar survives a restart.
     let world = world.reopened().await;
     assert_eq!(world.desk.roster().shifts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_one_time_link_acknowledges_its_case_and_nothing_else() {
+    let mut config = crate::world::config();
+    config.notify.link_base_url = "https://desk.example.com".into();
+    let world = World::with(config).await;
+    world.desk.set_up_links([7; 32]).await.unwrap();
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    world
+        .apply(&exceed("20261121142500").factor(Some("a21002")).from(2))
+        .await;
+    world.send_all().await;
+    let heard = world.heard.text();
+    let links: Vec<&str> = heard
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("签收：https://desk.example.com/a/"))
+        .collect();
+    assert_eq!(links.len(), 3, "{heard}");
+    let near_link = links[0];
+    let peeked = world.desk.peek_link(near_link, world.now()).await.unwrap();
+    assert_eq!(peeked.acknowledged, None, "looking is not signing");
+    // After a restart the secret is the same, whatever chance says.
+    let world = world.reopened().await;
+    world.desk.set_up_links([9; 32]).await.unwrap();
+    let row = world.desk.follow_link(near_link, world.now()).await.unwrap();
+    assert!(row.acknowledged.is_some());
+    let again = world.desk.follow_link(near_link, world.now()).await;
+    assert!(matches!(again, Err(LinkError::Used)), "{again:?}");
+    let forged = near_link.replace(|c: char| c.is_ascii_digit(), "f");
+    assert!(matches!(
+        world.desk.follow_link(&forged, world.now()).await,
+        Err(LinkError::Unknown)
+    ));
+    world.pass_time(24 * 60 * MINUTE);
+    let late = world.desk.follow_link(links[2], world.now()).await;
+    assert!(matches!(late, Err(LinkError::Expired)), "{late:?}");
 }
