@@ -35,7 +35,8 @@
 //! ```
 //! One frame is one `append`, `transact` or `commit`: records and committed offsets are in it together or not at all.
 //!
-//! ## Writing One thread owns the end of the log. It takes everything that is queued (a *group*), encodes it into one
+//! ## Writing
+//! One thread owns the end of the log. It takes everything that is queued (a *group*), encodes it into one
 //! buffer, writes, syncs, publishes, answers; meanwhile the next group queues. There is no timer: a lone caller waits
 //! for one sync, many callers share one. Readers and `wait` see a record only after its sync. `durable_before` names
 //! the first sequence of the group: everything before it had been synced when the frame was written.
@@ -43,7 +44,8 @@
 //! A new segment is made when the next batch does not fit: written and synced under a temporary name, renamed, the
 //! directory synced.
 //!
-//! ## When the disk fails *A failed sync, or a failed write other than "no space"*: the state of those bytes is
+//! ## When the disk fails
+//! *A failed sync, or a failed write other than "no space"*: the state of those bytes is
 //! unknown, and a second sync may report success for pages the system has dropped. So nothing is retried: every waiting
 //! caller gets [`BusError::WriteFailed`] with file, offset and remedy, every later write [`BusError::Stopped`], until
 //! the log is opened again, which verifies it and rewrites its last group. Reading goes on. Rolling to a fresh segment
@@ -54,7 +56,8 @@
 //! and nothing acknowledged is lost; the next call tries afresh, so writing resumes by itself. Consumers may use the
 //! last eighth of `max_bytes` that `append` may not, because their progress is what frees segments.
 //!
-//! ## Opening Headers are read and must form a chain (`previous_*`), so a missing or shortened segment is noticed at
+//! ## Opening
+//! Headers are read and must form a chain (`previous_*`), so a missing or shortened segment is noticed at
 //! once. The newest segment is read to its end:
 //!
 //! | found | meaning | done |
