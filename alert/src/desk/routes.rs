@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, problems, records};
+use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, problems, records, silences};
 use super::state::DeskState;
 use super::text::Texts;
 use super::{assets, live, series};
@@ -19,6 +19,8 @@ pub enum Need {
     Somebody,
     /// Those of the bureau (and read-only guests) who may do this.
     Office(Action),
+    /// The officers who answer for what happens: they review and silence.
+    Duty,
     /// The enterprise and its contractor, if they may do this.
     Site(Action),
     /// Either side, if they may do this.
@@ -31,6 +33,7 @@ impl Need {
         match self {
             Self::Nobody | Self::Somebody => true,
             Self::Office(action) => !is_site(role) && crate::accounts::authorise(role, action),
+            Self::Duty => crate::mute::silence::may_silence(role),
             Self::Site(action) => is_site(role) && crate::accounts::authorise(role, action),
             Self::Both(action) => crate::accounts::authorise(role, action),
         }
@@ -39,7 +42,7 @@ impl Need {
     /// Where a person who asked for the other side's page is sent instead.
     pub(crate) const fn elsewhere(self, role: Role) -> Option<&'static str> {
         match self {
-            Self::Office(_) if is_site(role) => Some("/m"),
+            Self::Office(_) | Self::Duty if is_site(role) => Some("/m"),
             Self::Site(_) if !is_site(role) && crate::accounts::authorise(role, Action::ViewCases) => Some("/"),
             _ => None,
         }
@@ -111,7 +114,11 @@ pub static ROUTES: &[Route] = routes! {
     GET "/handover", Need::Office(VIEW), records::handover;
     GET "/problems", Need::Office(VIEW), problems::list;
     GET "/problems/{id}", Need::Office(VIEW), problems::page;
-    POST "/problems/{id}/review", Need::Office(COMMENT), problems::review;
+    POST "/problems/{id}/review", Need::Duty, problems::review;
+    GET "/silences", Need::Office(VIEW), silences::list;
+    POST "/silences/{id}/end", Need::Duty, silences::end;
+    GET "/alerts/{id}/silence", Need::Duty, silences::form;
+    POST "/alerts/{id}/silence", Need::Duty, silences::add;
     GET "/registry", Need::Office(VIEW), records::registry;
     GET "/rules", Need::Office(VIEW), overview::rules;
     GET "/decode", Need::Office(VIEW), records::decode_form;
@@ -147,6 +154,7 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/problems", t.rectification),
         ("/statistics", t.statistics),
         ("/handover", t.handover),
+        ("/silences", t.silences),
         ("/registry", t.registry),
         ("/rules", t.rules),
         ("/decode", t.decode),

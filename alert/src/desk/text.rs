@@ -217,6 +217,15 @@ texts! {
     judged_window: "时段 {}，{} 判定", "window {}, judged {}";
     by_when: "（不晚于 {}）", " (by {})";
 
+    // Silences
+    silences: "暂停提醒", "Silences";
+    silence: "暂停提醒", "Silence";
+    silences_about: "暂停期间预警照常判定和显示，只是不发通知；线索不受影响。", "Alerts are judged and shown all the same; only notices stop.";
+    silence_for: "暂停多久", "For how long";
+    silence_end: "立即结束", "End now";
+    reason: "原因", "Reason";
+    reason_missing: "请写明原因，便于接班人员了解。", "Say why, for those who come after.";
+
     // Rectification
     rectification: "整改", "Rectification";
     rectification_rate: "整改率", "Put right";

@@ -12,3 +12,4 @@ pub(crate) mod overview;
 pub(crate) mod phone;
 pub(crate) mod problems;
 pub(crate) mod records;
+pub(crate) mod silences;

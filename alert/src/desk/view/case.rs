@@ -56,6 +56,8 @@ pub(crate) struct May {
     pub(crate) answer: bool,
     /// 联系片区负责人.
     pub(crate) contact: bool,
+    /// 暂停提醒.
+    pub(crate) silence: bool,
 }
 
 impl May {
@@ -71,6 +73,7 @@ impl May {
             close_false: live && may(ActKind::CloseFalse),
             answer: case.state != State::Retracted && may(ActKind::Answer),
             contact: may(ActKind::ContactOfficer),
+            silence: live && crate::mute::silence::may_silence(visitor.viewer.role),
         }
     }
 }

@@ -70,6 +70,41 @@ async fn answered_returned_answered_passed() {
 }
 
 #[tokio::test]
+async fn a_silence_has_a_reason_an_author_and_an_end() {
+    let bureau = Bureau::new().await;
+    let case = bureau.case(plume_schemas::rule::RuleCode::Const).await.id;
+    let path = format!("/alerts/{case}/silence");
+    assert!(bureau.get(Role::CityDuty, &path).await.text.contains("数据质量"));
+    assert_eq!(bureau.get(Role::LeadOfficer, &path).await.status, StatusCode::FORBIDDEN);
+    for (form, status) in [
+        ("hours=8&reason=", StatusCode::CONFLICT),
+        ("hours=9000&reason=x", StatusCode::BAD_REQUEST),
+        ("hours=8&reason=analyser+in+repair", StatusCode::SEE_OTHER),
+    ] {
+        assert_eq!(bureau.post(Role::CityDuty, &path, form).await.status, status, "{form}");
+    }
+    let page = bureau.get(Role::CityDuty, "/silences").await.text;
+    assert!(
+        page.contains("analyser in repair") && page.contains("王值班") && page.contains("14:42 至 22:42"),
+        "{page}"
+    );
+    let (_, rest) = page.split_once("/silences/").unwrap();
+    let end = format!("/silences/{}", rest.split('"').next().unwrap());
+    assert_eq!(
+        bureau.post(Role::LeadOfficer, &end, "").await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(bureau.post(Role::CityDuty, &end, "").await.location(), "/silences");
+    assert!(
+        !bureau
+            .get(Role::CityDuty, "/silences")
+            .await
+            .text
+            .contains("analyser in repair")
+    );
+}
+
+#[tokio::test]
 async fn who_is_late_is_told() {
     let bureau = Bureau::new().await;
     let path = format!("/m/problems/{}", bureau.problem().await.id);
