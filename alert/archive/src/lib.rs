@@ -1,1 +1,52 @@
-//! placeholder
+//! The archive: every reading, packet, judgement and event as Parquet that data teams open without plume (`docs/archive.md`).
+//!
+//! ```text
+//! log ══ push ══▶ Batch ── write ──▶ log/…parquet + manifest ── publish ──▶ readings/…/part-0.parquet ◀── DuckDB, pandas, Reader
+//!                  (memory)            └▶ Committable: the offset            (fixed names, replaced whole)
+//! ```
+//!
+//! [`Archive`] writes, [`Reader`] reads. Both block: call them where blocking is fine. This is the only crate that knows Arrow.
+
+mod archive;
+mod batch;
+mod config;
+mod error;
+mod evidence;
+mod export;
+mod files;
+mod layout;
+mod manifest;
+mod mask;
+mod memory;
+mod merge;
+mod parquet_file;
+mod plan;
+mod prune;
+mod publish;
+mod query;
+mod reader;
+mod revise;
+mod scan;
+mod signals;
+mod stats;
+mod tables;
+mod verify;
+
+use plume_bus::Topic;
+
+pub use archive::{Archive, Committable, Published, Pushed};
+pub use config::ArchiveConfig;
+pub use error::ArchiveError;
+pub use evidence::{EvidenceSpec, PacketEvidence};
+pub use export::write_csv;
+pub use manifest::{Add, Counts, FileEntry, Operation, Replace};
+pub use mask::masked;
+pub use query::{Field, Query, QuerySpec};
+pub use reader::Reader;
+pub use signals::Signals;
+pub use stats::{LineStats, Stats, TableStats};
+pub use tables::{SCHEMA_VERSION, Table};
+pub use verify::{Problem, Verification};
+
+/// The topics that have tables.
+pub const TOPICS: [Topic; 4] = [Topic::Reports, Topic::Quarantine, Topic::Judgements, Topic::Events];

@@ -1,0 +1,101 @@
+//! The `[archive]` section of the configuration; every default is in deploy's `default.toml`.
+
+use crate::ArchiveError;
+
+/// Section `[archive]`.
+#[derive(Debug, Clone, serde::Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// Directory of the archive; a relative one is below the data directory.
+    pub dir: std::path::PathBuf,
+    /// Records after which a batch ends.
+    pub batch_records: u64,
+    /// Bytes of payload after which a batch ends: what waits in memory, times about three.
+    pub batch_bytes: u64,
+    /// Seconds of the log's own time after which a batch ends, counted from midnight, Beijing.
+    pub batch_every_s: u64,
+    /// Seconds of the log's own time after which what readers see is rebuilt with the new batches.
+    pub publish_every_s: u64,
+}
+
+impl ArchiveConfig {
+    /// Checks the values. Errors: the first one that makes no sense.
+    pub fn check(&self) -> Result<(), ArchiveError> {
+        let wrong = |key, found, expected| Err(ArchiveError::Config { key, found, expected });
+        if !(1..=1_000_000).contains(&self.batch_records) {
+            return wrong("batch_records", self.batch_records, "1 to 1000000");
+        }
+        if !(1_000..=1 << 30).contains(&self.batch_bytes) {
+            return wrong("batch_bytes", self.batch_bytes, "1000 to 1073741824");
+        }
+        for (key, seconds) in [
+            ("batch_every_s", self.batch_every_s),
+            ("publish_every_s", self.publish_every_s),
+        ] {
+            if seconds == 0 || 86_400 % seconds != 0 {
+                return wrong(key, seconds, "a number of seconds that divides a day");
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn batch_every_ms(&self) -> i64 {
+        seconds_to_ms(self.batch_every_s)
+    }
+
+    pub(crate) fn publish_every_ms(&self) -> i64 {
+        seconds_to_ms(self.publish_every_s)
+    }
+}
+
+fn seconds_to_ms(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn usual() -> ArchiveConfig {
+        ArchiveConfig {
+            dir: "archive".into(),
+            batch_records: 50_000,
+            batch_bytes: 16 << 20,
+            batch_every_s: 3_600,
+            publish_every_s: 3_600,
+        }
+    }
+
+    #[test]
+    fn limits_name_their_key() {
+        assert!(usual().check().is_ok());
+        let broken = [
+            ArchiveConfig {
+                batch_records: 0,
+                ..usual()
+            },
+            ArchiveConfig {
+                batch_bytes: 10,
+                ..usual()
+            },
+            ArchiveConfig {
+                batch_every_s: 7,
+                ..usual()
+            },
+            ArchiveConfig {
+                publish_every_s: 0,
+                ..usual()
+            },
+        ];
+        let keys = broken.map(|config| config.check().unwrap_err().to_string());
+        assert_eq!(
+            keys,
+            [
+                "archive.batch_records is 0, expected 1 to 1000000",
+                "archive.batch_bytes is 10, expected 1000 to 1073741824",
+                "archive.batch_every_s is 7, expected a number of seconds that divides a day",
+                "archive.publish_every_s is 0, expected a number of seconds that divides a day",
+            ]
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Merging sorted files of one table into one sorted file, a batch of each in memory at a time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use arrow::compute::interleave_record_batch;
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+
+use crate::ArchiveError;
+use crate::tables::Spec;
+
+/// Rows of each input in memory.
+pub(crate) const BATCH_ROWS: usize = 8_192;
+
+/// One input: its batches in the table's order.
+pub(crate) type Input = Box<dyn Iterator<Item = Result<RecordBatch, ArchiveError>>>;
+
+/// The rows of several inputs in the table's order; of equal ones the earlier input's come first.
+pub(crate) struct Merge {
+    spec: &'static Spec,
+    keys: RowConverter,
+    inputs: Vec<Cursor>,
+    /// The next row of each input that has one.
+    next: BinaryHeap<Reverse<(OwnedRow, usize)>>,
+    failed: bool,
+}
+
+impl std::fmt::Debug for Merge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Merge({}, {} inputs)", self.spec.name, self.inputs.len())
+    }
+}
+
+struct Cursor {
+    batches: Input,
+    current: Option<(RecordBatch, Rows)>,
+    at: usize,
+}
+
+impl Merge {
+    pub(crate) fn new(spec: &'static Spec, inputs: Vec<Input>) -> Result<Self, ArchiveError> {
+        let keys = key_converter(spec)?;
+        let cursor = |batches| Cursor {
+            batches,
+            current: None,
+            at: 0,
+        };
+        let mut merge = Self {
+            spec,
+            keys,
+            inputs: inputs.into_iter().map(cursor).collect(),
+            next: BinaryHeap::new(),
+            failed: false,
+        };
+        for input in 0..merge.inputs.len() {
+            merge.refill(input)?;
+        }
+        Ok(merge)
+    }
+
+    /// Reads an input's next batch that has rows, and puts its first row into the heap.
+    fn refill(&mut self, input: usize) -> Result<(), ArchiveError> {
+        let Some(cursor) = self.inputs.get_mut(input) else {
+            return Ok(());
+        };
+        cursor.current = None;
+        for batch in cursor.batches.by_ref() {
+            let batch = batch?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let rows = key_rows(self.spec, &self.keys, &batch)?;
+            self.next.push(Reverse((rows.row(0).owned(), input)));
+            (cursor.current, cursor.at) = (Some((batch, rows)), 0);
+            break;
+        }
+        Ok(())
+    }
+
+    /// The next rows, at most [`BATCH_ROWS`] of them: up to where an input needs its next batch.
+    fn step(&mut self) -> Result<Option<RecordBatch>, ArchiveError> {
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(BATCH_ROWS);
+        let mut empty = None;
+        while places.len() < BATCH_ROWS && empty.is_none() {
+            let Some(Reverse((_, input))) = self.next.pop() else {
+                break;
+            };
+            let Some(cursor) = self.inputs.get_mut(input) else {
+                continue;
+            };
+            let Some((_, rows)) = &cursor.current else { continue };
+            // As far as this input is not behind the next best, its rows follow each other.
+            loop {
+                places.push((input, cursor.at));
+                cursor.at += 1;
+                if cursor.at >= rows.num_rows() {
+                    empty = Some(input);
+                    break;
+                }
+                let row = rows.row(cursor.at);
+                let behind = self
+                    .next
+                    .peek()
+                    .is_some_and(|Reverse((best, other))| (row, input) > (best.row(), *other));
+                if behind || places.len() >= BATCH_ROWS {
+                    self.next.push(Reverse((row.owned(), input)));
+                    break;
+                }
+            }
+        }
+        let merged = self.gather(&places)?;
+        if let Some(input) = empty {
+            self.refill(input)?;
+        }
+        Ok(merged)
+    }
+
+    fn gather(&self, places: &[(usize, usize)]) -> Result<Option<RecordBatch>, ArchiveError> {
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let mut slots = vec![0; self.inputs.len()];
+        let mut batches = Vec::new();
+        for (slot, cursor) in slots.iter_mut().zip(&self.inputs) {
+            *slot = batches.len();
+            batches.extend(cursor.current.as_ref().map(|(batch, _)| batch));
+        }
+        let indices: Vec<(usize, usize)> = places
+            .iter()
+            .map(|&(input, row)| (slots.get(input).copied().unwrap_or(0), row))
+            .collect();
+        let merged = interleave_record_batch(&batches, &indices);
+        merged.map(Some).map_err(|source| failed(self.spec, source))
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Result<RecordBatch, ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let step = self.step();
+        self.failed = step.is_err();
+        step.transpose()
+    }
+}
+
+/// Turns the key columns of rows into bytes that compare as the rows do.
+pub(crate) fn key_converter(spec: &Spec) -> Result<RowConverter, ArchiveError> {
+    let form = |name: &&str| spec.place(name).and_then(|place| spec.columns.get(place));
+    let fields = spec.key.iter().filter_map(form);
+    let fields = fields.map(|column| SortField::new(column.form.data_type())).collect();
+    RowConverter::new(fields).map_err(|source| failed(spec, source))
+}
+
+/// The keys of a batch's rows.
+pub(crate) fn key_rows(spec: &Spec, keys: &RowConverter, batch: &RecordBatch) -> Result<Rows, ArchiveError> {
+    let column = |name: &&str| {
+        let missing = || ArrowError::SchemaError(format!("no column {name}"));
+        batch
+            .column_by_name(name)
+            .map(std::sync::Arc::clone)
+            .ok_or_else(missing)
+    };
+    let columns: Result<Vec<_>, _> = spec.key.iter().map(column).collect();
+    columns
+        .and_then(|columns| keys.convert_columns(&columns))
+        .map_err(|source| failed(spec, source))
+}
+
+pub(crate) fn failed(spec: &Spec, source: ArrowError) -> ArchiveError {
+    ArchiveError::Rows {
+        table: spec.name,
+        source,
+    }
+}

@@ -1,0 +1,220 @@
+//! Tables as Parquet files: which encodings, which indexes, and what stands in the footer (docs/adr/0001).
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, PageIndexPolicy, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::ArchiveError;
+use crate::files::{Blob, Files};
+use crate::tables::{Form, SCHEMA_VERSION, Spec};
+
+/// Rows of a row group. A hundred minute series of a day: the dictionary of their values is still small, and one outlet's readings
+/// of a factor lie in one or two of them.
+const ROW_GROUP_ROWS: usize = 144_000;
+/// Rows of a page, the least that is read: seven series of a day.
+const PAGE_ROWS: usize = 10_000;
+/// Raw packets take a few hundred bytes each; a row group of them ends here.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+/// Values beyond so many different bytes are written plainly: a larger dictionary costs more than it saves (docs/adr/0001).
+const VALUE_DICTIONARY_BYTES: usize = 128 << 10;
+/// Words are few; this holds tens of thousands.
+const WORD_DICTIONARY_BYTES: usize = 1 << 20;
+/// Higher levels take two to five times as long for 1 to 3 % less (docs/adr/0001).
+const ZSTD_LEVEL: i32 = 3;
+/// Of a hundred row groups without the id that is looked for, one is read in vain.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+/// Most different ids in one row group of `events`; the filter shrinks to what came.
+const BLOOM_DISTINCT: u64 = 20_000;
+
+/// The key of the footer that names the operation of the manifest which wrote the file.
+const OPERATION: &str = "plume.operation";
+
+/// The key of the footer that says how many rows merging found to be there already.
+const DROPPED: &str = "plume.dropped";
+
+/// How a table's files are written.
+fn properties(spec: &Spec, operation: u64) -> Result<WriterProperties, ParquetError> {
+    let about = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("plume ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_dictionary_page_size_limit(WORD_DICTIONARY_BYTES)
+        .set_sorting_columns(Some(sorting(spec)))
+        .set_key_value_metadata(Some(vec![
+            about("plume.schema", format!("{}/{SCHEMA_VERSION}", spec.name)),
+            about(
+                "plume.timezone",
+                "Asia/Shanghai wall clock (UTC+08:00), no zone in the columns".to_owned(),
+            ),
+            about(OPERATION, operation.to_string()),
+        ]));
+    for column in spec.columns {
+        let path = || ColumnPath::from(column.name);
+        properties = match column.form {
+            Form::Word | Form::Small => properties,
+            Form::Value => properties.set_column_dictionary_page_size_limit(path(), VALUE_DICTIONARY_BYTES),
+            Form::Count | Form::Time => properties
+                .set_column_dictionary_enabled(path(), false)
+                .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED),
+            Form::Text | Form::Bytes => properties
+                .set_column_dictionary_enabled(path(), false)
+                .set_column_encoding(path(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                .set_column_statistics_enabled(path(), EnabledStatistics::None),
+            Form::Number | Form::Bool => properties.set_column_dictionary_enabled(path(), false),
+        };
+        if spec.bloom.contains(&column.name) {
+            properties = properties
+                .set_column_bloom_filter_fpp(path(), BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(path(), BLOOM_DISTINCT);
+        }
+    }
+    Ok(properties.build())
+}
+
+fn sorting(spec: &Spec) -> Vec<SortingColumn> {
+    let places = spec.key.iter().filter_map(|name| spec.place(name));
+    let ascending = |place| {
+        Some(SortingColumn {
+            column_idx: i32::try_from(place).ok()?,
+            descending: false,
+            nulls_first: true,
+        })
+    };
+    places.filter_map(ascending).collect()
+}
+
+/// Writes a file in memory, batch by batch: rows must come in the table's order.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    parquet: ArrowWriter<Vec<u8>>,
+    spec: &'static Spec,
+    rows: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(spec: &'static Spec, operation: u64) -> Result<Self, ArchiveError> {
+        let properties = properties(spec, operation).map_err(|error| failed(spec, error))?;
+        let writer = ArrowWriter::try_new(Vec::new(), spec.schema(), Some(properties));
+        Ok(Self {
+            parquet: writer.map_err(|error| failed(spec, error))?,
+            spec,
+            rows: 0,
+        })
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ArchiveError> {
+        self.rows += batch.num_rows() as u64;
+        self.parquet.write(batch).map_err(|error| failed(self.spec, error))
+    }
+
+    /// The file's bytes and how many rows it has; the footer notes how many rows were left out.
+    pub(crate) fn finish(self, dropped: u64) -> Result<(Vec<u8>, u64), ArchiveError> {
+        let Self {
+            mut parquet,
+            spec,
+            rows,
+        } = self;
+        if dropped > 0 {
+            parquet.append_key_value_metadata(KeyValue::new(DROPPED.to_owned(), dropped.to_string()));
+        }
+        Ok((parquet.into_inner().map_err(|error| failed(spec, error))?, rows))
+    }
+}
+
+fn failed(spec: &Spec, source: ParquetError) -> ArchiveError {
+    ArchiveError::Parquet {
+        what: "write",
+        file: spec.name.into(),
+        source,
+    }
+}
+
+/// A file of the archive, its footer and indexes read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    blob: Blob,
+    pub(crate) metadata: ArrowReaderMetadata,
+    name: String,
+    files: Files,
+}
+
+impl Opened {
+    /// Opens a file; with `indexes`, reads the page indexes too.
+    pub(crate) fn open(files: &Files, name: &str, indexes: bool) -> Result<Self, ArchiveError> {
+        let blob = files.open(name)?;
+        let policy = if indexes {
+            PageIndexPolicy::Optional
+        } else {
+            PageIndexPolicy::Skip
+        };
+        let options = ArrowReaderOptions::new().with_page_index_policy(policy);
+        let metadata = ArrowReaderMetadata::load(&blob, options).map_err(|source| unreadable(files, name, source))?;
+        Ok(Self {
+            blob,
+            metadata,
+            name: name.to_owned(),
+            files: files.clone(),
+        })
+    }
+
+    /// Reads rows with it.
+    pub(crate) fn reader(&self) -> ParquetRecordBatchReaderBuilder<Blob> {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.blob.clone(), self.metadata.clone())
+    }
+
+    /// The operation that wrote the file.
+    pub(crate) fn operation(&self) -> Option<u64> {
+        self.footer(OPERATION)?.parse().ok()
+    }
+
+    /// Rows that merging left out when it was written, because they were there already.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.footer(DROPPED).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// What the footer says under a key.
+    pub(crate) fn footer(&self, key: &str) -> Option<&str> {
+        let footer = self.metadata.metadata().file_metadata().key_value_metadata()?;
+        footer.iter().find(|entry| entry.key == key)?.value.as_deref()
+    }
+
+    /// Rows in it.
+    pub(crate) fn rows(&self) -> u64 {
+        let rows = self.metadata.metadata().file_metadata().num_rows();
+        u64::try_from(rows).unwrap_or(0)
+    }
+
+    pub(crate) fn unreadable(&self, source: ParquetError) -> ArchiveError {
+        unreadable(&self.files, &self.name, source)
+    }
+
+    /// All batches, of all columns.
+    pub(crate) fn batches(
+        &self,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ArchiveError>> + use<>, ArchiveError> {
+        let reader = self.reader().with_batch_size(batch_rows).build();
+        let reader = reader.map_err(|source| self.unreadable(source))?;
+        let (files, name) = (self.files.clone(), Arc::<str>::from(self.name.as_str()));
+        Ok(reader.map(move |batch| batch.map_err(|error| unreadable(&files, &name, error.into()))))
+    }
+}
+
+pub(crate) fn unreadable(files: &Files, name: &str, source: ParquetError) -> ArchiveError {
+    ArchiveError::Parquet {
+        what: "read",
+        file: files.path(name),
+        source,
+    }
+}

@@ -1,0 +1,156 @@
+//! Going through a table: what is published and what is not yet, merged, as far as it can hold what is looked for.
+
+use std::collections::BTreeMap;
+
+use arrow::compute::filter_record_batch;
+use arrow::record_batch::RecordBatch;
+use plume_schemas::reading::ReportKind;
+use plume_schemas::time::Time;
+
+use crate::ArchiveError;
+use crate::layout::{self, Folder};
+use crate::merge::{BATCH_ROWS, Input, Merge, failed};
+use crate::parquet_file::Opened;
+use crate::prune::{self, Want};
+use crate::reader::Reader;
+use crate::tables::Table;
+
+/// What to go through.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    pub(crate) table: Table,
+    pub(crate) kind: Option<ReportKind>,
+    /// Only folders of these Beijing days, first and last.
+    pub(crate) days: Option<(i64, i64)>,
+    pub(crate) wants: Vec<Want>,
+}
+
+/// The files of one part: what is published of it, and the batches waiting to be merged into it.
+#[derive(Clone, Debug)]
+struct Part {
+    folder: Folder,
+    files: Vec<String>,
+}
+
+/// Rows with the kind they are of, part by part, each in the table's order.
+pub(crate) struct Rows<'a> {
+    reader: &'a Reader,
+    scan: Scan,
+    parts: std::vec::IntoIter<Part>,
+    current: Option<(Option<ReportKind>, Merge)>,
+}
+
+impl std::fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rows({:?}, {} parts left)", self.scan, self.parts.len())
+    }
+}
+
+impl Reader {
+    /// Goes through a table.
+    pub(crate) fn scan(&self, scan: Scan) -> Rows<'_> {
+        let mut parts: BTreeMap<(Option<ReportKind>, i64, String), Part> = BTreeMap::new();
+        // Published files first: of equal rows theirs came earlier.
+        for name in self.manifest.parts.keys().chain(self.manifest.batches.keys()) {
+            let Some((folder, part)) = Folder::of_file(name).zip(layout::part_of(name)) else {
+                continue;
+            };
+            let wrong_kind = scan.kind.is_some_and(|kind| folder.kind != Some(kind));
+            let wrong_day = scan
+                .days
+                .is_some_and(|(first, last)| !(first..=last).contains(&folder.day));
+            if folder.table != scan.table || wrong_kind || wrong_day {
+                continue;
+            }
+            let part = parts.entry((folder.kind, folder.day, part));
+            part.or_insert_with(|| Part {
+                folder,
+                files: Vec::new(),
+            })
+            .files
+            .push(name.clone());
+        }
+        let parts: Vec<Part> = parts.into_values().collect();
+        Rows {
+            reader: self,
+            scan,
+            parts: parts.into_iter(),
+            current: None,
+        }
+    }
+}
+
+impl Rows<'_> {
+    fn open(&self, part: &Part) -> Result<Merge, ArchiveError> {
+        let mut inputs: Vec<Input> = Vec::new();
+        for name in &part.files {
+            let opened = match Opened::open(&self.reader.files, name, true) {
+                Ok(opened) => opened,
+                // Merged into its part since the manifest was read.
+                Err(error) if error.is_missing() && name.starts_with("log/") => continue,
+                Err(error) => return Err(error),
+            };
+            inputs.push(self.rows_of(&opened)?);
+            // A publication that the manifest read did not know yet has merged the batches already.
+            if opened
+                .operation()
+                .is_some_and(|operation| operation >= self.reader.manifest.seq)
+            {
+                break;
+            }
+        }
+        Merge::new(part.folder.table.spec(), inputs)
+    }
+
+    fn rows_of(&self, opened: &Opened) -> Result<Input, ArchiveError> {
+        let plan = prune::plan(opened.metadata.metadata(), &self.scan.wants);
+        let reader = opened
+            .reader()
+            .with_batch_size(BATCH_ROWS)
+            .with_row_groups(plan.row_groups)
+            .with_row_selection(plan.rows)
+            .build()
+            .map_err(|source| opened.unreadable(source))?;
+        let (spec, wants) = (self.scan.table.spec(), self.scan.wants.clone());
+        let rows = reader.map(move |batch| {
+            let batch = batch.map_err(|source| failed(spec, source))?;
+            let kept = prune::meets(&batch, &wants);
+            filter_record_batch(&batch, &kept).map_err(|source| failed(spec, source))
+        });
+        Ok(Box::new(rows))
+    }
+
+    fn step(&mut self) -> Result<Option<(Option<ReportKind>, RecordBatch)>, ArchiveError> {
+        loop {
+            if let Some((kind, merge)) = &mut self.current {
+                if let Some(batch) = merge.next() {
+                    return Ok(Some((*kind, batch?)));
+                }
+                self.current = None;
+            }
+            let Some(part) = self.parts.next() else {
+                return Ok(None);
+            };
+            self.current = Some((part.folder.kind, self.open(&part)?));
+        }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<(Option<ReportKind>, RecordBatch), ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            (self.current, self.parts) = (None, Vec::new().into_iter());
+        }
+        step.transpose()
+    }
+}
+
+/// The days of `[from, to)`, open where not given.
+pub(crate) fn days(from: Option<Time>, to: Option<Time>) -> (i64, i64) {
+    let first = from.map_or(i64::MIN, Time::beijing_day);
+    let last = to.map_or(i64::MAX, |to| to.plus(-1).beijing_day());
+    (first, last)
+}

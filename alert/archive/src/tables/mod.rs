@@ -1,0 +1,229 @@
+//! The tables of the archive: columns with their meaning, how each is encoded, in what order rows lie.
+//!
+//! A table is data here: a list of [`Column`]s and a sort key. Building, writing, merging and reading are written once, for all.
+
+pub(crate) mod entries;
+pub(crate) mod judgements;
+pub(crate) mod packets;
+pub(crate) mod quarantine;
+pub(crate) mod readings;
+mod rows;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+pub(crate) use rows::{Cell, Rows, moment, wall_clock_ms};
+
+/// Version of all schemas, in every file as `plume.schema` = `<table>/<version>`.
+pub const SCHEMA_VERSION: u32 = 0;
+
+/// The tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One row a reading, each once; corrections as further revisions.
+    Readings,
+    /// One row a report as it came, repeats included, with the raw bytes.
+    Packets,
+    /// What else the log of reports holds: ticks, presence, clock steps, registry revisions, marks.
+    Entries,
+    /// What each rule said of each window.
+    Judgements,
+    /// The edges: opened, worsened, cleared, retracted, confirmed.
+    Events,
+    /// What could not be read, with its bytes.
+    Quarantine,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 6] = [
+        Self::Readings,
+        Self::Packets,
+        Self::Entries,
+        Self::Judgements,
+        Self::Events,
+        Self::Quarantine,
+    ];
+
+    /// The name of its folder.
+    pub const fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// The table of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// Its columns, in order, with their meaning: name, Chinese, English.
+    pub fn columns(self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        self.spec()
+            .columns
+            .iter()
+            .map(|column| (column.name, column.zh, column.en))
+    }
+
+    pub(crate) const fn spec(self) -> &'static Spec {
+        match self {
+            Self::Readings => &readings::SPEC,
+            Self::Packets => &packets::SPEC,
+            Self::Entries => &entries::SPEC,
+            Self::Judgements => &judgements::JUDGEMENTS,
+            Self::Events => &judgements::EVENTS,
+            Self::Quarantine => &quarantine::SPEC,
+        }
+    }
+}
+
+/// How a table is made.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [Column],
+    /// Rows lie in the order of these columns; equal ones as they came.
+    pub(crate) key: &'static [&'static str],
+    /// Columns in which single values are looked for.
+    pub(crate) bloom: &'static [&'static str],
+}
+
+impl Spec {
+    /// The Arrow schema; each field says in its metadata what it means.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        let fields: Vec<Field> = self.columns.iter().map(Column::field).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The place of a column.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+/// One column.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) null: bool,
+    /// Unit, where it has one.
+    pub(crate) unit: &'static str,
+    pub(crate) zh: &'static str,
+    pub(crate) en: &'static str,
+}
+
+impl Column {
+    const fn new(name: &'static str, form: Form, zh: &'static str, en: &'static str) -> Self {
+        Self {
+            name,
+            form,
+            null: false,
+            unit: "",
+            zh,
+            en,
+        }
+    }
+
+    /// May be empty.
+    const fn or_null(mut self) -> Self {
+        self.null = true;
+        self
+    }
+
+    const fn in_unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    fn field(&self) -> Field {
+        let mut meaning = HashMap::from([
+            ("zh".to_owned(), self.zh.to_owned()),
+            ("en".to_owned(), self.en.to_owned()),
+        ]);
+        if !self.unit.is_empty() {
+            meaning.insert("unit".to_owned(), self.unit.to_owned());
+        }
+        Field::new(self.name, self.form.data_type(), self.null).with_metadata(meaning)
+    }
+}
+
+/// What a column holds and how it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One of few words: dictionary.
+    Word,
+    /// Text that seldom repeats.
+    Text,
+    /// Bytes that seldom repeat.
+    Bytes,
+    /// A number of a few values: dictionary.
+    Small,
+    /// A number that grows from row to row: delta.
+    Count,
+    /// The device's value: the nearest double, dictionary as long as it pays (docs/adr/0001).
+    Value,
+    /// A computed number.
+    Number,
+    /// Yes or no.
+    Bool,
+    /// Beijing wall clock, milliseconds, no zone in the column: delta.
+    Time,
+}
+
+impl Form {
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Word | Self::Text => DataType::Utf8,
+            Self::Bytes => DataType::Binary,
+            Self::Small => DataType::Int32,
+            Self::Count => DataType::Int64,
+            Self::Value | Self::Number => DataType::Float64,
+            Self::Bool => DataType::Boolean,
+            Self::Time => DataType::Timestamp(TimeUnit::Millisecond, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_blooms_are_columns() {
+        for table in Table::ALL {
+            let spec = table.spec();
+            for name in spec.key.iter().chain(spec.bloom) {
+                assert!(spec.place(name).is_some(), "{} has no column {name}", spec.name);
+            }
+            assert_eq!(Table::from_name(table.name()), Some(table));
+        }
+    }
+
+    #[test]
+    fn schemas() {
+        let mut lines = Vec::new();
+        for table in Table::ALL {
+            let spec = table.spec();
+            lines.push(format!(
+                "{}/{SCHEMA_VERSION}, sorted by {}",
+                spec.name,
+                spec.key.join(", ")
+            ));
+            for column in spec.columns {
+                let Column {
+                    name,
+                    form,
+                    unit,
+                    zh,
+                    en,
+                    ..
+                } = column;
+                let null = if column.null { "?" } else { "" };
+                lines.push(format!("  {name}: {form:?}{null} {unit} | {zh} | {en}"));
+            }
+        }
+        let text = lines.join("\n");
+        insta::assert_snapshot!(text);
+    }
+}

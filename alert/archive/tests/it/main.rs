@@ -1,0 +1,10 @@
+//! The archive from outside: what goes in, what lies in files, and a disk that fails.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crash;
+mod flow;
+mod make;
+mod model;
+mod read;
+mod readers;
