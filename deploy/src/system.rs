@@ -135,7 +135,11 @@ impl System {
 
     /// Resolves when a part of plume has ended by itself, which none should.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
+        let ended = tokio::select! {
+            ended = self.tasks.join_next() => ended,
+            error = self.context.bus.stopped() => return anyhow::Error::new(error).context("the log takes no more writes"),
+        };
+        match ended {
             Some(Ok(Err(error))) => error,
             Some(Ok(Ok(()))) => anyhow::anyhow!("a part of plume ended without being told to"),
             Some(Err(error)) => anyhow::Error::new(error).context("a part of plume stopped with a defect"),

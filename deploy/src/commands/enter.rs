@@ -1,4 +1,5 @@
-//! `plume enter`: a link that signs one person in. Whoever may read the data directory may make one; the desk keeps only its hash.
+//! `plume enter`: a link that signs one person in. Whoever may read the data directory may make one; the desk keeps
+//! only its hash.
 
 use std::io::Read as _;
 use std::process::ExitCode;

@@ -9,16 +9,13 @@ use plume_alert::store::CaseRow;
 use plume_alert::words::{Lang, Saying, headline, severity_word};
 use plume_schemas::ids::ContentId;
 use plume_schemas::rule::Severity;
-use plume_schemas::time::{MINUTE_MS, Time};
+use plume_schemas::time::Time;
 use plume_simulator::story::{self, Part};
 use plume_simulator::tcp::Steer;
 
 use super::{NARRATOR_POLL, Steering, story_end};
 use crate::clock::VirtualClock;
 use crate::out;
-
-/// The control room sees the warning and switches the spare pump on: virtual minutes.
-const REACTION_MIN: i64 = 1;
 
 /// What was last told of a case.
 type Told = (State, Severity, Option<Outcome>);
@@ -109,12 +106,11 @@ impl Narrator {
         ));
     }
 
-    /// The enterprise of plant 甲 reads its first warning that wants attention.
+    /// The enterprise of plant 甲 reads its first warning and goes to the pump.
     fn hear(&mut self, case: &CaseRow) {
-        let wants_attention =
-            case.family == Family::Near && case.severity >= Severity::Attention && case.state == State::Open;
-        if wants_attention && !self.acted && self.acts_at.is_none() && case.outlet == Part::Jia.outlet() {
-            self.acts_at = Some((self.time.now().plus(REACTION_MIN * MINUTE_MS), case.id));
+        let warned = case.family == Family::Near && case.state == State::Open;
+        if warned && !self.acted && self.acts_at.is_none() && case.outlet == Part::Jia.outlet() {
+            self.acts_at = Some((self.time.now().plus(story::REACTION_MS), case.id));
         }
     }
 

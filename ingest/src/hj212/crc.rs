@@ -2,9 +2,12 @@
 //! shifted right by eight before each byte is added, so its low byte is thrown away and only eight bits of state
 //! survive.
 //!
-//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2), hence so is the
-//! step of the eight-bit state, and that step applied eight times changes nothing. So bytes eight places apart weigh the same:
-//! they are added up word by word, and only the eight sums are looked up. (It also means that the standard's check does not see
+//! With `T` the ordinary reflected A001 table the step is `crc = T[(crc >> 8) ^ byte]`. `T` is linear over GF(2),
+//! hence so is the
+//! step of the eight-bit state, and that step applied eight times changes nothing. So bytes eight places apart weigh
+//! the same:
+//! they are added up word by word, and only the eight sums are looked up. (It also means that the standard's check
+//! does not see
 //! two equal changes eight, or sixteen, places apart.)
 
 /// Register before the first byte, and the checksum of nothing.

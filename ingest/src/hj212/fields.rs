@@ -269,7 +269,8 @@ impl FieldReader {
     }
 }
 
-/// A code as a number: its characters, and its length in the highest byte. Codes over 15 characters, which no device has, all come
+/// A code as a number: its characters, and its length in the highest byte. Codes over 15 characters, which no device
+/// has, all come
 /// out as [`NO_CODE`] and are looked at each time.
 fn pack(code: &[u8]) -> u128 {
     if code.len() > CODE_BYTES {

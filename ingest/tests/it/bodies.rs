@@ -1,4 +1,5 @@
-//! Bodies of fuzz targets: each takes any bytes and panics where a property does not hold. A cargo-fuzz target calls one of them;
+//! Bodies of fuzz targets: each takes any bytes and panics where a property does not hold. A cargo-fuzz target calls
+//! one of them;
 //! here they run over the committed corpus, the annexes and the cases.
 
 use plume_ingest::hj212::complaints::{Complaints, MAX_COMPLAINTS};

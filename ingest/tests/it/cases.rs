@@ -1,4 +1,5 @@
-//! One folder for each way devices depart from the standard (protocol notes §13), made by mutation: `tests/cases/<name>/packet.txt`
+//! One folder for each way devices depart from the standard (protocol notes §13), made by mutation:
+//! `tests/cases/<name>/packet.txt`
 //! holds the bytes (`\r`, `\n`, `\\` and `\xNN` as in Rust), `expected.txt` what becomes of them.
 //!
 //! A maker's malformed packet gets a folder here first, which fails; then the codec learns it.
