@@ -1,5 +1,7 @@
-//! One-time links: whoever gets a notice can acknowledge its case without a login. A link names a notice and proves itself by an
-//! HMAC under the desk's own secret, so there is nothing to guess and nothing to store; it works once, for that case, for a day.
+//! One-time links: whoever gets a notice can acknowledge its case without a login. A link names a notice and proves
+//! itself by an
+//! HMAC under the desk's own secret, so there is nothing to guess and nothing to store; it works once, for that case,
+//! for a day.
 
 use plume_schemas::ids::ContentId;
 use plume_schemas::time::{DAY_MS, Time};

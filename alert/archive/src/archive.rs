@@ -1,8 +1,10 @@
 //! The writing half: records in, batches out, and from time to time what readers see rebuilt.
 //!
 //! Each operation goes the same way, and each step is durable before the next begins:
-//! plan ─▶ files under their final names ─▶ one line of the manifest ─▶ only then is the offset handed out to be committed.
-//! After a crash the plan is carried out again from the same records; it makes the same files, so nothing is lost or doubled.
+//! plan ─▶ files under their final names ─▶ one line of the manifest ─▶ only then is the offset handed out to be
+//! committed.
+//! After a crash the plan is carried out again from the same records; it makes the same files, so nothing is lost or
+//! doubled.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,7 +78,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive at `root`, making it if there is none, and finishes a publication that was begun. Errors: another writer,
+    /// Opens the archive at `root`, making it if there is none, and finishes a publication that was begun. Errors:
+    /// another writer,
     /// a manifest that is not what was written, a disk that refuses.
     pub fn open(root: &Path, config: ArchiveConfig, fs: Arc<dyn Fs>, signals: Signals) -> Result<Self, ArchiveError> {
         config.check()?;
@@ -141,7 +144,8 @@ impl Archive {
         Ok(())
     }
 
-    /// Removes what the last line of the manifest made superfluous; a file that cannot be removed is tried again with the next.
+    /// Removes what the last line of the manifest made superfluous; a file that cannot be removed is tried again with
+    /// the next.
     fn sweep(&mut self) {
         self.superfluous.extend_from_slice(&self.manifest.removed_last);
         // What a crash left half done may have been done again since, under the same name.
@@ -172,19 +176,22 @@ impl Archive {
         Ok(())
     }
 
-    /// Where to read each known line of the log on, and what may be committed now: the manifest decides, not the log's own offsets.
+    /// Where to read each known line of the log on, and what may be committed now: the manifest decides, not the
+    /// log's own offsets.
     pub fn positions(&self) -> Vec<Committable> {
         let of = |(&at, line): (&TopicPartition, &crate::manifest::Line)| Committable { at, next: line.next };
         self.manifest.lines.iter().map(of).collect()
     }
 
-    /// The offset to read next: behind what is archived and what waits in the batch. `None` where nothing of the line is known.
+    /// The offset to read next: behind what is archived and what waits in the batch. `None` where nothing of the line
+    /// is known.
     pub fn next_offset(&self, at: TopicPartition) -> Option<u64> {
         let waiting = self.batches.get(&at).map(|batch| batch.next);
         waiting.or_else(|| self.manifest.lines.get(&at).map(|line| line.next))
     }
 
-    /// Takes a record of one of [`crate::TOPICS`], in the order of offsets; one that is archived already is passed over. Errors: a
+    /// Takes a record of one of [`crate::TOPICS`], in the order of offsets; one that is archived already is passed
+    /// over. Errors: a
     /// topic without a table, or an archive that stopped.
     pub fn push(&mut self, record: &Record) -> Result<Pushed, ArchiveError> {
         self.running()?;
@@ -232,7 +239,8 @@ impl Archive {
         self.batches.iter().filter(due).map(|(at, _)| *at).collect()
     }
 
-    /// Writes the batch of a line of the log, however small, and says what may be committed; `None` where nothing waits (or a batch
+    /// Writes the batch of a line of the log, however small, and says what may be committed; `None` where nothing
+    /// waits (or a batch
     /// begun before a crash has not all its records back). Errors: the disk; the batch stays and can be written again.
     pub fn write(&mut self, at: TopicPartition) -> Result<Option<Committable>, ArchiveError> {
         self.running()?;
@@ -310,7 +318,8 @@ impl Archive {
         self.publishing.is_some() || (passed && !self.manifest.batches.is_empty())
     }
 
-    /// Merges all waiting batches into what readers see. Each file is replaced as a whole, so a reader sees each row once or not yet.
+    /// Merges all waiting batches into what readers see. Each file is replaced as a whole, so a reader sees each row
+    /// once or not yet.
     /// Errors: the disk; what was begun is finished by the next call.
     pub fn publish(&mut self) -> Result<Published, ArchiveError> {
         self.running()?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use plume_bus::TopicPartition;
 
-/// An error of the archive. Nothing that was archived is ever lost by one: what was not finished is done again after reopening.
+/// An error of the archive. Nothing that was archived is ever lost by one: what was not finished is done again after
+/// reopening.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file system refused.

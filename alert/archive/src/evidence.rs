@@ -58,7 +58,8 @@ pub struct PacketEvidence {
     pub verdict: String,
     /// Where it stands in the log.
     pub position: LogPosition,
-    /// The exact bytes, password included. Empty where another outlet's report of the same packet carries them and is gone.
+    /// The exact bytes, password included. Empty where another outlet's report of the same packet carries them and is
+    /// gone.
     pub raw: Vec<u8>,
 }
 

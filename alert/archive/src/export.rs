@@ -8,7 +8,8 @@ use crate::query::{Field, Query};
 /// What a spreadsheet needs to see that a file is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Writes a header line and all rows; returns how many rows. Values stand as the device typed them, passwords are masked.
+/// Writes a header line and all rows; returns how many rows. Values stand as the device typed them, passwords are
+/// masked.
 pub fn write_csv(query: Query<'_>, out: &mut impl Write) -> Result<u64, ArchiveError> {
     let failed = |source| ArchiveError::Export { source };
     out.write_all(BYTE_ORDER_MARK).map_err(failed)?;

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::ArchiveError;
 
-/// Where a file is written before it gets its name: one writer, so one is enough. Its name does not end in `.parquet`, so no glob
+/// Where a file is written before it gets its name: one writer, so one is enough. Its name does not end in
+/// `.parquet`, so no glob
 /// sees it.
 const UNFINISHED: &str = "unfinished.tmp";
 /// Read ahead of a reader that goes through a file.

@@ -4,7 +4,8 @@
 //! archive/
 //!   readings/kind=minute/date=2026-11-21/part-0.parquet     what readers glob: fixed names, replaced whole
 //!   packets/date=2026-11-21/part-0.parquet
-//!   log/readings/kind=minute/date=2026-11-21/reports-g0-p0-000000001234-000000005678.parquet      batches not yet merged
+//!   log/readings/kind=minute/date=2026-11-21/reports-g0-p0-000000001234-000000005678.parquet      batches not yet
+//! merged
 //!   state/reports-0-5679.bin     what a line of the log has shown so far, as of the end of its last batch
 //!   plan.json                    what is being written
 //!   manifest.jsonl               what was written, chained by hashes

@@ -1,11 +1,14 @@
-//! The archive: every reading, packet, judgement and event as Parquet that data teams open without plume (`docs/archive.md`).
+//! The archive: every reading, packet, judgement and event as Parquet that data teams open without plume
+//! (`docs/archive.md`).
 //!
 //! ```text
-//! log ══ push ══▶ Batch ── write ──▶ log/…parquet + manifest ── publish ──▶ readings/…/part-0.parquet ◀── DuckDB, pandas, Reader
+//! log ══ push ══▶ Batch ── write ──▶ log/…parquet + manifest ── publish ──▶ readings/…/part-0.parquet ◀── DuckDB,
+//! pandas, Reader
 //!                  (memory)            └▶ Committable: the offset            (fixed names, replaced whole)
 //! ```
 //!
-//! [`Archive`] writes, [`Reader`] reads. Both block: call them where blocking is fine. This is the only crate that knows Arrow.
+//! [`Archive`] writes, [`Reader`] reads. Both block: call them where blocking is fine. This is the only crate that
+//! knows Arrow.
 
 mod archive;
 mod batch;

@@ -1,6 +1,8 @@
-//! The manifest: what was done to the archive, one line of JSON an operation, each line carrying the hash of the one before.
+//! The manifest: what was done to the archive, one line of JSON an operation, each line carrying the hash of the one
+//! before.
 //!
-//! Whoever has the last hash can tell whether anything was added, taken away or changed since. The archive *is* what the manifest
+//! Whoever has the last hash can tell whether anything was added, taken away or changed since. The archive *is* what
+//! the manifest
 //! says: a file that no line names is not part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,7 +222,8 @@ impl Manifest {
         }
     }
 
-    /// Reads and checks the whole chain. An unfinished last line is left out. Errors: a line that is not what was written.
+    /// Reads and checks the whole chain. An unfinished last line is left out. Errors: a line that is not what was
+    /// written.
     pub(crate) fn load(files: &Files) -> Result<Loaded, ArchiveError> {
         let content = files.read_if_there(MANIFEST)?.unwrap_or_default();
         let mut manifest = Self::empty();
@@ -340,7 +343,8 @@ impl Manifest {
         self.parts.contains_key(file) || self.batches.contains_key(file) || self.lines.values().any(state)
     }
 
-    /// Makes durable what was read. An earlier process may have been told that the last line could not be synced: then it is seen
+    /// Makes durable what was read. An earlier process may have been told that the last line could not be synced:
+    /// then it is seen
     /// here, and gone after the next loss of power. Syncing again proves nothing; writing it again and syncing does.
     pub(crate) fn reassure(&self, files: &Files, torn_bytes: u64) -> Result<(), ArchiveError> {
         if torn_bytes > 0 {

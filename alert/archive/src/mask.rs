@@ -1,6 +1,7 @@
 //! Passwords in packets: kept in the archive, because evidence is exact, and masked wherever a packet is shown.
 
-/// The bytes with every password replaced by as many asterisks; length and everything else stay, so a checksum no longer fits.
+/// The bytes with every password replaced by as many asterisks; length and everything else stay, so a checksum no
+/// longer fits.
 ///
 /// A password is what stands behind `PW=` in any case, `NewPW=` included, up to the next separator.
 pub fn masked(raw: &[u8]) -> Vec<u8> {

@@ -1,4 +1,5 @@
-//! What a line of reports has shown so far: what the archive must remember to call a repeat a repeat and to number packets.
+//! What a line of reports has shown so far: what the archive must remember to call a repeat a repeat and to number
+//! packets.
 //!
 //! It is stored with each batch, as of the batch's end, so that a batch done again after a crash comes out the same.
 
@@ -16,7 +17,8 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
-/// So many packets are remembered by their bytes, to name the one that is repeated. A device repeats what was not answered within
+/// So many packets are remembered by their bytes, to name the one that is repeated. A device repeats what was not
+/// answered within
 /// a minute; this is a minute of 3,000 outlets. A later repeat is known as one all the same, without saying of which.
 const RECENT_PACKETS: usize = 16_384;
 /// First bytes of the stored form; the digit is its version.

@@ -15,14 +15,16 @@ use crate::ArchiveError;
 use crate::files::{Blob, Files};
 use crate::tables::{Form, SCHEMA_VERSION, Spec};
 
-/// Rows of a row group. A hundred minute series of a day: the dictionary of their values is still small, and one outlet's readings
+/// Rows of a row group. A hundred minute series of a day: the dictionary of their values is still small, and one
+/// outlet's readings
 /// of a factor lie in one or two of them.
 const ROW_GROUP_ROWS: usize = 144_000;
 /// Rows of a page, the least that is read: seven series of a day.
 const PAGE_ROWS: usize = 10_000;
 /// Raw packets take a few hundred bytes each; a row group of them ends here.
 const ROW_GROUP_BYTES: usize = 128 << 20;
-/// Values beyond so many different bytes are written plainly: a larger dictionary costs more than it saves (docs/adr/0001).
+/// Values beyond so many different bytes are written plainly: a larger dictionary costs more than it saves
+/// (docs/adr/0001).
 const VALUE_DICTIONARY_BYTES: usize = 128 << 10;
 /// Words are few; this holds tens of thousands.
 const WORD_DICTIONARY_BYTES: usize = 1 << 20;

@@ -25,7 +25,8 @@ impl Want {
         }
     }
 
-    /// Whether values from `min` to `max`, as stored in statistics, can meet it. Statistics of text may be cut, so that the
+    /// Whether values from `min` to `max`, as stored in statistics, can meet it. Statistics of text may be cut, so
+    /// that the
     /// smallest is smaller and the largest larger than any value: that only costs a read.
     fn may_meet(&self, min: &[u8], max: &[u8]) -> bool {
         match self {

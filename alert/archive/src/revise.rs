@@ -1,7 +1,9 @@
 //! Readings measured before the time up to which repeats are known: merging compares them with what is there.
 //!
-//! In the table's order the rows of one reading follow each other, oldest packet first. A first pass numbers the rows that nobody
-//! compared yet: the value that stands already is left out, another one becomes the next revision. The second pass applies that.
+//! In the table's order the rows of one reading follow each other, oldest packet first. A first pass numbers the rows
+//! that nobody
+//! compared yet: the value that stands already is left out, another one becomes the next revision. The second pass
+//! applies that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

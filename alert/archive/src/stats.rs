@@ -62,7 +62,8 @@ pub struct TableStats {
 }
 
 impl Reader {
-    /// The books. They balance when every record of the log between first and last offset is accounted for by kind, and the rows of
+    /// The books. They balance when every record of the log between first and last offset is accounted for by kind,
+    /// and the rows of
     /// all files, counted when each file was written, are as many as the records say.
     pub fn stats(&self) -> Stats {
         let manifest = &self.manifest;

@@ -110,7 +110,8 @@ impl Problem {
 }
 
 impl Reader {
-    /// Reads every file and compares hash, rows and schema; looks for files nobody wrote and offsets nobody read. The chain of the
+    /// Reads every file and compares hash, rows and schema; looks for files nobody wrote and offsets nobody read. The
+    /// chain of the
     /// manifest was checked when the reader was opened. Errors: a disk that refuses, other than by a missing file.
     pub fn verify(&self) -> Result<Verification, ArchiveError> {
         let mut report = Verification {

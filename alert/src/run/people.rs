@@ -281,7 +281,8 @@ impl Desk {
             .ok_or(ProblemError::NoSuchProblem)
     }
 
-    /// Makes one-time links work, if the configuration names the desk's address. The secret under which they are made is kept
+    /// Makes one-time links work, if the configuration names the desk's address. The secret under which they are made
+    /// is kept
     /// in the store; `chance` becomes it if there is none yet.
     pub async fn set_up_links(&self, chance: [u8; 32]) -> Result<(), StoreError> {
         let base_url = &self.0.config.notify.link_base_url;

@@ -1,5 +1,7 @@
-//! Messages through somebody's HTTP interface, as a template: gateways for short messages and calls, and the robots of WeCom,
-//! DingTalk and Feishu. The configuration gives address, headers and body; plume fills in and reads whether it was taken.
+//! Messages through somebody's HTTP interface, as a template: gateways for short messages and calls, and the robots
+//! of WeCom,
+//! DingTalk and Feishu. The configuration gives address, headers and body; plume fills in and reads whether it was
+//! taken.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -134,7 +136,8 @@ fn placeholders(body: &str) -> Vec<String> {
         .collect()
 }
 
-/// The body with its placeholders filled in, in one pass: what is filled in is not looked at again. Escaped as JSON text, or as
+/// The body with its placeholders filled in, in one pass: what is filled in is not looked at again. Escaped as JSON
+/// text, or as
 /// a form value.
 fn fill(body: &str, is_json: bool, value: &dyn Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(body.len());

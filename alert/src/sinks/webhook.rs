@@ -1,6 +1,7 @@
 //! A generic webhook: one CloudEvents 1.0 JSON per notice, signed, with an idempotency key.
 //!
-//! `Plume-Signature: t=<unix seconds>,v1=<hex>` where the hex is HMAC-SHA256 of `<t>.<body>` under the shared secret. A receiver
+//! `Plume-Signature: t=<unix seconds>,v1=<hex>` where the hex is HMAC-SHA256 of `<t>.<body>` under the shared secret.
+//! A receiver
 //! computes the same, compares in constant time, and refuses stamps that are far from its clock.
 
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,4 +1,5 @@
-//! `entries`: what the log of reports holds beside reports, so that with `packets` the whole log can be gone through again.
+//! `entries`: what the log of reports holds beside reports, so that with `packets` the whole log can be gone through
+//! again.
 
 use plume_schemas::entry::EntryBody;
 use plume_schemas::time::Time;

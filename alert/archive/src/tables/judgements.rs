@@ -1,4 +1,5 @@
-//! `judgements` and `events`: what was said, with the facts in columns where most rules have them, and all of them as JSON.
+//! `judgements` and `events`: what was said, with the facts in columns where most rules have them, and all of them as
+//! JSON.
 
 use plume_schemas::event::Event;
 use plume_schemas::ids::FactorCode;

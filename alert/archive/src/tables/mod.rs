@@ -1,6 +1,7 @@
 //! The tables of the archive: columns with their meaning, how each is encoded, in what order rows lie.
 //!
-//! A table is data here: a list of [`Column`]s and a sort key. Building, writing, merging and reading are written once, for all.
+//! A table is data here: a list of [`Column`]s and a sort key. Building, writing, merging and reading are written
+//! once, for all.
 
 pub(crate) mod entries;
 pub(crate) mod judgements;

@@ -13,7 +13,8 @@ use crate::make::*;
 
 const ROOT: &str = "/archive";
 
-/// An hour and a half of two outlets, with repeats and a correction, and what was said of them: batches end by themselves.
+/// An hour and a half of two outlets, with repeats and a correction, and what was said of them: batches end by
+/// themselves.
 fn records() -> Vec<Record> {
     let start = at("20261121121000");
     let mut records = vec![entry(0, &registry(2, start))];

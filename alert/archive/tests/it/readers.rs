@@ -1,4 +1,5 @@
-//! An archive for readers that plume did not write: `tests/readers.py` opens it with DuckDB, Polars, pyarrow and pandas.
+//! An archive for readers that plume did not write: `tests/readers.py` opens it with DuckDB, Polars, pyarrow and
+//! pandas.
 
 use std::fmt::Write as _;
 use std::path::Path;
