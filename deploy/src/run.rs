@@ -72,7 +72,7 @@ async fn reload(system: &System, path: &std::path::Path, catalogue: &Catalogue) 
         Ok((registry, _)) => match system.import(registry).await {
             Ok(revision) => tracing::info!(revision, "registry read again"),
             Err(error) => {
-                tracing::error!(error = %format_args!("{error:#}"), "registry could not be recorded, the old one stays");
+                tracing::error!(error = %format_args!("{error:#}"), "registry not recorded, the old one stays");
             }
         },
         Err(problems) => {

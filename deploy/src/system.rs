@@ -137,7 +137,9 @@ impl System {
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         let ended = tokio::select! {
             ended = self.tasks.join_next() => ended,
-            error = self.context.bus.stopped() => return anyhow::Error::new(error).context("the log takes no more writes"),
+            error = self.context.bus.stopped() => {
+                return anyhow::Error::new(error).context("the log takes no more writes");
+            }
         };
         match ended {
             Some(Ok(Err(error))) => error,

@@ -139,7 +139,8 @@ fn pressures_of_2005_become_kilopascals() {
     let plain = taken(&[(MN_2005, "E2:DA001", "")], &message);
     assert_eq!(values(&plain), ["a01013=-0.12", "a01017=1000", "a34013=3.50"]);
     // The registry says they come in kPa already.
-    let outlet = "[[outlet]]\nid = \"E2:DA001\"\nenterprise = \"E2\"\nnumber = \"DA001\"\n[[outlet.factor]]\ncode = \"a01013\"\nunit = \"kPa\"\n";
+    let outlet = "[[outlet]]\nid = \"E2:DA001\"\nenterprise = \"E2\"\nnumber = \"DA001\"\n\
+                  [[outlet.factor]]\ncode = \"a01013\"\nunit = \"kPa\"\n";
     let own = taken(&[(MN_2005, "E2:DA001", outlet)], &message);
     assert_eq!(values(&own), ["a01013=-0.00012", "a01017=1000", "a34013=3.50"]);
 }

@@ -222,7 +222,9 @@ mod tests {
         }
 
         #[test]
-        fn fifteen_digits_never_need_text(mantissa in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_u8..=18) {
+        fn fifteen_digits_never_need_text(
+            mantissa in -999_999_999_999_999_i64..=999_999_999_999_999,
+            scale in 0_u8..=18) {
             prop_assert_eq!(Typed::of_decimal(Decimal { mantissa, scale }).text, None);
         }
     }

@@ -142,7 +142,7 @@ impl<'a> Builder<'a> {
                 lang,
                 (
                     "包的格式为 ##、4 位长度、数据段（…CP=&&…&&）、4 位 CRC、回车换行",
-                    "a packet is ##, four digits of length, the data segment (…CP=&&…&&), four digits of checksum, CR LF",
+                    "a packet is ##, four digits of length, the data segment (…CP=&&…&&), checksum, CR LF",
                 ),
             )
             .to_owned(),
