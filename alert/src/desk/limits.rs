@@ -6,7 +6,7 @@ use std::time::Duration;
 /// beyond it the kernel's backlog waits.
 pub const CONNECTIONS: usize = 2_048;
 
-/// Live lists at one time (issue 9 asks for 500 clients). The next one is told to come back in [`RETRY`].
+/// Live lists at one time: a large bureau has 500 clients. The next one is told to come back in [`RETRY`].
 pub const LIVE_CLIENTS: usize = 600;
 
 /// When a refused or cut live list tries again.

@@ -1,11 +1,12 @@
 //! Integration tests of the binary and of the house as a whole.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod commands;
+mod docs;
 mod examples;
 mod run;
 mod tidy;
