@@ -8,14 +8,14 @@ use plume_schemas::report::{ComplaintCode, Report};
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 
 use crate::engine::Ctx;
-use crate::hours::{DeviceHour, Short};
 use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
 use crate::number;
-use crate::outlet::{Outlet, why_number};
+use crate::outlet::Outlet;
 use crate::plan::{FLOWS, OutletPlan};
+use crate::ring::{DeviceValue, Ring, Short};
+use crate::rules::common_cause::CommonCause;
 use crate::rules::constant::{self, Seen};
-use crate::rules::exceed_hour::span_of;
-use crate::rules::miss;
+use crate::rules::exceed::Period;
 use crate::rules::near_hour::{self, Running};
 use crate::samples::{Sample, Taken};
 use crate::value::MINUTES;
@@ -46,8 +46,15 @@ struct Place {
     current: bool,
 }
 
-/// Takes a report. Data stamped too far ahead are left out and counted; of a packet that comes again only its coming counts.
-pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, repeat: bool) {
+/// Takes a report. Data stamped too far ahead are left out and counted; of a packet that comes again only its coming
+/// counts.
+pub(crate) fn report(
+    ctx: &mut Ctx<'_>,
+    outlet: &mut Outlet,
+    plan: &OutletPlan,
+    common: &CommonCause,
+    (report, repeat): (&Report, bool),
+) {
     let at = report.times.measured_at;
     if at.since(ctx.now) > ctx.settings.window.future_s * 1_000 {
         ctx.counts.future += 1;
@@ -74,15 +81,16 @@ pub(crate) fn report(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, 
     heard(outlet, report, place, end);
     match report.kind {
         _ if repeat => ctx.counts.repeats += 1,
-        ReportKind::Minute => minutes(ctx, outlet, plan, report, place),
+        ReportKind::Minute | ReportKind::FiveMinute => minutes(ctx, outlet, plan, report, place),
         ReportKind::RealTime => samples(ctx, outlet, plan, report, place),
-        ReportKind::Hour => hour(ctx, outlet, plan, report, rank),
+        ReportKind::Hour => windows(ctx, outlet, plan, report, (Period::Hour, rank)),
+        ReportKind::Day => windows(ctx, outlet, plan, report, (Period::Day, rank)),
         _ => {}
     }
     // An hour packet may complete an hour; anything may show that a device has passed its end.
-    outlet.close_hours(ctx, plan);
+    outlet.close(ctx, plan);
     if outlet.miss.is_open() {
-        miss::look(ctx, plan, &outlet.devices, &mut outlet.miss);
+        outlet.look_for_silence(ctx, plan, common);
     }
 }
 
@@ -92,7 +100,7 @@ fn heard(outlet: &mut Outlet, report: &Report, place: Place, end: Time) {
     let Some(device) = outlet.device(report.origin.mn) else {
         return;
     };
-    device.heard = device.heard.max(Some(received_at));
+    device.hear(report.origin.ingest, received_at);
     match report.kind {
         ReportKind::RealTime | ReportKind::Minute | ReportKind::FiveMinute => {
             device.progress = device.progress.max(end);
@@ -101,7 +109,7 @@ fn heard(outlet: &mut Outlet, report: &Report, place: Place, end: Time) {
             }
         }
         ReportKind::Hour => {
-            let end = span_of(report.times.measured_at.0.div_euclid(HOUR_MS)).end;
+            let end = Period::Hour.span(report.times.measured_at.0.div_euclid(HOUR_MS)).end;
             device.progress = device.progress.max(end);
             device.hour_end = device.hour_end.max(Some(end));
         }
@@ -177,7 +185,8 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
         if matches!(change, Change::New | Change::Revised) {
             changed |= 1 << i;
         }
-        // A packet for a minute that its samples filled is a revision: where samples do not count it is the first look at it.
+        // A packet for a minute that its samples filled is a revision: where samples do not count it is the first look
+        // at it.
         if matches!(change, Change::New | Change::Revised) && place.current {
             let (start, end) = (place.minute, place.minute + i64::from(place.covers));
             let seen = Seen {
@@ -198,7 +207,11 @@ fn after_minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, plac
     let hour = place.minute.div_euclid(60);
     for i in (0..plan.factors.len()).filter(|&i| changed >> i & 1 == 1) {
         outlet.touched(ctx, plan, i, hour);
-        if place.current && span_of(hour).end > ctx.now {
+        if !place.current || (place.minute + i64::from(place.covers)) % 5 == 0 {
+            let day = Period::Day.number(Period::Hour.span(hour).start);
+            outlet.look_at_furnace(ctx, plan, i, day);
+        }
+        if place.current && Period::Hour.span(hour).end > ctx.now {
             near(ctx, outlet, plan, i, place, limit);
         }
     }
@@ -207,7 +220,7 @@ fn after_minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, plac
 /// Feeds the newest minutes to the noise and looks at the running hour.
 fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, i: usize, place: Place, limit: u8) {
     let (factor, hour) = (&plan.factors[i], place.minute.div_euclid(60));
-    let start = span_of(hour).start;
+    let start = Period::Hour.span(hour).start;
     let in_force = factor.limit(LimitWindow::Hour, start);
     let Some(size) = in_force.or_else(|| factor.limit(LimitWindow::Day, start)) else {
         return;
@@ -295,38 +308,50 @@ fn put_sample(outlet: &mut Outlet, i: usize, place: Place, slot: Slot) -> Change
     puts.max_by_key(|&change| weight(change)).unwrap_or(Change::Same)
 }
 
-fn hour(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, rank: u8) {
-    let hour = report.times.measured_at.0.div_euclid(HOUR_MS);
+/// Takes a device's hour or day values; windows judged already are judged again at once.
+fn windows(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, (period, rank): (Period, u8)) {
+    let number = period.number(report.times.measured_at);
     let mut changed = 0_u64;
     for (i, factor) in plan.factors.iter().enumerate() {
         let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Mean) else {
             continue;
         };
-        let new = DeviceHour {
+        let new = DeviceValue {
             value: Short::new(given.value.unwrap_or(0)),
-            why: why_number(given.value),
+            why: given.value.err().map_or(0, Why::number),
             to_correct: !given.judged,
             rank,
         };
-        let ring = &mut outlet.factors[i].series.hours;
-        let old = ring.device(hour);
-        if ring.put_device(hour, new) {
-            changed |= 1 << i;
-            ctx.count(if old.is_some() { Change::Revised } else { Change::New });
-        } else {
-            ctx.count(match (ring.reaches(hour), old == Some(new)) {
-                (false, _) => Change::TooOld,
-                (true, true) => Change::Same,
-                (true, false) => Change::Outranked,
-            });
-        }
+        let series = &mut outlet.factors[i].series;
+        let (old, put, reaches) = match period {
+            Period::Hour => put(&mut series.hours, number, new),
+            Period::Day => put(&mut series.days, number, new),
+        };
+        ctx.count(match (put, reaches, old == Some(new)) {
+            (true, ..) if old.is_some() => Change::Revised,
+            (true, ..) => Change::New,
+            (false, false, _) => Change::TooOld,
+            (false, true, true) => Change::Same,
+            (false, true, false) => Change::Outranked,
+        });
+        changed |= u64::from(put) << i;
     }
     let oxygen_changed = plan.oxygen.is_some_and(|place| changed >> place & 1 == 1);
     for (i, factor) in plan.factors.iter().enumerate() {
         if changed >> i & 1 == 1 || (oxygen_changed && factor.reference_o2.is_some()) {
-            outlet.revise(ctx, plan, i, hour);
+            match period {
+                Period::Hour => outlet.revise(ctx, plan, i, number),
+                Period::Day => outlet.revise_day(ctx, plan, i, number),
+            }
         }
     }
+}
+
+/// What was there before, whether the new value went in, and whether the ring reaches the window.
+fn put<const N: usize>(ring: &mut Ring<N>, number: i64, new: DeviceValue) -> (Option<DeviceValue>, bool, bool) {
+    let old = ring.device(number);
+    let put = ring.put_device(number, new);
+    (old, put, ring.reaches(number))
 }
 
 /// Keeps the newest gas flow of the outlet.

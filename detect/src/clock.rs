@@ -71,6 +71,14 @@ impl JudgeClock {
         self.listening_since
     }
 
+    /// The last gap, the time before the first record not being one.
+    pub(crate) fn last_gap(&self) -> Option<Span> {
+        self.gaps
+            .last()
+            .copied()
+            .filter(|gap| gap.end.since(gap.start) < KEEP_GAPS_MS)
+    }
+
     /// Milliseconds of `span` in which plume was not listening.
     pub(crate) fn deaf_ms(&self, span: Span) -> i64 {
         let overlap = |gap: &Span| gap.end.min(span.end).since(gap.start.max(span.start)).max(0);
@@ -140,7 +148,11 @@ impl JudgeClock {
         };
         let Some(before) = self.now else {
             self.now = Some(agreed);
-            self.listening_since = agreed;
+            // Nobody listened before the first record.
+            self.note_gap(Span {
+                start: agreed.plus(-KEEP_GAPS_MS),
+                end: agreed,
+            });
             return;
         };
         let passed = agreed.since(before);

@@ -17,14 +17,22 @@ pub struct Settings {
     pub clock: ClockSettings,
     /// Windows, their validity and their panes.
     pub window: WindowSettings,
-    /// NEAR: the warning before the exceedance.
+    /// NEAR_HOUR, and the levels of NEAR_DAY: the warning before the exceedance.
     pub near: NearSettings,
-    /// EXCEED: when an exceedance is over.
+    /// NEAR_DAY.
+    pub near_day: NearDaySettings,
+    /// EXCEED_HOUR and EXCEED_DAY: when an exceedance is over.
     pub exceed: ExceedSettings,
+    /// FREQ: exceedances that pile up.
+    pub freq: FreqSettings,
+    /// FURNACE: five-minute means of the furnace temperature.
+    pub furnace: FurnaceSettings,
     /// CONST: a value that does not move.
     pub constant: ConstantSettings,
     /// MISS: nothing comes.
     pub miss: MissSettings,
+    /// COMMON_CAUSE: many devices silent at once.
+    pub common_cause: CommonCauseSettings,
 }
 
 /// `[detect.clock]`: what counts as now (D2).
@@ -49,16 +57,22 @@ pub struct WindowSettings {
     pub grace_s: i64,
     /// How much longer it waits for a source that still delivers data of the window.
     pub source_lag_s: i64,
+    /// How long after its end a day waits for the device's own value.
+    pub day_grace_s: i64,
     /// Covered valid minutes an hour needs. HJ 212-2017 D.2 (24).
     pub valid_minutes: u8,
+    /// Valid hours a day needs. HJ 212-2017 D.2 (25).
+    pub valid_hours: u8,
+    /// Valid hours from which a day's flag is N. HJ 212-2017 C.18; not the same as `valid_hours`.
+    pub day_flag_hours: u8,
     /// Data stamped further ahead of the clock than this is not judged.
     pub future_s: i64,
     /// A window judged or revised this long after its end is late: recorded, but never a "now" alert.
     pub late_after_s: i64,
     /// Changes to a window that is already judged are collected this long before it is judged again.
     pub settle_s: i64,
-    /// A packet that comes again so long after it was measured is still known for a repeat, even where a correction came
-    /// between the two; older ones count as corrections unless they say what is known already.
+    /// A packet that comes again so long after it was measured is still known for a repeat, even where a correction
+    /// came between the two; older ones count as corrections unless they say what is known already.
     pub repeat_s: i64,
     /// A reading without any flag counts as normal.
     pub missing_flag_is_normal: bool,
@@ -104,6 +118,62 @@ pub struct ExceedSettings {
     pub clear_hours: u8,
     /// Exceed ratio from which a case becomes graver.
     pub grave_ratio: f64,
+}
+
+/// `[detect.near_day]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearDaySettings {
+    /// Valid hours of the day before anything is said.
+    pub min_hours: u8,
+    /// Hours of this outlet's own past before its noise is known well enough.
+    pub min_history: u16,
+    /// Least standard deviation of one hour, in percent of the limit.
+    pub min_sd_pct: f64,
+}
+
+/// `[detect.freq]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreqSettings {
+    /// Exceeding hours in a row.
+    pub consecutive_hours: u16,
+    /// Exceeding hours within 24 hours.
+    pub hours_in_day: u16,
+    /// Exceeding hours within 7 days.
+    pub hours_in_week: u16,
+    /// Exceeding days within 30 days.
+    pub days_in_month: u16,
+}
+
+/// `[detect.furnace]`. MEE order 10/2019, from memory.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurnaceSettings {
+    /// Which factors are furnace temperatures.
+    pub factors: Vec<FactorCode>,
+    /// Least five-minute mean.
+    pub least_celsius: i64,
+    /// Five-minute means below it that a day may have.
+    pub allowed: u16,
+    /// Valid minutes of the five.
+    pub valid_minutes: u8,
+}
+
+/// `[detect.common_cause]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommonCauseSettings {
+    /// A device is silent after so long without a packet.
+    pub quiet_s: i64,
+    /// How close together silences must begin.
+    pub within_s: i64,
+    /// Share of a group's devices that must fall silent.
+    pub share: f64,
+    /// Fewest silent devices.
+    pub least_devices: u32,
+    /// Share still silent at which it is over.
+    pub clear_share: f64,
 }
 
 /// `[detect.constant]`.

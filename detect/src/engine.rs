@@ -13,10 +13,12 @@ use plume_schemas::wire::{decode_entry, encode_entry};
 use crate::apply;
 use crate::clock::JudgeClock;
 use crate::config::Settings;
+use crate::hold::Hold;
 use crate::minutes::Change;
 use crate::out::{Emitter, Out};
-use crate::outlet::Outlet;
-use crate::plan::Plan;
+use crate::outlet::{self, Factor, Outlet};
+use crate::plan::{OutletPlan, Plan};
+use crate::rules::common_cause::CommonCause;
 use crate::state::{Header, Persist, Reader, RestoreError, persist};
 
 /// Real-time packets are known for repeats so long at most: a device sends them again within seconds.
@@ -92,6 +94,7 @@ pub struct Engine {
     counts: Counts,
     /// Which packets were seen (D5).
     dedupe: Dedupe,
+    common: CommonCause,
     /// As last recorded; the plan is made from it.
     registry: Registry,
     plan: Plan,
@@ -114,6 +117,7 @@ impl Engine {
             clock: JudgeClock::default(),
             counts: Counts::default(),
             dedupe,
+            common: CommonCause::default(),
             registry: Registry::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
@@ -164,27 +168,54 @@ impl Engine {
         }
         let mut ordinal = 0;
         if let Some(now) = self.clock.now() {
+            self.look_around(entry, now, out, &mut ordinal);
             self.pass_time(entry, now, out, &mut ordinal);
         }
         match &entry.body {
             EntryBody::Report(report) => {
                 let repeat = self.dedupe.see(report).packet == Packet::Repeat;
-                self.at_outlet(report.outlet, entry, out, &mut ordinal, |ctx, outlet, plan| {
-                    apply::report(ctx, outlet, plan, report, repeat);
+                self.at_outlet(report.outlet, entry, out, &mut ordinal, |ctx, outlet, plan, common| {
+                    apply::report(ctx, outlet, plan, common, (report, repeat));
                 });
             }
             EntryBody::Presence(presence) => {
-                self.at_outlet(presence.outlet, entry, out, &mut ordinal, |_, outlet, _| {
+                self.at_outlet(presence.outlet, entry, out, &mut ordinal, |_, outlet, _, _| {
                     outlet.presence(presence);
                 });
             }
             EntryBody::Mark(mark) => {
-                self.at_outlet(mark.outlet, entry, out, &mut ordinal, |ctx, outlet, plan| {
+                self.at_outlet(mark.outlet, entry, out, &mut ordinal, |ctx, outlet, plan, _| {
                     outlet.mark(ctx, plan, mark);
                 });
             }
             EntryBody::Registry(registry) => self.registry(registry, entry, out, &mut ordinal),
             EntryBody::Tick(_) | EntryBody::ClockStep(_) => {}
+        }
+    }
+
+    /// Looks at what many devices have in common, before any of them is blamed alone.
+    fn look_around(&mut self, entry: &Entry, now: Time, out: &mut Out, ordinal: &mut u32) {
+        let emit = Emitter {
+            out,
+            cause: entry.at,
+            now,
+            ordinal: *ordinal,
+            inhibited: None,
+        };
+        let mut ctx = Ctx {
+            settings: &self.settings,
+            clock: &self.clock,
+            now,
+            emit,
+            counts: &mut self.counts,
+        };
+        let changed = self
+            .common
+            .look(&mut ctx, self.partition.index, &self.outlets, &self.plan.outlets);
+        *ordinal = ctx.emit.ordinal;
+        if changed {
+            // What a case explained, or no longer explains, is looked at again.
+            (0..self.outlets.len()).for_each(|place| self.schedule(place, now));
         }
     }
 
@@ -196,8 +227,8 @@ impl Engine {
             self.due.pop();
             if self.scheduled.get(place) == Some(&at) {
                 self.scheduled[place] = Time(i64::MAX);
-                self.with(place, entry, out, ordinal, |ctx, outlet, plan| {
-                    outlet.pass_time(ctx, plan);
+                self.with(place, entry, out, ordinal, |ctx, outlet, plan, common| {
+                    outlet.pass_time(ctx, plan, common);
                 });
             }
         }
@@ -209,7 +240,7 @@ impl Engine {
         entry: &Entry,
         out: &mut Out,
         ordinal: &mut u32,
-        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &crate::plan::OutletPlan),
+        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &OutletPlan, &CommonCause),
     ) {
         match self.places.get(&id) {
             Some(&place) => self.with(place, entry, out, ordinal, act),
@@ -224,7 +255,7 @@ impl Engine {
         entry: &Entry,
         out: &mut Out,
         ordinal: &mut u32,
-        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &crate::plan::OutletPlan),
+        act: impl FnOnce(&mut Ctx<'_>, &mut Outlet, &OutletPlan, &CommonCause),
     ) {
         let (Some(outlet), Some(plan), Some(now)) = (
             self.outlets.get_mut(place),
@@ -243,11 +274,12 @@ impl Engine {
                 cause: entry.at,
                 now,
                 ordinal: *ordinal,
+                inhibited: plan.inhibited(now),
             },
             counts: &mut self.counts,
         };
-        act(&mut ctx, outlet, plan);
-        let due = outlet.due(&ctx, plan);
+        act(&mut ctx, outlet, plan, &self.common);
+        let due = outlet.due(&ctx, plan, &self.common);
         *ordinal = ctx.emit.ordinal;
         self.schedule(place, due);
     }
@@ -267,33 +299,62 @@ impl Engine {
         self.registry = registry.clone();
         let plan = Plan::new(registry, self.partition.index, self.partition.count);
         let old_plan = std::mem::replace(&mut self.plan, plan);
-        let mut old: HashMap<OutletId, (Outlet, crate::plan::OutletPlan)> = old_plan
+        let mut old: HashMap<OutletId, (Outlet, OutletPlan)> = old_plan
             .outlets
             .into_iter()
             .zip(std::mem::take(&mut self.outlets))
             .map(|(plan, outlet)| (plan.id, (outlet, plan)))
             .collect();
         let mut changed = Vec::new();
+        let mut gone: Vec<(OutletPlan, Vec<Factor>, Hold)> = Vec::new();
         for (place, plan) in self.plan.outlets.iter().enumerate() {
             let (mut outlet, before) = match old.remove(&plan.id) {
                 Some((outlet, before)) => (outlet, Some(before)),
                 None => (Outlet::new(), None),
             };
-            outlet.fit(plan);
+            gone.push((plan.clone(), outlet.fit(plan), Hold::default()));
             if before.is_some_and(|before| before != *plan) {
                 changed.push(place);
             }
             self.outlets.push(outlet);
         }
+        gone.extend(
+            old.into_values()
+                .map(|(outlet, plan)| (plan, outlet.factors, outlet.miss)),
+        );
+        gone.sort_by_key(|(plan, ..)| plan.id);
+        self.retire(gone, entry, out, ordinal);
         self.index();
         for place in 0..self.outlets.len() {
             let revise = changed.contains(&place);
-            self.with(place, entry, out, ordinal, |ctx, outlet, plan| {
+            self.with(place, entry, out, ordinal, |ctx, outlet, plan, _| {
                 if revise {
                     outlet.revise_all(ctx, plan);
                 }
             });
         }
+    }
+
+    /// Ends the open cases of what is no longer in the registry.
+    fn retire(&mut self, gone: Vec<(OutletPlan, Vec<Factor>, Hold)>, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
+        let Some(now) = self.clock.now() else { return };
+        let mut ctx = Ctx {
+            settings: &self.settings,
+            clock: &self.clock,
+            now,
+            emit: Emitter {
+                out,
+                cause: entry.at,
+                now,
+                ordinal: *ordinal,
+                inhibited: None,
+            },
+            counts: &mut self.counts,
+        };
+        for (plan, factors, mut miss) in gone {
+            outlet::retire(&mut ctx, &plan, factors, &mut miss);
+        }
+        *ordinal = ctx.emit.ordinal;
     }
 
     /// Rebuilds what is derived from the plan.
@@ -326,6 +387,7 @@ impl Engine {
         .save(&mut to);
         self.clock.save(&mut to);
         self.counts.save(&mut to);
+        self.common.save(&mut to);
         blob(&self.dedupe.checkpoint(), &mut to);
         let registry = encode_entry(&EntryBody::Registry(Box::new(self.registry.clone())));
         blob(&registry, &mut to);
@@ -348,6 +410,7 @@ impl Engine {
         );
         engine.clock = JudgeClock::load(&mut from)?;
         engine.counts = Counts::load(&mut from)?;
+        engine.common = CommonCause::load(&mut from)?;
         let seen = unblob(&mut from)?;
         engine.dedupe = Dedupe::restore(horizons(settings), seen).map_err(|_| from.damaged("what was seen"))?;
         let registry = decode_entry(unblob(&mut from)?).map_err(|_| from.damaged("a registry"))?;
@@ -359,7 +422,7 @@ impl Engine {
         engine.outlets = Vec::load(&mut from)?;
         let scheduled: Vec<Time> = Vec::load(&mut from)?;
         from.end()?;
-        let fits = |(plan, outlet): (&crate::plan::OutletPlan, &Outlet)| {
+        let fits = |(plan, outlet): (&OutletPlan, &Outlet)| {
             plan.factors
                 .iter()
                 .map(|factor| factor.code)

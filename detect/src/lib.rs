@@ -8,18 +8,19 @@
 //! and stores what comes out together with the offset. A restart begins from a [checkpoint](Engine::checkpoint), or
 //! from the log's beginning.
 //!
-//! Read in this order: `engine` (the partition), `outlet` and `apply` (one outlet, one report), `minutes`, `hours` and
-//! `samples` (what is remembered), `value` (which value of an hour is judged), `rules/` (one file each, its manual
-//! page in front), `hold` (levels to edges), `state` (bytes).
+//! Read in this order: `engine` (the partition), `outlet`, `closing` and `apply` (one outlet, its windows, one
+//! report), `minutes`, `hours` and `samples` (what is remembered), `value` (which value of an hour is judged),
+//! `rules/` (one file each, its manual page in front), `hold` (levels to edges), `state` (bytes).
 
 pub mod config;
 pub mod synthetic;
 
 mod apply;
 mod clock;
+mod closing;
 mod engine;
+mod explain;
 mod hold;
-mod hours;
 mod marks;
 mod minutes;
 mod noise;
@@ -27,7 +28,8 @@ mod number;
 mod out;
 mod outlet;
 mod plan;
-mod rules;
+mod ring;
+pub mod rules;
 mod samples;
 mod series;
 mod state;
@@ -35,6 +37,7 @@ mod value;
 
 pub use config::Settings;
 pub use engine::{Counts, Engine, Memory, Partition};
+pub use explain::{Lang, explain, explain_event};
 pub use out::Out;
 pub use series::HOT_CORE_LIMIT;
 pub use state::{FORMAT, RestoreError};

@@ -13,6 +13,10 @@
 
 use plume_schemas::reading::Flag;
 
+mod block;
+
+use block::{Block, EXCLUDED_PACKET, EXCLUDED_SAMPLES, FROM_SAMPLES, JUDGED, MISSING, WIDE};
+
 use crate::number::{SCALE, pow10};
 use crate::state::{Persist, Reader, RestoreError, persist};
 
@@ -20,13 +24,6 @@ use crate::state::{Persist, Reader, RestoreError, persist};
 pub(crate) const HOURS: usize = 48;
 /// Hours kept, as a difference of hour numbers.
 const HORIZON: i64 = 48;
-/// Codes for values: twice this many, for packets and for samples.
-const SPAN: i64 = 0x7F00;
-const FROM_SAMPLES: u16 = 0x7F00;
-const EXCLUDED_SAMPLES: u16 = 0xFE00;
-const EXCLUDED_PACKET: u16 = 0xFF00;
-const MISSING: u16 = 0xFFFF;
-
 /// Why a minute's value does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -44,6 +41,15 @@ impl Why {
             Self::Flag(flag) => flag.number(),
             Self::NoCorrection => 0x20,
             Self::Unreadable => 0x21,
+        }
+    }
+
+    /// As a word of the evidence: the flag, or what was wrong.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Flag(flag) => flag.code(),
+            Self::NoCorrection => "no_correction",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -100,48 +106,6 @@ pub(crate) enum Change {
     TooOld,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-struct Block {
-    /// Value of code 0, in units of the scale.
-    base: i32,
-    scale: u8,
-    kind: u8,
-    /// Rank of the device that holds the hour, plus one.
-    rank: u8,
-    codes: Codes,
-}
-persist!(Block {
-    base,
-    scale,
-    kind,
-    rank,
-    codes
-});
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Codes([u16; 60]);
-
-impl Default for Codes {
-    fn default() -> Self {
-        Self([MISSING; 60])
-    }
-}
-
-impl Persist for Codes {
-    fn save(&self, to: &mut Vec<u8>) {
-        self.0.save(to);
-    }
-    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
-        <[u16; 60]>::load(from).map(Self)
-    }
-}
-
-/// Kinds of blocks: no value yet; values judged as they are; values to be corrected; values kept wide.
-const EMPTY: u8 = 0;
-const JUDGED: u8 = 1;
-const TO_CORRECT: u8 = 2;
-const WIDE: u8 = 3;
-
 /// An hour that two bytes a minute cannot hold. Codes of the block still say what is missing, excluded, or from
 /// samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,8 +158,13 @@ impl MinuteStore {
         usize::try_from(hour.rem_euclid(HORIZON)).unwrap_or(0)
     }
 
+    /// True where the store still reaches back to an hour.
+    pub(crate) fn reaches(&self, hour: i64) -> bool {
+        hour > self.newest.saturating_sub(HORIZON)
+    }
+
     fn holds(&self, hour: i64) -> bool {
-        hour <= self.newest && hour > self.newest.saturating_sub(HORIZON)
+        hour <= self.newest && self.reaches(hour)
     }
 
     /// What is known of a minute of an hour.
@@ -345,61 +314,6 @@ fn excluded(number: u16, from: Made) -> Slot {
         why: Why::from_number(u8::try_from(number).unwrap_or(0)),
         from,
     }
-}
-
-impl Block {
-    /// The code of a value, after moving base or scale where that makes room for it; `None` where two bytes are not
-    /// enough.
-    fn fit(&mut self, value: i64, judged: bool) -> Option<u16> {
-        let kind = if judged { JUDGED } else { TO_CORRECT };
-        let needed = digits(value);
-        if self.kind == EMPTY {
-            let base = value / pow10(SCALE - needed) - SPAN / 2;
-            (self.base, self.scale, self.kind) = (i32::try_from(base).ok()?, needed, kind);
-        }
-        if self.kind != kind {
-            return None;
-        }
-        let scale = self.scale.max(needed);
-        let units = value / pow10(SCALE - scale);
-        let offset = units - i64::from(self.base);
-        if scale != self.scale || !(0..SPAN).contains(&offset) {
-            self.rebase(units, scale)?;
-        }
-        u16::try_from(units - i64::from(self.base)).ok()
-    }
-
-    /// Moves all values to a finer scale and a base that takes `units` in too.
-    fn rebase(&mut self, units: i64, scale: u8) -> Option<()> {
-        let step = pow10(scale - self.scale);
-        let value = |code: u16| match code {
-            0..FROM_SAMPLES => Some((i64::from(self.base) + i64::from(code)) * step),
-            FROM_SAMPLES..EXCLUDED_SAMPLES => Some((i64::from(self.base) + i64::from(code - FROM_SAMPLES)) * step),
-            _ => None,
-        };
-        let values = || self.codes.0.iter().filter_map(|&code| value(code)).chain([units]);
-        let (low, high) = (values().min()?, values().max()?);
-        if high - low >= SPAN {
-            return None;
-        }
-        let base = i32::try_from(low - (SPAN - (high - low)) / 2).ok()?;
-        let mut codes = self.codes;
-        for code in &mut codes.0 {
-            if let Some(units) = value(*code) {
-                let offset = if *code >= FROM_SAMPLES { FROM_SAMPLES } else { 0 };
-                *code = u16::try_from(units - i64::from(base)).ok()? + offset;
-            }
-        }
-        (self.base, self.scale, self.codes) = (base, scale, codes);
-        Some(())
-    }
-}
-
-/// Digits behind the point that a value in millionths needs.
-fn digits(value: i64) -> u8 {
-    (0..SCALE)
-        .find(|&scale| value % pow10(SCALE - scale) == 0)
-        .unwrap_or(SCALE)
 }
 
 #[cfg(test)]

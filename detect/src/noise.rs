@@ -1,13 +1,16 @@
-//! What the rest of an hour may bring: the mean of the coming minutes and how sure that is, learned from this outlet alone.
+//! What the rest of an hour may bring: the mean of the coming minutes and how sure that is, learned from this outlet
+//! alone.
 //!
-//! Two stories are told of every series, and each new value says which is the likelier (a hidden Markov chain of two states):
+//! Two stories are told of every series, and each new value says which is the likelier (a hidden Markov chain of two
+//! states):
 //!
 //! - *steady*: the values swing about a level with a memory, an AR(1). They will swing back to it.
 //! - *moved*: the level itself is on its way. It is where the values are, and goes on by a trend that wears off.
 //!
-//! In both, an upset ends some time: with a hazard that is a setting, the level goes back to where it was for hours. The
-//! memory and size of the swings come from the variogram at two lags, which a slow level, the minute's averaging and an
-//! analyser's response disturb little, and only steady values feed it. The probability is that of a mixture of normals.
+//! In both, an upset ends some time: with a hazard that is a setting, the level goes back to where it was for hours.
+//! The memory and size of the swings come from the variogram at two lags, which a slow level, the minute's averaging
+//! and an analyser's response disturb little, and only steady values feed it. The probability is that of a mixture of
+//! normals.
 //!
 //! Everything is arithmetic on a few numbers: it costs nanoseconds, forgets exponentially and replays exactly.
 
@@ -32,7 +35,8 @@ const RESTS: f64 = 1.0 / 60.0;
 /// How fast a trend is taken up and wears off, per minute.
 const TREND_GAIN: f64 = 0.15;
 const TREND_KEEP: f64 = 0.9;
-/// Memory of one minute to the next before it is known: 0.9, as minute data of stacks show; it weighs like an hour of values.
+/// Memory of one minute to the next before it is known: 0.9, as minute data of stacks show; it weighs like an hour of
+/// values.
 const PRIOR_PHI: f64 = 0.9;
 const PRIOR_VALUES: f64 = 60.0;
 /// Bounds of that memory.
@@ -208,7 +212,8 @@ impl Noise {
         }
     }
 
-    /// Takes the value of `[end - step, end)`. Values that do not come in order are not taken. `limit` gives the size of things.
+    /// Takes the value of `[end - step, end)`. Values that do not come in order are not taken. `limit` gives the size
+    /// of things.
     pub(crate) fn take(&mut self, value: f64, end: i64, step: u8, limit: f64) {
         if end <= self.end && self.seen > 0 {
             return;
@@ -307,8 +312,8 @@ impl Noise {
         self.ringed = (self.ringed + 1).min(u8::try_from(RING).unwrap_or(u8::MAX));
     }
 
-    /// What to expect of the mean of the next `minutes` minutes. `least_sd` is the least believed standard deviation of one
-    /// minute, `upset_min` how long an upset lasts on average.
+    /// What to expect of the mean of the next `minutes` minutes. `least_sd` is the least believed standard deviation
+    /// of one minute, `upset_min` how long an upset lasts on average.
     pub(crate) fn forecast(&self, minutes: u8, least_sd: f64, upset_min: f64, limit: f64) -> Forecast {
         let step = f64::from(self.step.max(1));
         let n = (f64::from(minutes) / step).max(1.0);

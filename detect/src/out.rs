@@ -34,6 +34,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) cause: LogPosition,
     pub(crate) now: Time,
     pub(crate) ordinal: u32,
+    /// Why nobody is to be told of what is said; a fact of every breach.
+    pub(crate) inhibited: Option<&'static str>,
 }
 
 /// Of what a judgement is.
@@ -65,7 +67,14 @@ impl Emitter<'_> {
     }
 
     /// A judgement that only an event carries.
-    pub(crate) fn draft(&self, subject: Subject, say: Say) -> Judgement {
+    pub(crate) fn draft(&self, subject: Subject, mut say: Say) -> Judgement {
+        if let (Some(reason), Verdict::Breach(_)) = (self.inhibited, say.verdict) {
+            let value = FactValue::Text(short(reason));
+            say.evidence.push(Fact {
+                key: FactKey::Inhibited,
+                value,
+            });
+        }
         Judgement {
             rule: subject.rule,
             outlet: subject.outlet,

@@ -1,14 +1,16 @@
 //! The registry made ready for judging: the outlets of this partition, sorted by id, with everything a rule asks about
 //! resolved once. A plan is derived, never saved: a checkpoint keeps the registry and plans again.
 
+use std::collections::HashMap;
+
 use plume_schemas::decimal::Decimal;
-use plume_schemas::ids::{FactorCode, Inline, Mn, OutletId};
+use plume_schemas::ids::{EnterpriseId, FactorCode, Inline, Mn, OutletId};
 use plume_schemas::partition::partition_of;
 use plume_schemas::reading::Basis;
 use plume_schemas::registry::{
     FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork, Validity,
 };
-use plume_schemas::time::Time;
+use plume_schemas::time::{Span, Time};
 
 use crate::number;
 
@@ -30,6 +32,7 @@ pub(crate) struct Plan {
 pub(crate) struct OutletPlan {
     pub(crate) id: OutletId,
     pub(crate) validity: Validity,
+    pub(crate) district: Inline<47>,
     pub(crate) trial_until: Option<Time>,
     pub(crate) stop_work: Vec<Validity>,
     pub(crate) sources: Vec<SourcePlan>,
@@ -78,11 +81,24 @@ pub(crate) struct LimitPlan {
 impl Plan {
     /// Plans the outlets of partition `index` of `count`. Of two rows with one id the first counts.
     pub(crate) fn new(registry: &Registry, index: u32, count: u32) -> Self {
-        let mut outlets: Vec<OutletPlan> = registry
+        let mut sources: HashMap<OutletId, Vec<&Source>> = HashMap::new();
+        for source in &registry.sources {
+            sources.entry(source.outlet).or_default().push(source);
+        }
+        let enterprises = registry.enterprises.iter().rev();
+        let districts: HashMap<EnterpriseId, &str> = enterprises
+            .map(|enterprise| (enterprise.id, enterprise.district.as_str()))
+            .collect();
+        let own = registry
             .outlets
             .iter()
-            .filter(|outlet| partition_of(outlet.id, count) == index)
-            .map(|outlet| OutletPlan::new(outlet, &registry.sources))
+            .filter(|outlet| partition_of(outlet.id, count) == index);
+        let mut outlets: Vec<OutletPlan> = own
+            .map(|outlet| {
+                let sources = sources.get(&outlet.id).map_or(&[][..], Vec::as_slice);
+                let district = districts.get(&outlet.enterprise).copied().unwrap_or_default();
+                OutletPlan::new(outlet, sources, district)
+            })
             .collect();
         outlets.sort_by_key(|outlet| outlet.id);
         outlets.dedup_by_key(|outlet| outlet.id);
@@ -91,7 +107,7 @@ impl Plan {
 }
 
 impl OutletPlan {
-    fn new(outlet: &Outlet, sources: &[Source]) -> Self {
+    fn new(outlet: &Outlet, sources: &[&Source], district: &str) -> Self {
         let mut factors: Vec<FactorPlan> = Vec::new();
         for setup in outlet.factors.iter().take(MAX_FACTORS - 1) {
             if !factors.iter().any(|known| known.code == setup.code) {
@@ -106,13 +122,12 @@ impl OutletPlan {
             factors.push(FactorPlan::bare(code));
         }
         factors.sort_by_key(|factor| factor.code);
-        let sources = sources
-            .iter()
-            .filter(|source| source.outlet == outlet.id)
-            .map(SourcePlan::new);
+        let sources = sources.iter().map(|&source| SourcePlan::new(source));
         Self {
             id: outlet.id,
             validity: outlet.validity(),
+            // A district's name is a key here, nothing more: one that is too long counts as none.
+            district: Inline::new(district).unwrap_or_default(),
             trial_until: outlet.trial_until,
             stop_work: outlet
                 .stop_work
@@ -141,6 +156,22 @@ impl OutletPlan {
             ),
             None => (LAST_RANK, None),
         }
+    }
+
+    /// True where filed and approved stop-work covers the whole of a window.
+    pub(crate) fn stopped_over(&self, span: Span) -> bool {
+        self.stopped_at(span.start) && self.stopped_at(span.end.plus(-1))
+    }
+
+    /// Why nobody is to be told, for now.
+    pub(crate) fn inhibited(&self, now: Time) -> Option<&'static str> {
+        self.trial_until.is_some_and(|until| now < until).then_some("trial_run")
+    }
+
+    /// When the last filed stop-work ended: silence before that is no fault.
+    pub(crate) fn started_again(&self, now: Time) -> Option<Time> {
+        let ended = self.stop_work.iter().filter_map(|period| period.valid_to);
+        ended.filter(|&end| end <= now).max()
     }
 
     /// True where filed and approved stop-work covers the moment.

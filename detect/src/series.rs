@@ -3,10 +3,13 @@
 use plume_schemas::time::Time;
 
 use crate::hold::Hold;
-use crate::hours::HourRing;
 use crate::noise::Noise;
+use crate::ring::{DayRing, HourRing};
 use crate::rules::constant::Run;
-use crate::rules::exceed_hour::ExceedCase;
+use crate::rules::exceed::ExceedCase;
+use crate::rules::freq::Exceeded;
+use crate::rules::furnace::Furnace;
+use crate::rules::near_day::HourMeans;
 use crate::samples::SampleRing;
 use crate::state::persist;
 
@@ -17,12 +20,21 @@ pub const HOT_CORE_LIMIT: usize = 1_536;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     pub(crate) hours: HourRing,
+    pub(crate) days: DayRing,
     pub(crate) samples: SampleRing,
     pub(crate) noise: Noise,
     pub(crate) near: Hold,
     /// Hour of `near`.
     pub(crate) near_hour: i64,
-    pub(crate) exceed: ExceedCase,
+    pub(crate) near_day: Hold,
+    /// Day of `near_day`.
+    pub(crate) near_day_of: i64,
+    pub(crate) hour_means: HourMeans,
+    pub(crate) exceed_hour: ExceedCase,
+    pub(crate) exceed_day: ExceedCase,
+    pub(crate) freq: Exceeded,
+    pub(crate) freq_hold: Hold,
+    pub(crate) furnace: Furnace,
     pub(crate) run: Run,
     pub(crate) constant: Hold,
     /// Judged hours whose data changed since, and that are to be judged again: bit `hour mod 48`.
@@ -32,15 +44,23 @@ pub(crate) struct Series {
 }
 persist!(Series {
     hours,
+    days,
     samples,
     noise,
     near,
     near_hour,
-    exceed,
+    near_day,
+    near_day_of,
+    hour_means,
+    exceed_hour,
+    exceed_day,
+    freq,
+    freq_hold,
+    furnace,
     run,
     constant,
     dirty,
-    dirty_since
+    dirty_since,
 });
 
 const _: () = assert!(size_of::<Series>() <= HOT_CORE_LIMIT);
@@ -49,11 +69,19 @@ impl Series {
     pub(crate) fn new() -> Self {
         Self {
             hours: HourRing::new(),
+            days: DayRing::new(),
             samples: SampleRing::default(),
             noise: Noise::default(),
             near: Hold::default(),
             near_hour: i64::MIN,
-            exceed: ExceedCase::default(),
+            near_day: Hold::default(),
+            near_day_of: i64::MIN,
+            hour_means: HourMeans::default(),
+            exceed_hour: ExceedCase::default(),
+            exceed_day: ExceedCase::default(),
+            freq: Exceeded::default(),
+            freq_hold: Hold::default(),
+            furnace: Furnace::default(),
             run: Run::default(),
             constant: Hold::default(),
             dirty: 0,

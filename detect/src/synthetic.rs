@@ -1,5 +1,5 @@
-//! Synthetic streams: outlets that send a minute packet each minute and an hour packet each hour, with AR(1) noise from a seed.
-//! For benches, trials of memory, and tests; it is no plant, the simulator is.
+//! Synthetic streams: outlets that send a minute packet each minute and an hour packet each hour, with AR(1) noise
+//! from a seed. For benches, trials of memory, and tests; it is no plant, the simulator is.
 
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{Entry, EntryBody, LogPosition, Tick};
@@ -41,8 +41,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// `outlets` outlets with up to eight pollutants each, beginning at `start`. Series judged: `outlets × (pollutants + 1)`,
-    /// the oxygen being one.
+    /// `outlets` outlets with up to eight pollutants each, beginning at `start`. Series judged: `outlets × (pollutants
+    /// + 1)`, the oxygen being one.
     pub fn new(outlets: u32, pollutants: usize, start: Time, seed: u64) -> Self {
         let code = |text: &str| FactorCode::new(text).unwrap_or_default();
         let id = |n: u32| {
@@ -133,7 +133,8 @@ impl Stream {
         self.outlets.len() * (2 * self.factors.len() + self.parameters.len())
     }
 
-    /// Appends the records of the next minute: a Tick, each outlet's minute packet, and hour packets after the hour's end.
+    /// Appends the records of the next minute: a Tick, each outlet's minute packet, and hour packets after the hour's
+    /// end.
     pub fn next_minute(&mut self, to: &mut Vec<Entry>) {
         let (start, end) = (self.minute, self.minute.plus(MINUTE_MS));
         let tick = Tick {

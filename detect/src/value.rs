@@ -4,10 +4,10 @@
 use plume_schemas::judgement::NotJudged;
 use plume_schemas::reading::Flag;
 
-use crate::hours::DeviceHour;
 use crate::marks::Marked;
 use crate::minutes::{Made, MinuteStore, Slot, Why};
 use crate::number::{Sum, corrected};
+use crate::ring::DeviceValue;
 
 /// Minutes of an hour.
 pub(crate) const MINUTES: u8 = 60;
@@ -152,7 +152,7 @@ pub(crate) struct HourValue {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HourFacts {
     pub(crate) scan: HourScan,
-    pub(crate) device: Option<DeviceHour>,
+    pub(crate) device: Option<DeviceValue>,
     /// The device's own oxygen of the hour, where it is valid.
     pub(crate) device_oxygen: Option<i64>,
     pub(crate) reference_o2: Option<i64>,
@@ -186,7 +186,7 @@ impl HourFacts {
     }
 
     /// `None` where the device's hour decides nothing: it came without a flag.
-    fn of_device(&self, device: DeviceHour) -> Option<Result<HourValue, NotJudged>> {
+    fn of_device(&self, device: DeviceValue) -> Option<Result<HourValue, NotJudged>> {
         match (device.why != 0).then(|| Why::from_number(device.why)) {
             Some(Why::Flag(Flag::Missing)) => return None,
             Some(Why::Flag(Flag::Stopped)) => return Some(Err(NotJudged::Stopped)),

@@ -16,22 +16,24 @@
 //! never counts
 //! time in which plume itself was not listening.
 
-use plume_schemas::ids::Mn;
+use plume_schemas::ids::{IngestId, Mn};
 use plume_schemas::judgement::{FactKey, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
-use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
 
-use crate::config::MissSettings;
 use crate::engine::Ctx;
 use crate::hold::Hold;
 use crate::out::{Facts, Say, Subject};
 use crate::plan::OutletPlan;
+use crate::rules::common_cause::CommonCause;
 use crate::state::persist;
 
 /// What was last heard of one device of an outlet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Device {
     pub(crate) mn: Mn,
+    /// Through which ingest it was heard last.
+    pub(crate) ingest: Option<IngestId>,
     /// When anything came.
     pub(crate) heard: Option<Time>,
     /// When current minute or finer data came.
@@ -45,17 +47,19 @@ pub(crate) struct Device {
 }
 persist!(Device {
     mn,
+    ingest,
     heard,
     minutes_heard,
     hour_end,
     progress,
-    spooling
+    spooling,
 });
 
 impl Device {
     pub(crate) fn new(mn: Mn) -> Self {
         Self {
             mn,
+            ingest: None,
             heard: None,
             minutes_heard: None,
             hour_end: None,
@@ -75,18 +79,16 @@ struct Silence {
     mn: Mn,
 }
 
-/// The times at which a device's silence becomes graver, gravest first.
-fn thresholds(
-    plan: &OutletPlan,
-    device: &Device,
-    listening_since: Time,
-    settings: &MissSettings,
-) -> [Option<(Time, Silence)>; 3] {
-    let interval_s = plan
-        .source(device.mn, listening_since)
-        .1
-        .map_or(60, |row| i64::from(row.minute_interval) * 60);
-    let from = |heard: Option<Time>| heard.unwrap_or(listening_since).max(listening_since);
+/// The times at which a device's silence becomes graver. Silence counts from when plume listened and no common cause
+/// explained it; none while one does.
+fn thresholds(ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause, device: &Device) -> [Option<(Time, Silence)>; 3] {
+    let began = plan.started_again(ctx.now).into_iter().chain(plan.validity.valid_from);
+    let listening = began.fold(ctx.clock.listening_since(), Time::max);
+    let settings = &ctx.settings.miss;
+    let from = |heard: Option<Time>| {
+        let heard = heard.unwrap_or(listening).max(listening);
+        common.answerable_since(device, plan, heard)
+    };
     let silence = |severity: Severity, since: Time, threshold_s: i64, what| {
         let silence = Silence {
             level: severity.number(),
@@ -95,55 +97,42 @@ fn thresholds(
             what,
             mn: device.mn,
         };
-        (since.plus(threshold_s * 1_000), silence)
+        (since.plus(threshold_s * SECOND_MS), silence)
     };
-    let hour = device.hour_end.map(|end| {
-        // The next hour packet is due when the hour after the last one ends.
-        let due = end.plus(HOUR_MS).max(listening_since);
-        silence(Severity::Attention, due, settings.hour_gap_s, "hour")
-    });
+    // The next hour packet is due when the hour after the last one ends.
+    let hour_due = device.hour_end.and_then(|end| from(Some(end.plus(HOUR_MS))));
+    let interval_s = plan
+        .source(device.mn, ctx.now)
+        .1
+        .map_or(60, |row| i64::from(row.minute_interval) * 60);
+    // A device that sends every 20 or 30 minutes is silent only when two of its packets are missing.
+    let minute_gap_s = settings.minute_gap_s.max(2 * interval_s);
     [
-        Some(silence(
-            Severity::Urgent,
-            from(device.heard),
-            settings.offline_s,
-            "offline",
-        )),
-        hour,
-        // A device that sends every 20 or 30 minutes is silent only when two of its packets are missing.
-        Some(silence(
-            Severity::Notice,
-            from(device.minutes_heard),
-            settings.minute_gap_s.max(2 * interval_s),
-            "minute",
-        )),
+        from(device.heard).map(|since| silence(Severity::Urgent, since, settings.offline_s, "offline")),
+        hour_due.map(|since| silence(Severity::Attention, since, settings.hour_gap_s, "hour")),
+        from(device.minutes_heard).map(|since| silence(Severity::Notice, since, minute_gap_s, "minute")),
     ]
 }
 
 /// When to look again: the next moment at which some silence becomes graver.
-pub(crate) fn next_look(
-    plan: &OutletPlan,
-    devices: &[Device],
-    listening_since: Time,
-    now: Time,
-    settings: &MissSettings,
-) -> Option<Time> {
+pub(crate) fn next_look(ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause, devices: &[Device]) -> Option<Time> {
     let heard = devices.iter().filter(|device| !device.spooling);
-    let times = heard.flat_map(|device| thresholds(plan, device, listening_since, settings));
-    times.flatten().map(|(at, _)| at).filter(|&at| at > now).min()
+    let times = heard.flat_map(|device| thresholds(ctx, plan, common, device));
+    times.flatten().map(|(at, _)| at).filter(|&at| at > ctx.now).min()
 }
 
 /// Looks at the silence of an outlet's devices: the gravest counts.
-pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, devices: &[Device], hold: &mut Hold) {
+pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, common: &CommonCause, devices: &[Device], hold: &mut Hold) {
     let now = ctx.now;
-    let listening = ctx.clock.listening_since();
     let in_force = |device: &&Device| {
         let row = plan.source(device.mn, now).1;
         row.is_some_and(|row| row.validity.covers(now)) && !device.spooling
     };
     let excused = plan.stopped_at(now) || !plan.validity.covers(now);
-    let silent = devices.iter().filter(in_force);
-    let silences = silent.flat_map(|device| thresholds(plan, device, listening, &ctx.settings.miss));
+    let silences = devices
+        .iter()
+        .filter(in_force)
+        .flat_map(|device| thresholds(ctx, plan, common, device));
     let gravest = silences
         .flatten()
         .filter(|&(at, _)| at <= now && !excused)

@@ -18,7 +18,7 @@
 //! Parameter: near.min_minutes | min | 5 | 1..45 | valid minutes of the hour before anything is said
 //! Parameter: near.min_history | min | 30 | 1..600 | minutes of this outlet's own past that its noise is learned from
 //! Parameter: near.min_sd_pct | % of limit | 1.0 | 0.01..20 | least standard deviation of one minute
-//! Parameter: near.upset_min | min | 90 | 10..1440 | how long an upset lasts on average if nobody acts
+//! Parameter: near.upset_min | min | 90.0 | 10..1440 | how long an upset lasts on average if nobody acts
 //! Order: arrival
 //! Source: levels are a project choice; the mean is that of EXCEED_HOUR; AR(1) moments as in any text on time series.
 
@@ -26,7 +26,7 @@ use plume_schemas::event::Edge;
 use plume_schemas::judgement::{FactKey, Pane, Verdict};
 use plume_schemas::registry::LimitWindow;
 use plume_schemas::rule::RuleCode;
-use plume_schemas::time::{MINUTE_MS, Time};
+use plume_schemas::time::{MINUTE_MS, Span, Time};
 
 use crate::config::NearSettings;
 use crate::engine::Ctx;
@@ -35,12 +35,20 @@ use crate::noise::Forecast;
 use crate::number::{ONE, pow10, to_f64};
 use crate::out::{Facts, Say, Subject};
 use crate::plan::{FactorPlan, LimitPlan, OutletPlan};
-use crate::rules::exceed_hour::{span_of, start_of};
+use crate::rules::exceed::Period;
 use crate::series::Series;
 use crate::value::HourScan;
 
 /// Half width of an 80 % band of a normal distribution, in standard deviations.
-const BAND_80: f64 = 1.281_551_565_544_6;
+pub(crate) const BAND_80: f64 = 1.281_551_565_544_6;
+
+fn hour_span(hour: i64) -> Span {
+    Period::Hour.span(hour)
+}
+
+fn hour_start(hour: i64) -> Time {
+    hour_span(hour).start
+}
 
 /// The running hour of a factor.
 #[derive(Clone, Copy, Debug)]
@@ -99,16 +107,16 @@ impl Running<'_> {
             rule: RuleCode::NearHour,
             outlet: self.plan.id,
             factor: Some(self.factor.code),
-            window: span_of(self.hour),
+            window: hour_span(self.hour),
         }
     }
 
     fn evidence(&self, outlook: &Outlook, limit: &LimitPlan, now: Time) -> Facts {
         let share = f64::from(outlook.left) / (f64::from(outlook.left) + f64::from(self.scan.all.n));
-        let end = span_of(self.hour).end;
+        let end = hour_span(self.hour).end;
         // The clock's minutes, but never more than the data leaves open.
         let by_clock = end
-            .since(now.max(start_of(self.hour)))
+            .since(now.max(hour_start(self.hour)))
             .div_euclid(MINUTE_MS)
             .clamp(0, 60);
         let mut facts = Facts::with_capacity(11);
@@ -129,7 +137,8 @@ impl Running<'_> {
     }
 }
 
-fn level_of(probability: f64, settings: &NearSettings) -> u8 {
+/// Level of a probability, 0 for none.
+pub(crate) fn level_of(probability: f64, settings: &NearSettings) -> u8 {
     let thresholds = [settings.notice, settings.attention, settings.urgent];
     thresholds
         .iter()
@@ -138,7 +147,7 @@ fn level_of(probability: f64, settings: &NearSettings) -> u8 {
 
 /// Looks at the running hour after new minutes came.
 pub(crate) fn look(ctx: &mut Ctx<'_>, running: Running<'_>, series: &mut Series) {
-    let start = start_of(running.hour);
+    let start = hour_start(running.hour);
     let Some(limit) = running.factor.limit(LimitWindow::Hour, start) else {
         return;
     };
@@ -200,7 +209,7 @@ pub(crate) fn finish(
     if series.near_hour > hour || !series.near.is_open() {
         return;
     }
-    let window = span_of(series.near_hour);
+    let window = hour_span(series.near_hour);
     let previous = series.near.severity().map(Verdict::Breach);
     let Some(edge) = series.near.end() else { return };
     let mut facts = Facts::with_capacity(4);

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod cases;
+mod explain;
+mod manual;
 mod print;
 mod property;
 mod score;

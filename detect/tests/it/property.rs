@@ -86,7 +86,8 @@ impl Packet {
 }
 
 fn flag() -> impl Strategy<Value = Flag> {
-    prop_oneof![12 => Just(Flag::Normal), 1 => Just(Flag::Calibration), 1 => Just(Flag::Stopped), 1 => Just(Flag::Fault)]
+    let odd = prop_oneof![Just(Flag::Calibration), Just(Flag::Stopped), Just(Flag::Fault)];
+    prop_oneof![4 => Just(Flag::Normal), 1 => odd]
 }
 
 fn packets() -> impl Strategy<Value = Vec<Packet>> {
@@ -159,12 +160,23 @@ fn finals(arrivals: &[(Time, Packet)]) -> Finals {
         .into_iter()
         .filter(|judgement| judgement.rule.order() == Order::Window)
     {
-        let key = (judgement.rule, judgement.factor, judgement.window);
+        // FREQ counts back from the newest hour, so its windows differ; its last word must not.
+        let any = Span {
+            start: Time(0),
+            end: Time(0),
+        };
+        let window = if judgement.rule == RuleCode::Freq {
+            any
+        } else {
+            judgement.window
+        };
+        let key = (judgement.rule, judgement.factor, window);
         let mut evidence = judgement.evidence;
         // Verdict and mean are what is revised; counts beside them are as of when it was said.
         evidence.retain(|fact| matches!(fact.key, FactKey::Mean | FactKey::Limit | FactKey::ExceedRatio));
         finals.insert(key, (judgement.verdict, evidence));
     }
+    finals.retain(|(rule, ..), (verdict, _)| *rule != RuleCode::Freq || *verdict != Verdict::Fine);
     finals
 }
 

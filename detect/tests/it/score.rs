@@ -1,5 +1,5 @@
-//! How good NEAR_HOUR is on stacks nobody steers, over seeds it was not tuned on. The generator knows the level to come and can say
-//! which breaches were to be foreseen at minute 50; the judge knows only what it sees.
+//! How good NEAR_HOUR is on stacks nobody steers, over seeds it was not tuned on. The generator knows the level to
+//! come and can say which breaches were to be foreseen at minute 50; the judge knows only what it sees.
 //!
 //! Warnings are counted where they are urgent, the level that rings: at 0.9 one in ten may be wrong.
 
@@ -51,7 +51,8 @@ struct Stack {
 }
 
 impl Stack {
-    /// Levels of 55 to 97 % of the limit, two upsets a day of 20 to 150 minutes, an analyser of 40 s, samples every 5 s.
+    /// Levels of 55 to 97 % of the limit, two upsets a day of 20 to 150 minutes, an analyser of 40 s, samples every 5
+    /// s.
     fn new(chance: &mut Chance, minutes: usize) -> Self {
         let base = LIMIT * chance.between(0.55, 0.97);
         let share = chance.between(0.015, 0.08);
@@ -200,7 +201,8 @@ fn near_warns_in_time_and_is_mostly_right() {
     let (recall, false_share) = (share(in_time, foreseen), share(wrong, urgent));
     println!(
         "NEAR_HOUR: {exceeding} exceeding hours, {foreseen} to be foreseen at minute 50; urgent in time {recall:.3}, \
-         urgent and wrong {false_share:.3} of {urgent}; any level: recall {:.3}, wrong {:.3} of {any}; median lead {} min",
+         urgent and wrong {false_share:.3} of {urgent}; any level: recall {:.3}, \
+         wrong {:.3} of {any}; median lead {} min",
         share(warned, exceeding),
         share(any_wrong, any),
         leads.get(leads.len() / 2).copied().unwrap_or(0),

@@ -5,15 +5,16 @@
 //! ticks 13:00 16:00 30                    a Tick every 30 s
 //! minutes 14:00 15:00 a21026=30/32 a19001=6    a minute packet for every interval of that time
 //! minute 14:10 a21026=30!C @14:15         one packet, received at 14:15
-//! hour 14:00 a21026=31/33 ; rtd 14:00:30 a21026=30
+//! hour 14:00 a21026=31/33 ; rtd 14:00:30 a21026=30 ; day 20T00:00 a21026=31/33
+//! hours 14:00 18:00 a21026=/36    fives 14:00 15:00 a01901=900
 //! rtds 14:00 15:00 30 a21026=30/32        a sample every 30 s
 //! mark 16:00 calibration 14:00 15:00 a21026 ; unmark 16:10 calibration 14:00 15:00 a21026
 //! presence 14:00 M1 spooling ; step 14:00 i1 14:02
 //! ```
 //! Times are `[DDT]HH:MM[:SS]` of November 2026. A value is `avg`, `avg/zs` or `/zs`; it may be a ramp `30>40`, carry
-//! a wiggle `30~0.5` (a fixed pattern of that size) and a flag `!C`. Options: `mn=M2`, `ingest=i2`, `every=10`
-//! (minutes of a packet), `lag=2` (seconds to arrival), `backfill`, `sentinel`, `@TIME` (received then), `qn=N` (its QN; the same
-//! content under the same QN is the same packet again).
+//! a wiggle `30~0.5` (a fixed pattern of that size) and a flag `!C`. Options: `mn=M2`, `outlet=E2:DA001`, `ingest=i2`,
+//! `every=10` (minutes of a packet), `lag=2` (seconds to arrival), `backfill`, `sentinel`, `@TIME` (received then),
+//! `qn=N` (its QN; the same content under the same QN is the same packet again).
 
 use std::path::Path;
 
@@ -82,6 +83,7 @@ pub(crate) fn registry(folder: &Path, name: &str) -> Registry {
 struct Options<'a> {
     values: Vec<(&'a str, &'a str)>,
     mn: Mn,
+    outlet: OutletId,
     ingest: IngestId,
     every: i64,
     lag_ms: i64,
@@ -95,6 +97,7 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
     let mut options = Options {
         values: Vec::new(),
         mn: Mn::new("M1").unwrap(),
+        outlet: OutletId::new(OUTLET).unwrap(),
         ingest: IngestId::new("i1").unwrap(),
         every: 1,
         lag_ms: 2 * SECOND_MS,
@@ -106,6 +109,7 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
     for word in words {
         match word.split_once('=') {
             Some(("mn", mn)) => options.mn = Mn::new(mn).unwrap(),
+            Some(("outlet", id)) => options.outlet = OutletId::new(id).unwrap(),
             Some(("ingest", id)) => options.ingest = IngestId::new(id).unwrap(),
             Some(("qn", qn)) => options.qn = Some(qn),
             Some(("every", minutes)) => options.every = minutes.parse().unwrap(),
@@ -121,8 +125,8 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
 
 fn add(records: &mut Vec<(Time, EntryBody)>, folder: &Path, words: &[&str]) {
     match *words {
-        ["minutes" | "rtds", ..] => run(records, words),
-        ["minute" | "rtd" | "hour" | "heartbeat", ..] => records.push(single(words)),
+        ["minutes" | "fives" | "rtds" | "hours", ..] => run(records, words),
+        ["minute" | "rtd" | "hour" | "day" | "heartbeat", ..] => records.push(single(words)),
         _ => records.extend(other(folder, words)),
     }
 }
@@ -136,11 +140,15 @@ fn steps(from: &str, to: &str, step_ms: i64) -> impl Iterator<Item = (i64, Time,
 
 fn run(records: &mut Vec<(Time, EntryBody)>, words: &[&str]) {
     match *words {
-        ["minutes", from, to, ref rest @ ..] => {
+        [verb @ ("minutes" | "fives" | "hours"), from, to, ref rest @ ..] => {
             let options = options(rest);
-            for (i, at, n) in steps(from, to, options.every * MINUTE_MS) {
-                let end = at.plus(options.every * MINUTE_MS);
-                records.push(report(ReportKind::Minute, at, end, &options, i, n));
+            let (kind, covers) = match verb {
+                "minutes" => (ReportKind::Minute, options.every),
+                "fives" => (ReportKind::FiveMinute, 5),
+                _ => (ReportKind::Hour, 60),
+            };
+            for (i, at, n) in steps(from, to, covers * MINUTE_MS) {
+                records.push(report(kind, at, at.plus(covers * MINUTE_MS), &options, i, n));
             }
         }
         ["rtds", from, to, every, ref rest @ ..] => {
@@ -159,6 +167,7 @@ fn single(words: &[&str]) -> (Time, EntryBody) {
     let (kind, end) = match words[0] {
         "minute" => (ReportKind::Minute, at.plus(options.every * MINUTE_MS)),
         "hour" => (ReportKind::Hour, at.plus(60 * MINUTE_MS)),
+        "day" => (ReportKind::Day, at.plus(24 * 60 * MINUTE_MS)),
         "rtd" => (ReportKind::RealTime, at),
         _ => (ReportKind::Heartbeat, at),
     };
@@ -250,6 +259,7 @@ fn report(kind: ReportKind, at: Time, end: Time, options: &Options<'_>, i: i64, 
         text: Inline::default(),
     });
     let mut report = make(kind, at, received_at, options.mn, options.ingest, readings);
+    report.outlet = options.outlet;
     report.backfill = options.backfill;
     report.complaints = complaints.into_iter().collect();
     if let Some(qn) = options.qn {

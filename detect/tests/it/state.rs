@@ -43,7 +43,8 @@ fn state_stays_within_its_budget_and_judgements_are_few() {
         per(engine.repeat_bytes()),
     );
     println!(
-        "judgements: {judgements} ({events} events) of {readings} readings: {:.4} per reading, {:.4} per judged reading",
+        "judgements: {judgements} ({events} events) of {readings} readings: {:.4} per reading, \
+         {:.4} per judged reading",
         judgements as f64 / readings as f64,
         judgements as f64 / judged as f64,
     );

@@ -1,15 +1,17 @@
-//! The hour ring: for each of the last 48 hours of one (outlet, factor), what the device reported and what was last
-//! said of it. Twelve bytes an hour, part of the hot core.
+//! Rings of windows: for each of the last hours (or days) of one (outlet, factor), what the device reported and what
+//! was last said of it. Twelve bytes a window, part of the hot core.
 
+use crate::minutes::HOURS;
 use crate::number::{SCALE, pow10};
-use crate::state::persist;
+use crate::state::{Persist, Reader, RestoreError};
 
 /// As many hours as the minute store keeps.
-pub(crate) use crate::minutes::HOURS;
-const HORIZON: i64 = 48;
+pub(crate) type HourRing = Ring<HOURS>;
+/// Days whose verdict can still change: their hours are remembered, or the device sends its day value late.
+pub(crate) type DayRing = Ring<4>;
 
-/// A value in 31 bits and a scale: nine significant digits, more than any device sends. A longer one is rounded half
-/// to even.
+/// A value in 31 bits and a scale: nine significant digits, more than any device sends. A longer one is rounded half to
+/// even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Short {
     pub(crate) mantissa: i32,
@@ -38,9 +40,9 @@ impl Short {
     }
 }
 
-/// What a device's hour packet said of a factor.
+/// What a device's hour or day packet said of a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DeviceHour {
+pub(crate) struct DeviceValue {
     pub(crate) value: Short,
     /// Number of the reason why it does not count ([`crate::minutes::Why`]), or 0.
     pub(crate) why: u8,
@@ -50,75 +52,93 @@ pub(crate) struct DeviceHour {
     pub(crate) rank: u8,
 }
 
-/// What was said of an hour.
+/// What was said of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct SaidHour {
+pub(crate) struct Said {
     /// Code of the verdict, see [`crate::out::verdict_code`]; 0 where nothing was said.
     pub(crate) verdict: u8,
     /// The mean judged.
     pub(crate) mean: Short,
     /// A mean was judged.
     pub(crate) has_mean: bool,
-    /// Hours back to the first hour of its case, 63 for more.
+    /// Windows back to the first one of its case, 63 for more.
     pub(crate) case_back: u8,
     /// No longer preliminary.
     pub(crate) confirmed: bool,
 }
 
-/// The ring.
+/// The last `N` windows. Windows are numbered: hours since 1970, Beijing days since 1970.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HourRing {
+pub(crate) struct Ring<const N: usize> {
     newest: i64,
-    device: [i32; HOURS],
-    device_note: [u16; HOURS],
-    said: [i32; HOURS],
-    said_note: [u16; HOURS],
+    device: [i32; N],
+    said: [i32; N],
+    device_note: [u16; N],
+    said_note: [u16; N],
 }
-persist!(HourRing {
-    newest,
-    device,
-    device_note,
-    said,
-    said_note
-});
 
-impl HourRing {
+impl<const N: usize> Persist for Ring<N> {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.newest.save(to);
+        self.device.save(to);
+        self.said.save(to);
+        self.device_note.save(to);
+        self.said_note.save(to);
+    }
+    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        Ok(Self {
+            newest: Persist::load(from)?,
+            device: Persist::load(from)?,
+            said: Persist::load(from)?,
+            device_note: Persist::load(from)?,
+            said_note: Persist::load(from)?,
+        })
+    }
+}
+
+impl<const N: usize> Ring<N> {
+    #[expect(clippy::cast_possible_wrap, reason = "rings have dozens of places")]
+    const REACH: i64 = N as i64;
+
     pub(crate) fn new() -> Self {
         Self {
             newest: i64::MIN,
-            device: [0; HOURS],
-            device_note: [0; HOURS],
-            said: [0; HOURS],
-            said_note: [0; HOURS],
+            device: [0; N],
+            said: [0; N],
+            device_note: [0; N],
+            said_note: [0; N],
         }
     }
 
-    fn index(hour: i64) -> usize {
-        usize::try_from(hour.rem_euclid(HORIZON)).unwrap_or(0)
+    fn index(window: i64) -> usize {
+        usize::try_from(window.rem_euclid(Self::REACH)).unwrap_or(0)
     }
 
     /// True where the ring still reaches.
-    pub(crate) fn reaches(&self, hour: i64) -> bool {
-        hour > self.newest.saturating_sub(HORIZON)
+    pub(crate) fn reaches(&self, window: i64) -> bool {
+        window > self.newest.saturating_sub(Self::REACH)
     }
 
-    fn advance(&mut self, hour: i64) {
-        let from = self.newest.saturating_add(1).max(hour.saturating_sub(HORIZON - 1));
-        self.newest = hour;
-        for passed in from..=hour {
+    fn advance(&mut self, window: i64) {
+        let from = self
+            .newest
+            .saturating_add(1)
+            .max(window.saturating_sub(Self::REACH - 1));
+        self.newest = window;
+        for passed in from..=window {
             let i = Self::index(passed);
             (self.device[i], self.device_note[i], self.said[i], self.said_note[i]) = (0, 0, 0, 0);
         }
     }
 
-    /// The device's hour value.
-    pub(crate) fn device(&self, hour: i64) -> Option<DeviceHour> {
-        if hour > self.newest || !self.reaches(hour) {
+    /// The device's value of a window.
+    pub(crate) fn device(&self, window: i64) -> Option<DeviceValue> {
+        if window > self.newest || !self.reaches(window) {
             return None;
         }
-        let (mantissa, note) = (self.device[Self::index(hour)], self.device_note[Self::index(hour)]);
+        let (mantissa, note) = (self.device[Self::index(window)], self.device_note[Self::index(window)]);
         // Bits: 0-2 scale, 3-8 why, 9 to correct, 10-13 rank, 15 present.
-        (note >> 15 == 1).then(|| DeviceHour {
+        (note >> 15 == 1).then(|| DeviceValue {
             value: Short {
                 mantissa,
                 scale: low8(note, 0, 0b111),
@@ -129,23 +149,23 @@ impl HourRing {
         })
     }
 
-    /// Takes a device's hour value, unless a device of higher standing holds the hour. True when something changed. A
+    /// Takes a device's value, unless a device of higher standing holds the window. True when something changed. A
     /// corrected value is not replaced by an uncorrected one of the same device.
-    pub(crate) fn put_device(&mut self, hour: i64, new: DeviceHour) -> bool {
-        if hour > self.newest {
-            self.advance(hour);
+    pub(crate) fn put_device(&mut self, window: i64, new: DeviceValue) -> bool {
+        if window > self.newest {
+            self.advance(window);
         }
-        if !self.reaches(hour) {
+        if !self.reaches(window) {
             return false;
         }
-        if let Some(old) = self.device(hour) {
+        if let Some(old) = self.device(window) {
             let outranked = old.rank < new.rank;
             let keeps_corrected = old.rank == new.rank && !old.to_correct && new.to_correct && old.why == 0;
             if outranked || keeps_corrected || old == new {
                 return false;
             }
         }
-        let i = Self::index(hour);
+        let i = Self::index(window);
         self.device[i] = new.value.mantissa;
         self.device_note[i] = u16::from(new.value.scale)
             | u16::from(new.why) << 3
@@ -155,14 +175,14 @@ impl HourRing {
         true
     }
 
-    /// What was said of an hour.
-    pub(crate) fn said(&self, hour: i64) -> SaidHour {
-        if hour > self.newest || !self.reaches(hour) {
-            return SaidHour::default();
+    /// What was said of a window.
+    pub(crate) fn said(&self, window: i64) -> Said {
+        if window > self.newest || !self.reaches(window) {
+            return Said::default();
         }
         // Bits: 0-2 scale, 3 has mean, 4-8 verdict, 9-14 case, 15 confirmed.
-        let (mantissa, note) = (self.said[Self::index(hour)], self.said_note[Self::index(hour)]);
-        SaidHour {
+        let (mantissa, note) = (self.said[Self::index(window)], self.said_note[Self::index(window)]);
+        Said {
             verdict: low8(note, 4, 0b1_1111),
             mean: Short {
                 mantissa,
@@ -174,15 +194,15 @@ impl HourRing {
         }
     }
 
-    /// Notes what was said of an hour.
-    pub(crate) fn note(&mut self, hour: i64, said: SaidHour) {
-        if hour > self.newest {
-            self.advance(hour);
+    /// Notes what was said of a window.
+    pub(crate) fn note(&mut self, window: i64, said: Said) {
+        if window > self.newest {
+            self.advance(window);
         }
-        if !self.reaches(hour) {
+        if !self.reaches(window) {
             return;
         }
-        let i = Self::index(hour);
+        let i = Self::index(window);
         self.said[i] = said.mean.mantissa;
         self.said_note[i] = u16::from(said.mean.scale)
             | u16::from(said.has_mean) << 3
@@ -202,22 +222,22 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_first_listed_device_holds_an_hour() {
-        let hour = |mantissa, rank| DeviceHour {
+    fn the_first_listed_device_holds_a_window() {
+        let value = |mantissa, rank| DeviceValue {
             value: Short { mantissa, scale: 1 },
             why: 0,
             to_correct: false,
             rank,
         };
         let mut ring = HourRing::new();
-        assert!(ring.put_device(100, hour(351, 1)));
-        assert!(!ring.put_device(100, hour(351, 1)), "a repeat is nothing new");
-        assert!(!ring.put_device(100, hour(340, 2)));
-        assert!(ring.put_device(100, hour(352, 0)));
-        assert_eq!(ring.device(100), Some(hour(352, 0)));
-        assert!(ring.put_device(148, hour(1, 0)));
+        assert!(ring.put_device(100, value(351, 1)));
+        assert!(!ring.put_device(100, value(351, 1)), "a repeat is nothing new");
+        assert!(!ring.put_device(100, value(340, 2)));
+        assert!(ring.put_device(100, value(352, 0)));
+        assert_eq!(ring.device(100), Some(value(352, 0)));
+        assert!(ring.put_device(148, value(1, 0)));
         assert_eq!(ring.device(100), None);
-        assert!(!ring.put_device(100, hour(1, 0)));
+        assert!(!ring.put_device(100, value(1, 0)));
     }
 
     proptest! {
@@ -230,11 +250,11 @@ mod tests {
             case_back in 0_u8..64,
             flags in any::<(bool, bool, bool)>(),
         ) {
-            let mut ring = HourRing::new();
-            let device = DeviceHour { value: Short::new(value), why, to_correct: flags.0, rank };
+            let mut ring = DayRing::new();
+            let device = DeviceValue { value: Short::new(value), why, to_correct: flags.0, rank };
             ring.put_device(7, device);
             prop_assert_eq!(ring.device(7), Some(device));
-            let said = SaidHour {
+            let said = Said {
                 verdict, mean: Short::new(value), has_mean: flags.1, case_back, confirmed: flags.2,
             };
             ring.note(7, said);

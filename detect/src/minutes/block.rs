@@ -1,0 +1,108 @@
+//! One hour of minutes in 128 bytes: a base, a scale and 60 codes.
+
+use crate::number::{SCALE, pow10};
+use crate::state::{Persist, Reader, RestoreError, persist};
+
+/// Codes for values: twice this many, for packets and for samples.
+pub(super) const SPAN: i64 = 0x7F00;
+pub(super) const FROM_SAMPLES: u16 = 0x7F00;
+pub(super) const EXCLUDED_SAMPLES: u16 = 0xFE00;
+pub(super) const EXCLUDED_PACKET: u16 = 0xFF00;
+pub(super) const MISSING: u16 = 0xFFFF;
+
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(super) struct Block {
+    /// Value of code 0, in units of the scale.
+    pub(super) base: i32,
+    pub(super) scale: u8,
+    pub(super) kind: u8,
+    /// Rank of the device that holds the hour, plus one.
+    pub(super) rank: u8,
+    pub(super) codes: Codes,
+}
+persist!(Block {
+    base,
+    scale,
+    kind,
+    rank,
+    codes
+});
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Codes(pub(super) [u16; 60]);
+
+impl Default for Codes {
+    fn default() -> Self {
+        Self([MISSING; 60])
+    }
+}
+
+impl Persist for Codes {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.0.save(to);
+    }
+    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        <[u16; 60]>::load(from).map(Self)
+    }
+}
+
+/// Kinds of blocks: no value yet; values judged as they are; values to be corrected; values kept wide.
+pub(super) const EMPTY: u8 = 0;
+pub(super) const JUDGED: u8 = 1;
+pub(super) const TO_CORRECT: u8 = 2;
+pub(super) const WIDE: u8 = 3;
+
+impl Block {
+    /// The code of a value, after moving base or scale where that makes room for it; `None` where two bytes are not
+    /// enough.
+    pub(super) fn fit(&mut self, value: i64, judged: bool) -> Option<u16> {
+        let kind = if judged { JUDGED } else { TO_CORRECT };
+        let needed = digits(value);
+        if self.kind == EMPTY {
+            let base = value / pow10(SCALE - needed) - SPAN / 2;
+            (self.base, self.scale, self.kind) = (i32::try_from(base).ok()?, needed, kind);
+        }
+        if self.kind != kind {
+            return None;
+        }
+        let scale = self.scale.max(needed);
+        let units = value / pow10(SCALE - scale);
+        let offset = units - i64::from(self.base);
+        if scale != self.scale || !(0..SPAN).contains(&offset) {
+            self.rebase(units, scale)?;
+        }
+        u16::try_from(units - i64::from(self.base)).ok()
+    }
+
+    /// Moves all values to a finer scale and a base that takes `units` in too.
+    fn rebase(&mut self, units: i64, scale: u8) -> Option<()> {
+        let step = pow10(scale - self.scale);
+        let value = |code: u16| match code {
+            0..FROM_SAMPLES => Some((i64::from(self.base) + i64::from(code)) * step),
+            FROM_SAMPLES..EXCLUDED_SAMPLES => Some((i64::from(self.base) + i64::from(code - FROM_SAMPLES)) * step),
+            _ => None,
+        };
+        let values = || self.codes.0.iter().filter_map(|&code| value(code)).chain([units]);
+        let (low, high) = (values().min()?, values().max()?);
+        if high - low >= SPAN {
+            return None;
+        }
+        let base = i32::try_from(low - (SPAN - (high - low)) / 2).ok()?;
+        let mut codes = self.codes;
+        for code in &mut codes.0 {
+            if let Some(units) = value(*code) {
+                let offset = if *code >= FROM_SAMPLES { FROM_SAMPLES } else { 0 };
+                *code = u16::try_from(units - i64::from(base)).ok()? + offset;
+            }
+        }
+        (self.base, self.scale, self.codes) = (base, scale, codes);
+        Some(())
+    }
+}
+
+/// Digits behind the point that a value in millionths needs.
+fn digits(value: i64) -> u8 {
+    (0..SCALE)
+        .find(|&scale| value % pow10(SCALE - scale) == 0)
+        .unwrap_or(SCALE)
+}
