@@ -131,7 +131,7 @@ pub(crate) async fn guard(
         return refuse(Problem::Forbidden);
     }
     if need == Need::Nobody {
-        return next.run(request).await;
+        return told(next.run(request).await, lang, &address);
     }
     let token = cookie(request.headers(), SESSION_COOKIE).and_then(Token::parse);
     let visitor = match find(&state, token, lang, &address).await {
@@ -145,10 +145,13 @@ pub(crate) async fn guard(
         };
     }
     request.extensions_mut().insert(visitor);
-    let response = next.run(request).await;
-    // A handler that failed left its problem for the page to be made here, where the language is known.
+    told(next.run(request).await, lang, &address)
+}
+
+/// A handler that failed left its problem for the page to be made here, where the language is known.
+fn told(response: Response, lang: Lang, address: &str) -> Response {
     match response.extensions().get::<Problem>() {
-        Some(problem) => problem.page(lang, &address),
+        Some(problem) => problem.page(lang, address),
         None => response,
     }
 }

@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::pages::{act, case, duty, enter, numbers, outlet, overview, phone, problems, records, silences};
+use super::pages::{act, case, duty, enter, link, numbers, outlet, overview, phone, problems, records, silences};
 use super::state::DeskState;
 use super::text::Texts;
 use super::{assets, live, series};
@@ -95,6 +95,8 @@ macro_rules! routes {
 pub static ROUTES: &[Route] = routes! {
     GET "/assets/{hash}/{name}", Need::Nobody, assets::get;
     GET "/enter/{token}", Need::Nobody, enter::enter;
+    GET "/a/{text}", Need::Nobody, link::look;
+    POST "/a/{text}", Need::Nobody, link::follow;
     POST "/leave", Need::Somebody, enter::leave;
 
     GET "/", Need::Office(VIEW), duty::page;

@@ -9,7 +9,6 @@ use plume_schemas::registry::{RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
-use super::auth::Visitor;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Life, Pulse, in_scope};
@@ -170,7 +169,7 @@ impl DeskState {
     }
 
     /// The sentence about a case.
-    pub(crate) fn sentence(&self, case: &CaseRow, visitor: &Visitor) -> String {
+    pub(crate) fn sentence(&self, case: &CaseRow, lang: Lang) -> String {
         let judgement = &case.judgement;
         let saying = match case.state {
             CaseState::Retracted => Saying::Retracted,
@@ -182,7 +181,7 @@ impl DeskState {
             case.certainty,
             saying,
             self.0.desk.catalogue(),
-            visitor.lang,
+            lang,
         )
     }
 

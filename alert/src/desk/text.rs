@@ -422,6 +422,8 @@ texts! {
     cause_missing: "请选择原因并填写措施。", "Choose a cause and write the measures.";
     text_missing: "请填写内容。", "Please write something.";
 
+    link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
+
     // Way in and problems
     sign_in: "请使用登录链接", "Use your sign-in link";
     sign_in_hint: "会话已过期或尚未登录。请打开收到的登录链接（演示环境的链接在终端中显示）。",

@@ -88,7 +88,7 @@ impl<'a> Found<'a> {
             names: &self.names,
             now: state.now(),
         };
-        let say = state.sentence(&self.row, visitor);
+        let say = state.sentence(&self.row, visitor.lang);
         making.case(&self.row, &self.trace, say)
     }
 

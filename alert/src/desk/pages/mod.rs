@@ -5,6 +5,7 @@ pub(crate) mod case;
 pub(crate) mod duty;
 pub(crate) mod enter;
 mod filter;
+pub(crate) mod link;
 mod list;
 pub(crate) mod numbers;
 pub(crate) mod outlet;

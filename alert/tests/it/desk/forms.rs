@@ -1,10 +1,12 @@
 //! Acts as forms: what they change, and what is refused.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use plume_alert::accounts::Role;
+use plume_alert::links::Links;
 use plume_schemas::rule::RuleCode;
 
-use super::Bureau;
+use super::{Bureau, LINK_SECRET, seed};
 
 #[tokio::test]
 async fn acknowledging_shows_at_once_and_can_be_taken_back() {
@@ -184,6 +186,46 @@ async fn the_officer_is_asked_to_call() {
             .text
             .contains("已通知片区负责人")
     );
+}
+
+#[tokio::test]
+async fn a_one_time_link_signs_by_a_press_and_not_by_a_look() {
+    let bureau = Bureau::new().await;
+    let case = bureau.case(RuleCode::NearHour).await.id;
+    let notices = bureau.desk.store().notices(&seed::duty(), case).await.unwrap();
+    let notice = notices.iter().find(|notice| notice.audience == "enterprise").unwrap();
+    let address = Links::new("", LINK_SECRET).address(notice.id);
+
+    // No cookie: the link is all there is.
+    let look = bureau.read(Request::get(&address).body(Body::empty()).unwrap()).await;
+    assert_eq!(look.status, StatusCode::OK);
+    assert!(
+        look.text.contains("甲热电有限公司") && look.text.contains("签收</button>"),
+        "{}",
+        look.text
+    );
+    assert!(
+        bureau.case(RuleCode::NearHour).await.acknowledged.is_none(),
+        "looking is not signing"
+    );
+    let pressed = bureau.read(Request::post(&address).body(Body::empty()).unwrap()).await;
+    assert!(
+        pressed.text.contains("已签收。") && !pressed.text.contains("签收</button>"),
+        "{}",
+        pressed.text
+    );
+    assert!(bureau.case(RuleCode::NearHour).await.acknowledged.is_some());
+    let again = bureau.read(Request::post(&address).body(Body::empty()).unwrap()).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.text.contains("未能完成"), "{}", again.text);
+    let forged = bureau
+        .read(
+            Request::post(address.replace(['1', '2', '3'], "0"))
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(forged.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

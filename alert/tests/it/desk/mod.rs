@@ -27,6 +27,8 @@ use plume_schemas::time::Clock;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+/// What the one-time links are made with.
+const LINK_SECRET: [u8; 32] = [7; 32];
 /// Longest page that a test reads.
 const LONGEST: usize = 2_000_000;
 
@@ -58,6 +60,7 @@ impl Bureau {
         let metrics = prometheus::Registry::new();
         let desk = Desk::open(&url, &seed::config(), clock, &metrics, None).await.unwrap();
         let state = DeskState::with_decoder(desk.clone(), options, Some(decoder));
+        desk.set_up_links(LINK_SECRET).await.unwrap();
         seed::fill(&desk, &state).await;
         let mut tokens = HashMap::new();
         for (chance, viewer) in (1_u8..).zip(seed::people()) {
@@ -174,6 +177,7 @@ fn address(route: &str, case: &str, problem: &str) -> String {
         .replace("{id}", id)
         .replace("{hash}/{name}", "0/desk.css")
         .replace("{token}", "x")
+        .replace("{text}", "x")
 }
 
 /// Stands in for the decoder that deploy gives.

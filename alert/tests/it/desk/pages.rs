@@ -135,7 +135,7 @@ async fn strangers_and_wrong_links_are_told_what_to_do() {
     let page = bureau.read(stranger).await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert!(page.text.contains("请使用登录链接"));
-    for bad in ["/enter/x", &format!("/enter/{}", "ab".repeat(32))] {
+    for bad in ["/enter/x", "/a/x", &format!("/enter/{}", "ab".repeat(32))] {
         let page = bureau.get(Role::CityDuty, bad).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND);
         assert!(page.text.contains("链接无效或已过期"));

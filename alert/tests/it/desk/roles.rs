@@ -41,7 +41,7 @@ async fn who_may_open_what() {
             if may {
                 who.push(role.code());
             }
-            if route.method == "GET" && route.path != "/enter/{token}" {
+            if route.method == "GET" && !matches!(route.path, "/enter/{token}" | "/a/{text}") {
                 let answer = asked(&bureau, Some(role), "GET", &path).await;
                 assert_eq!(answer == "yes", may, "{role} asked for {} and got {answer}", route.path);
             }
@@ -69,7 +69,10 @@ async fn no_form_works_for_a_role_that_may_not() {
     let bureau = Bureau::new().await;
     let case = bureau.case(RuleCode::NearHour).await.id.to_string();
     let problem = bureau.problem().await.id.to_string();
-    for route in ROUTES.iter().filter(|route| route.method == "POST") {
+    for route in ROUTES
+        .iter()
+        .filter(|route| route.method == "POST" && route.need != Need::Nobody)
+    {
         let path = address(route.path, &case, &problem);
         for &role in Role::ALL {
             let page = bureau
