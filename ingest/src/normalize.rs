@@ -29,7 +29,7 @@ pub struct Read<'a> {
     pub mn: Mn,
     /// The frame in clear.
     pub raw: &'a [u8],
-    /// Hash of `raw`.
+    /// Hash of the data segment in clear.
     pub id: ContentId,
     /// Which key opened it.
     pub key_id: Option<Inline<15>>,

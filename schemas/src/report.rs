@@ -49,7 +49,8 @@ pub struct Origin {
 /// The packet behind a report: enough to answer "why do you say so" and to know a repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// Hash of the raw bytes.
+    /// Hash of the packet's content in clear, without length, checksum and tail: two copies are one packet, however
+    /// their tails came.
     pub packet: ContentId,
     /// The exact bytes. With several reports from one packet only the first (`share.0 == 0`) carries them.
     pub raw: Vec<u8>,

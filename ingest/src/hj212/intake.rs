@@ -50,7 +50,7 @@ pub struct Taken {
     pub sender: Sender,
     /// How it was spoken.
     pub dialect: Option<Dialect>,
-    /// Hash of the frame in clear.
+    /// Hash of the data segment in clear; of the whole frame where the checksum is wrong.
     pub id: ContentId,
     /// Length of the frame.
     pub bytes: usize,
@@ -170,7 +170,9 @@ impl Intake {
     /// The frame is what its sender meant.
     fn take_clear(&mut self, clear: &Clear<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
         let packet = Packet::parse(clear.segment, &mut self.complaints);
-        let id = ContentId::of(&[clear.raw]);
+        // Of the segment, not of the frame: whether the tail came before or after the link went quiet is the network's
+        // doing, and must not make two packets of one.
+        let id = ContentId::of(&[clear.segment]);
         let answer = ReplyKind::wanted_by(&packet).map(|kind| reply(&packet, kind));
         let mut taken = match self.admit(&packet, registry) {
             Admission::Refused => refused(sender(&packet), id),
