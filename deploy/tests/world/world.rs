@@ -18,9 +18,9 @@ use crate::station::Station;
 use crate::witness::{Witness, identity};
 
 /// How long there are troubles.
-pub(crate) const TROUBLED_MS: i64 = 150 * MINUTE_MS;
+pub(crate) const TROUBLED_MS: i64 = 110 * MINUTE_MS;
 /// How long there are none afterwards: time to deliver everything, and for an idle link to end.
-const CALM_MS: i64 = 40 * MINUTE_MS;
+const CALM_MS: i64 = 25 * MINUTE_MS;
 /// Steps at one moment beyond which the world does not move any more.
 const MAX_STEPS_AT_ONCE: u32 = 20_000;
 
