@@ -62,3 +62,10 @@ CREATE TABLE secrets (
     name TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 );
+
+-- Which desk is active (D18): it consumes, notifies and escalates; others serve pages.
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until_at BIGINT NOT NULL
+);

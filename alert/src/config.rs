@@ -234,10 +234,10 @@ impl AlertConfig {
     pub fn problems(&self) -> Vec<Misfit> {
         let own: [Relation; 2] = [
             (
-                self.store.starts_with("sqlite:"),
+                self.store.starts_with("sqlite:") || self.store.starts_with("postgres"),
                 "alert.store",
                 "is not a database address",
-                "write `sqlite:desk.db`",
+                "write `sqlite:desk.db` or `postgres://USER@HOST/DATABASE`",
             ),
             (
                 (1..=72).contains(&self.series.hours),

@@ -52,6 +52,8 @@ struct Inner {
     calendar: Calendar,
     roster: RwLock<Arc<Roster>>,
     links: OnceLock<Links>,
+    holder: OnceLock<String>,
+    lease_until: AtomicI64,
     sinks: Vec<Sink>,
     carried: Vec<Channel>,
     registry: RwLock<Arc<RegistryIndex>>,
@@ -155,6 +157,8 @@ impl Desk {
             calendar: Calendar::embedded()?,
             roster: RwLock::default(),
             links: OnceLock::new(),
+            holder: OnceLock::new(),
+            lease_until: AtomicI64::new(i64::MIN),
             words: Words::embedded()?,
             routes: Routes::embedded()?,
             store: Store::open(store_url).await?,
@@ -172,6 +176,16 @@ impl Desk {
         }));
         desk.reload_roster().await?;
         Ok(desk)
+    }
+
+    /// Names this process among several desks on one database (D18); without a name it is the only one. Only the first name counts.
+    pub fn set_holder(&self, name: &str) {
+        self.0.holder.get_or_init(|| name.to_owned());
+    }
+
+    /// True while this desk is the active one: it applies events and sends. Others serve pages.
+    pub fn is_active(&self) -> bool {
+        self.now().0 < self.0.lease_until.load(Ordering::Relaxed)
     }
 
     async fn reload_roster(&self) -> Result<(), StoreError> {

@@ -1,13 +1,18 @@
 //! The worker: sends what is due, settles what the clock decides, sweeps what is no longer needed.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use plume_schemas::time::{DAY_MS, HOUR_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, SECOND_MS, Time};
 
 use super::Desk;
 use crate::outbox::{Pass, Sender};
 use crate::store::{StoreError, log};
+
+/// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a second desk
+/// takes over within the minutes a warning has.
+const LEASE_MS: i64 = 15 * SECOND_MS;
 
 impl Desk {
     /// One pass over the outbox at `now`.
@@ -35,6 +40,14 @@ impl Desk {
         loop {
             let now = self.now();
             let mut quiet = true;
+            if !self.keep_lease(now).await {
+                // Another desk is active; this one serves pages and looks again.
+                tokio::select! {
+                    biased;
+                    () = &mut shutdown => return,
+                    () = tokio::time::sleep(poll) => continue,
+                }
+            }
             match self.send_due(now).await {
                 Ok(pass) => quiet = pass.is_empty(),
                 Err(error) => tracing::error!(%error, hint = error.hint(), "outbox pass failed"),
@@ -64,6 +77,30 @@ impl Desk {
                 biased;
                 () = &mut shutdown => return,
                 () = pause => {}
+            }
+        }
+    }
+
+    /// Takes the lease of the active desk, or keeps it; renewed when half of it is over. False while another holds it.
+    async fn keep_lease(&self, now: Time) -> bool {
+        let held_until = Time(self.0.lease_until.load(Ordering::Relaxed));
+        if now.plus(LEASE_MS / 2) < held_until {
+            return true;
+        }
+        let holder = self.0.holder.get().map_or("desk", String::as_str);
+        match self.0.store.hold_lease("desk", holder, now, LEASE_MS).await {
+            Ok(true) => {
+                self.0.lease_until.store(now.plus(LEASE_MS).0, Ordering::Relaxed);
+                true
+            }
+            Ok(false) => {
+                self.0.lease_until.store(i64::MIN, Ordering::Relaxed);
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, hint = error.hint(), "cannot renew the lease");
+                // It still stands until it ends.
+                now < held_until
             }
         }
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::time::Time;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Row as _, SqlSafeStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, Transaction};
 
 use super::StoreError;
 
@@ -22,16 +23,24 @@ const READERS: u32 = 4;
 /// How long a statement waits for another process's lock on the file: only a backup or a person with a shell holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The migrations, in order. A text is never changed once released.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "desk", include_str!("../../migrations/0001_desk.sql")),
+/// How long a page waits for a connection to PostgreSQL before it says that the database is away.
+const POSTGRES_TIMEOUT: Duration = Duration::from_secs(10);
+/// Key of the advisory lock that writers hold on PostgreSQL: "plume" in ASCII.
+const WRITER_LOCK: i64 = 0x70_6c_75_6d_65;
+
+/// The migrations, in order: for SQLite and for PostgreSQL. A text is never changed once released.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (1, "desk", DESK, DESK),
     (
         2,
         "append only",
         include_str!("../../migrations/0002_append_only.sqlite.sql"),
+        include_str!("../../migrations/0002_append_only.postgres.sql"),
     ),
-    (3, "engine", include_str!("../../migrations/0003_engine.sql")),
+    (3, "engine", ENGINE, ENGINE),
 ];
+const DESK: &str = include_str!("../../migrations/0001_desk.sql");
+const ENGINE: &str = include_str!("../../migrations/0003_engine.sql");
 
 /// A value bound to a placeholder.
 #[derive(Clone, Debug)]
@@ -74,7 +83,10 @@ macro_rules! args {
 pub(crate) use args;
 
 /// One row of an answer.
-pub(crate) struct Row(SqliteRow);
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
 
 impl Row {
     pub(crate) fn int(&self, column: &'static str) -> Result<i64, StoreError> {
@@ -133,22 +145,30 @@ impl Row {
         }
     }
 
-    fn get<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(
-        &'r self,
-        column: &'static str,
-    ) -> Result<T, StoreError> {
-        self.0
-            .try_get(column)
-            .map_err(|source| StoreError::Column { column, source })
+    fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
+    where
+        T: for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+        .map_err(|source| StoreError::Column { column, source })
     }
 }
 
-/// The database: one writer, a few readers.
+/// The database: SQLite with one writer and a few readers, or PostgreSQL.
 #[derive(Debug)]
 pub(crate) struct Db {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    pools: Pools,
     faults: Faults,
+}
+
+#[derive(Debug)]
+enum Pools {
+    Sqlite { writer: SqlitePool, reader: SqlitePool },
+    Postgres(PgPool),
 }
 
 /// A planned failure for tests: the n-th write statement from now fails as a lost connection would.
@@ -167,8 +187,9 @@ impl Faults {
 impl Db {
     /// Opens (and makes, and migrates) the database file. WAL, every commit synced to the disk.
     pub(crate) async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        let place = path.display().to_string();
         let opening = |source| StoreError::Open {
-            path: path.to_owned(),
+            place: place.clone(),
             source,
         };
         let options = SqliteConnectOptions::new()
@@ -183,41 +204,73 @@ impl Db {
             .connect_with(options.clone())
             .await
             .map_err(opening)?;
-        let migrations = MIGRATIONS
-            .iter()
-            .map(|&(version, name, sql)| {
-                Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-            })
-            .collect();
-        Migrator::with_migrations(migrations)
+        let migrating = |source| StoreError::Migrate {
+            place: place.clone(),
+            source,
+        };
+        migrator(|&(_, _, sqlite, _)| sqlite.into_sql_str())
             .run(&writer)
             .await
-            .map_err(|source| StoreError::Migrate {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(migrating)?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(opening)?;
         Ok(Self {
-            writer,
-            reader,
+            pools: Pools::Sqlite { writer, reader },
             faults: Faults::default(),
         })
     }
 
-    /// Begins a transaction that writes. Others wait; dropping it undoes it.
-    pub(crate) async fn begin(&self) -> Result<Tx<'_>, StoreError> {
-        let inner = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
+    /// Opens (and migrates) a database of a PostgreSQL server.
+    pub(crate) async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let place = super::without_password(url);
+        let opening = |source| StoreError::Open {
+            place: place.clone(),
+            source,
+        };
+        let options: PgConnectOptions = url.parse().map_err(opening)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(READERS + 1)
+            .acquire_timeout(POSTGRES_TIMEOUT)
+            .connect_with(options)
             .await
-            .map_err(|source| StoreError::Statement {
-                statement: "BEGIN".into(),
+            .map_err(opening)?;
+        migrator(|&(_, _, _, postgres)| AssertSqlSafe(postgres.replace(" BLOB ", " BYTEA ")).into_sql_str())
+            .run(&pool)
+            .await
+            .map_err(|source| StoreError::Migrate {
+                place: place.clone(),
                 source,
             })?;
+        Ok(Self {
+            pools: Pools::Postgres(pool),
+            faults: Faults::default(),
+        })
+    }
+
+    /// Begins a transaction that writes. Others that write wait; dropping it undoes it.
+    pub(crate) async fn begin(&self) -> Result<Tx<'_>, StoreError> {
+        let failed = |source| StoreError::Statement {
+            statement: "BEGIN".into(),
+            source,
+        };
+        let inner = match &self.pools {
+            Pools::Sqlite { writer, .. } => {
+                TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+            }
+            Pools::Postgres(pool) => {
+                let mut tx = pool.begin().await.map_err(failed)?;
+                // One writer at a time, as on SQLite: what is read here is still so when it is written.
+                sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                    .bind(WRITER_LOCK)
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(failed)?;
+                TxInner::Postgres(tx)
+            }
+        };
         Ok(Tx {
             inner,
             faults: &self.faults,
@@ -228,14 +281,20 @@ impl Db {
     pub(crate) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into_sql_str();
         let start = opening_of(sql.as_str());
-        let rows = bind(sql, values)
-            .fetch_all(&self.reader)
-            .await
-            .map_err(|source| StoreError::Statement {
-                statement: start,
-                source,
-            })?;
-        Ok(rows.into_iter().map(Row).collect())
+        match &self.pools {
+            Pools::Sqlite { reader, .. } => {
+                let rows = bind_sqlite(sql, values).fetch_all(reader).await;
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Pools::Postgres(pool) => {
+                let rows = bind_postgres(sql, values).fetch_all(pool).await;
+                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+            }
+        }
+        .map_err(|source| StoreError::Statement {
+            statement: start,
+            source,
+        })
     }
 
     /// The first row of a statement that only reads.
@@ -253,17 +312,27 @@ impl Db {
         self.faults.0.load(Ordering::SeqCst) > 0
     }
 
-    /// Closes all connections; the WAL is folded into the file.
+    /// Closes all connections; SQLite's WAL is folded into the file.
     pub(crate) async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
 /// A transaction that writes.
 pub(crate) struct Tx<'db> {
-    inner: Transaction<'static, Sqlite>,
+    inner: TxInner,
     faults: &'db Faults,
+}
+
+enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
 }
 
 impl Tx<'_> {
@@ -274,28 +343,40 @@ impl Tx<'_> {
         if self.faults.strikes() {
             return Err(StoreError::Lost { statement: start });
         }
-        bind(sql, values)
-            .execute(&mut *self.inner)
-            .await
-            .map(|done| done.rows_affected())
-            .map_err(|source| StoreError::Statement {
-                statement: start,
-                source,
-            })
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                let done = bind_sqlite(sql, values).execute(&mut **tx).await;
+                done.map(|done| done.rows_affected())
+            }
+            TxInner::Postgres(tx) => {
+                let done = bind_postgres(sql, values).execute(&mut **tx).await;
+                done.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(|source| StoreError::Statement {
+            statement: start,
+            source,
+        })
     }
 
     /// Rows of a statement, as this transaction sees them.
     pub(crate) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into_sql_str();
         let start = opening_of(sql.as_str());
-        let rows = bind(sql, values)
-            .fetch_all(&mut *self.inner)
-            .await
-            .map_err(|source| StoreError::Statement {
-                statement: start,
-                source,
-            })?;
-        Ok(rows.into_iter().map(Row).collect())
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                let rows = bind_sqlite(sql, values).fetch_all(&mut **tx).await;
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            }
+            TxInner::Postgres(tx) => {
+                let rows = bind_postgres(sql, values).fetch_all(&mut **tx).await;
+                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+            }
+        }
+        .map_err(|source| StoreError::Statement {
+            statement: start,
+            source,
+        })
     }
 
     /// The first row of a statement, as this transaction sees it.
@@ -303,7 +384,7 @@ impl Tx<'_> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// Takes `count` numbers of a counter; gives the first. On PostgreSQL its row lock also orders the writers.
+    /// Takes `count` numbers of a counter; gives the first.
     pub(crate) async fn take(&mut self, counter: &'static str, count: i64) -> Result<i64, StoreError> {
         let row = self
             .one(
@@ -325,23 +406,42 @@ impl Tx<'_> {
                 statement: "COMMIT".into(),
             });
         }
-        self.inner.commit().await.map_err(|source| StoreError::Statement {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(|source| StoreError::Statement {
             statement: "COMMIT".into(),
             source,
         })
     }
 }
 
-fn bind<'q>(sql: sqlx::SqlStr, values: Vec<Value>) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
-    let mut query = sqlx::query(sql);
-    for value in values {
-        query = match value {
-            Value::Int(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-        };
-    }
-    query
+fn migrator(text: fn(&(i64, &'static str, &'static str, &'static str)) -> SqlStr) -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|row| Migration::new(row.0, row.1.into(), MigrationType::Simple, text(row), false))
+        .collect();
+    Migrator::with_migrations(migrations)
 }
+
+macro_rules! bind {
+    ($name:ident, $db:ty, $arguments:ty) => {
+        fn $name<'q>(sql: SqlStr, values: Vec<Value>) -> sqlx::query::Query<'q, $db, $arguments> {
+            let mut query = sqlx::query(sql);
+            for value in values {
+                query = match value {
+                    Value::Int(value) => query.bind(value),
+                    // PostgreSQL's text holds everything but NUL.
+                    Value::Text(value) => query.bind(value.map(|text| text.replace('\0', "\u{fffd}"))),
+                };
+            }
+            query
+        }
+    };
+}
+bind!(bind_sqlite, Sqlite, SqliteArguments);
+bind!(bind_postgres, Postgres, PgArguments);
 
 /// Enough of a statement to find it in the sources.
 fn opening_of(sql: &str) -> String {

@@ -17,7 +17,7 @@ pub(crate) mod silences;
 mod views;
 pub(crate) mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use plume_schemas::ids::ContentId;
 
@@ -37,24 +37,24 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address names no database that plume knows.
-    #[error("`{url}` is not a database address; expected `sqlite:PATH`")]
+    #[error("`{url}` is not a database address; expected `sqlite:PATH` or `postgres://USER@HOST/DATABASE`")]
     Url {
         /// As configured, without its password.
         url: String,
     },
-    /// The file could not be opened or made.
-    #[error("cannot open the desk's database `{}`", path.display())]
+    /// It could not be opened or made.
+    #[error("cannot open the desk's database `{place}`")]
     Open {
-        /// Where.
-        path: PathBuf,
+        /// Where, without a password.
+        place: String,
         /// Why.
         source: sqlx::Error,
     },
-    /// The file's schema could not be brought up to this version.
-    #[error("cannot migrate the desk's database `{}`", path.display())]
+    /// Its schema could not be brought up to this version.
+    #[error("cannot migrate the desk's database `{place}`")]
     Migrate {
-        /// Where.
-        path: PathBuf,
+        /// Where, without a password.
+        place: String,
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
@@ -95,14 +95,15 @@ impl StoreError {
     pub fn hint(&self) -> String {
         match self {
             Self::Url { .. } => "write `sqlite:plume-data/desk.db` or another path".into(),
-            Self::Open { path, .. } => format!(
-                "check that the folder of `{}` exists, can be written and has space",
-                path.display()
-            ),
-            Self::Migrate { path, .. } => format!(
-                "`{}` may come from a newer plume; use that version, or restore a backup",
-                path.display()
-            ),
+            Self::Open { place, .. } if place.contains("://") => {
+                format!("check that the server of `{place}` runs, knows the database and lets this user in")
+            }
+            Self::Open { place, .. } => {
+                format!("check that the folder of `{place}` exists, can be written and has space")
+            }
+            Self::Migrate { place, .. } => {
+                format!("`{place}` may come from a newer plume; use that version, or restore a backup")
+            }
             Self::Statement { .. } | Self::Lost { .. } => {
                 "check disk space and that no other program holds the file; nothing was changed".into()
             }
@@ -114,19 +115,41 @@ impl StoreError {
 }
 
 impl Store {
-    /// Opens `sqlite:PATH`, making the file and bringing its schema up to date.
+    /// Opens `sqlite:PATH` (making the file) or `postgres://USER@HOST/DATABASE`, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let path = url
-            .strip_prefix("sqlite:")
-            .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-        let Some(path) = path.filter(|path| !path.is_empty()) else {
-            return Err(StoreError::Url {
-                url: url.split('@').next_back().unwrap_or_default().to_owned(),
-            });
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Db::open_postgres(url).await?
+        } else {
+            let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
+            let path = path.ok_or_else(|| StoreError::Url {
+                url: without_password(url),
+            })?;
+            Db::open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await?
         };
         Ok(Self {
-            db: std::sync::Arc::new(Db::open_sqlite(Path::new(path)).await?),
+            db: std::sync::Arc::new(db),
         })
+    }
+
+    /// Takes or keeps the lease `name` for `holder` until `ttl_ms` from now; false while another holds it. All holders read
+    /// clocks that agree to well within `ttl_ms`.
+    pub async fn hold_lease(
+        &self,
+        name: &'static str,
+        holder: &str,
+        now: plume_schemas::time::Time,
+        ttl_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let taken = tx
+            .exec(
+                "INSERT INTO leases (name, holder, until_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+                 SET holder = $2, until_at = $3 WHERE leases.holder = $2 OR leases.until_at <= $4",
+                db::args![name, holder, now.plus(ttl_ms), now],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(taken == 1)
     }
 
     /// Plans that the `n`-th write statement from now fails, as a kill at that point would make it: for tests of what
@@ -148,6 +171,23 @@ impl Store {
     /// Closes all connections. What was committed is on disk already.
     pub async fn close(&self) {
         self.db.close().await;
+    }
+}
+
+/// A database address without the password in it.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((before, host))) => {
+            let user = before
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .split(':')
+                .next()
+                .unwrap_or_default();
+            format!("{scheme}://{user}@{host}")
+        }
+        _ => url.to_owned(),
     }
 }
 

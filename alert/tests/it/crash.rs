@@ -192,13 +192,10 @@ async fn an_act_is_done_whole_or_not_at_all() {
 /// The trace cannot be rewritten, not even by a statement that forgets the rule.
 #[tokio::test]
 async fn the_trace_is_append_only() {
-    use sqlx::Connection;
     let world = World::new().await;
     world.apply(&near("20261121142500").from(0)).await;
-    let url = format!("sqlite:{}", world.dir.path().join("desk.db").display());
-    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
     for sql in ["UPDATE trace SET text = 'x'", "DELETE FROM trace"] {
-        let error = sqlx::query(sql).execute(&mut connection).await.unwrap_err();
+        let error = crate::postgres::run_on(&world.url, sql).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{error}");
     }
 }

@@ -50,7 +50,9 @@ impl Heard {
 }
 
 pub(crate) struct World {
-    pub(crate) dir: TempDir,
+    pub(crate) url: String,
+    /// Holds the database file as long as the world lives.
+    dir: TempDir,
     pub(crate) desk: Desk,
     pub(crate) heard: Heard,
     pub(crate) config: AlertConfig,
@@ -148,8 +150,12 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(at("20261121142500").0));
         let heard = Heard::default();
-        let desk = open(&dir, &config, &now, &heard).await;
+        let url = crate::postgres::fresh_database()
+            .await
+            .unwrap_or_else(|| format!("sqlite:{}", dir.path().join("desk.db").display()));
+        let desk = open(&url, &config, &now, &heard).await;
         Self {
+            url,
             dir,
             desk,
             heard,
@@ -160,8 +166,14 @@ impl World {
 
     /// What a kill and a restart leave: nothing but the file.
     pub(crate) async fn reopened(self) -> Self {
-        let desk = open(&self.dir, &self.config, &self.now, &self.heard).await;
+        assert!(self.dir.path().exists());
+        let desk = open(&self.url, &self.config, &self.now, &self.heard).await;
         Self { desk, ..self }
+    }
+
+    /// A second desk on the same store and console.
+    pub(crate) async fn beside(&self) -> Desk {
+        open(&self.url, &self.config, &self.now, &self.heard).await
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -249,15 +261,14 @@ impl World {
     }
 }
 
-async fn open(dir: &TempDir, config: &AlertConfig, now: &Arc<AtomicI64>, heard: &Heard) -> Desk {
-    let url = format!("sqlite:{}", dir.path().join("desk.db").display());
+async fn open(url: &str, config: &AlertConfig, now: &Arc<AtomicI64>, heard: &Heard) -> Desk {
     let clock = {
         let now = Arc::clone(now);
         Clock::new(move || Time(now.load(Ordering::SeqCst)))
     };
     let metrics = prometheus::Registry::new();
     let console = ConsoleSink::new(heard.clone());
-    let desk = Desk::open(&url, config, clock, &metrics, Some(console)).await.unwrap();
+    let desk = Desk::open(url, config, clock, &metrics, Some(console)).await.unwrap();
     desk.set_registry(Arc::new(registry()));
     desk
 }
