@@ -129,6 +129,19 @@
     const place = document.createElement("div");
     const plot = new uPlot(options(box, data), columns(data), place);
     box.querySelector(".still").replaceWith(place);
+    // A new minute brings a new point; what the reader has zoomed into stays where it is.
+    let busy = false;
+    document.addEventListener("plume-clock", async (event) => {
+      if (busy || event.detail - data.now < 60 || data.now > data.to) return;
+      busy = true;
+      const newer = await fetch(box.dataset.series);
+      if (newer.ok) {
+        Object.assign(data, await newer.json());
+        plot.setData(columns(data), false);
+        plot.redraw();
+      }
+      setTimeout(() => { busy = false; }, 2000);
+    });
     new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => location.reload());
   }

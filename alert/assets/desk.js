@@ -13,6 +13,17 @@
     if (answer.status === 401) location.reload();
   }
 
+  // The counts follow what changed, a moment later, however much changed at once.
+  let waiting = null;
+
+  function soon() {
+    waiting = waiting || setTimeout(() => {
+      waiting = null;
+      refresh($("strip"));
+      refresh($("filters"));
+    }, 1000);
+  }
+
   // The live list: new rows wait in a bar until the reader opens it.
   const bar = $("live");
   const fresh = new Set();
@@ -51,7 +62,7 @@
       ring();
     }
     if (bar) showBar();
-    refresh($("strip"));
+    soon();
     // The page of one case says that there is more to see; it does not move by itself.
     const page = document.querySelector("[data-follow]");
     if (page && page.dataset.follow === row.id) page.hidden = false;
@@ -68,6 +79,7 @@
   // The clocks move as the server says: in a demo its clock is not ours.
   function onClock(event) {
     const { clock, now } = JSON.parse(event.data);
+    document.dispatchEvent(new CustomEvent("plume-clock", { detail: now / 1000 }));
     for (const place of document.querySelectorAll("[data-clock]")) place.textContent = clock;
     for (const place of document.querySelectorAll("[data-ends]")) {
       place.textContent = String(Math.max(0, Math.ceil((Number(place.dataset.ends) - now) / 60000)));

@@ -101,6 +101,7 @@ pub static ROUTES: &[Route] = routes! {
 
     GET "/", Need::Office(VIEW), duty::page;
     GET "/parts/strip", Need::Office(VIEW), duty::strip;
+    GET "/parts/filters", Need::Office(VIEW), duty::filters_part;
     GET "/parts/list", Need::Office(VIEW), duty::list;
     GET "/parts/cases/{id}", Need::Office(VIEW), case::summary;
     GET "/alerts/{id}", Need::Office(VIEW), case::page;

@@ -87,6 +87,7 @@ texts! {
     cancel: "取消", "Cancel";
     undo: "撤销", "Undo";
     dash: "—", "–";
+    demo: "演示", "Demo";
     demo_note: "演示环境：数据由模拟器产生，页面时间为虚拟时钟。", "Demo: simulated plants; all times are those of a virtual clock.";
     legal: FOOTER_ZH, FOOTER_EN;
 

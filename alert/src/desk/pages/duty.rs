@@ -72,6 +72,7 @@ struct DutyPage {
     shell: Shell,
     strip: Strip,
     filters: Vec<Filter>,
+    filters_href: String,
     sections: Vec<Section>,
     next_href: Option<String>,
     list_href: String,
@@ -127,6 +128,7 @@ pub(crate) async fn page(
         filters: filters(&query, &counts, &state, &visitor),
         sections: list.sections(&state, &visitor, &query, chosen.as_deref()),
         next_href: next_href(&query, &list.rest),
+        filters_href: query.address("/parts/filters"),
         list_href: query.address("/parts/list"),
         back,
         flash,
@@ -141,6 +143,24 @@ pub(crate) async fn strip(State(state): State<DeskState>, visitor: Visitor) -> R
     html(&StripPart {
         strip: read_strip(&state, &visitor, &counts).await?,
         shell: Shell::new(&visitor, ""),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "part/filters.html")]
+struct FiltersPart {
+    filters: Vec<Filter>,
+}
+
+/// `GET /parts/filters`: the choices with their counts as of now.
+pub(crate) async fn filters_part(
+    State(state): State<DeskState>,
+    visitor: Visitor,
+    Query(query): Query<BoardQuery>,
+) -> Result<Response, Problem> {
+    let counts = state.store().counts(&visitor.viewer, state.now()).await?;
+    html(&FiltersPart {
+        filters: filters(&query, &counts, &state, &visitor),
     })
 }
 

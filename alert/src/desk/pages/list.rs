@@ -65,6 +65,10 @@ pub(super) struct RowView {
     pub(super) facts: Vec<String>,
     /// Time left, or the first number.
     pub(super) clock: String,
+    /// Its unit.
+    pub(super) clock_unit: String,
+    /// Until when it counts down, milliseconds since 1970.
+    pub(super) ends: Option<i64>,
     /// What that is.
     pub(super) clock_word: String,
     /// What is special about it.
@@ -223,9 +227,9 @@ fn row_view(making: &Making<'_>, case: &CaseRow, query: &BoardQuery, chosen: Opt
         badge: Badge::of(case, lang),
         what: making.title(case),
         facts,
-        clock: first
-            .as_ref()
-            .map_or_else(String::new, |figure| format!("{} {}", figure.value, figure.unit)),
+        clock: first.as_ref().map_or_else(String::new, |figure| figure.value.clone()),
+        clock_unit: first.as_ref().map_or_else(String::new, |figure| figure.unit.clone()),
+        ends: first.as_ref().and_then(|figure| figure.ends),
         clock_word: first.map_or_else(String::new, |figure| figure.label),
         tags: tags(case, now, lang),
         here: chosen == Some(id.as_str()),

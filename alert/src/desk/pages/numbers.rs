@@ -311,7 +311,7 @@ fn load(day: &[CaseRow], standing: u64, now: Time, visitor: &Visitor) -> Table {
     Table {
         title: t.alarm_load.to_owned(),
         note: t.alarm_load_note.to_owned(),
-        heads: vec![words(t.measure), numbers(t.last_24h), numbers(t.budget), words("")],
+        heads: vec![words(t.measure), numbers(t.last_24h), numbers(t.budget), words(t.state)],
         rows,
     }
 }

@@ -57,6 +57,8 @@ struct RowView {
     place: String,
     facts: Vec<String>,
     clock: String,
+    clock_unit: String,
+    ends: Option<i64>,
     clock_word: String,
 }
 
@@ -141,9 +143,9 @@ fn row_views(state: &DeskState, visitor: &Visitor, rows: &[CaseRow]) -> Vec<RowV
                 what: making.title(row),
                 place: names.outlet(row.outlet).full(),
                 facts: vec![put(t.since_time, &[&when(began(row), making.now)])],
-                clock: first
-                    .as_ref()
-                    .map_or_else(String::new, |figure| format!("{} {}", figure.value, figure.unit)),
+                clock: first.as_ref().map_or_else(String::new, |figure| figure.value.clone()),
+                clock_unit: first.as_ref().map_or_else(String::new, |figure| figure.unit.clone()),
+                ends: first.as_ref().and_then(|figure| figure.ends),
                 clock_word: first.map_or_else(String::new, |figure| figure.label),
             }
         })

@@ -9,7 +9,7 @@ use super::figures::{Figure, HourBar, began, figures, hour_bar, runs};
 use super::number::{compared, fact, lasting_text, percent, stamp, when, window};
 use super::steps::{Step, hidden_from_site, steps};
 use crate::accounts::Action;
-use crate::case::{ActKind, Family, State};
+use crate::case::{ActKind, Family, Outcome, State, TraceKind};
 use crate::desk::auth::Visitor;
 use crate::desk::names::{Names, OutletName};
 use crate::desk::text::{Speaks, Texts, put};
@@ -281,6 +281,10 @@ impl Making<'_> {
                 _ => row.actor.clone(),
             },
             text: match &row.judgement {
+                _ if row.kind == TraceKind::OutcomeSet => match Outcome::from_code(&row.text) {
+                    Some(outcome) => lang.pick(outcome.zh(), outcome.en()).to_owned(),
+                    None => row.text.clone(),
+                },
                 Some(judgement) if row.text.is_empty() => self.brief(judgement),
                 _ => row.text.clone(),
             },

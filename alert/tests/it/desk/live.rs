@@ -127,6 +127,22 @@ async fn a_lead_is_not_said_to_others() {
 }
 
 #[tokio::test]
+async fn five_hundred_hear_the_same() {
+    let bureau = Bureau::new().await;
+    let mut ears = Vec::new();
+    for at in 0..500 {
+        let role = if at % 2 == 0 { Role::CityDuty } else { Role::Enterprise };
+        let mut ear = Ear::open(&bureau, role, "/events", None).await;
+        ear.until("event: clock").await;
+        ears.push(ear);
+    }
+    let seq = comment(&bureau, RuleCode::NearHour).await;
+    for ear in &mut ears {
+        ear.until(&format!("id: {seq}")).await;
+    }
+}
+
+#[tokio::test]
 async fn one_list_too_many_is_told_to_come_back() {
     let options = DeskOptions {
         live_clients: 1,
