@@ -226,7 +226,7 @@ fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, i: usize, pla
         return;
     };
     let marked = outlet.marks.of_hour(factor.code, hour).any();
-    let scan = outlet.minutes(plan, i).scan(hour, marked, limit);
+    let scan = outlet.minutes(plan, i).scan(hour, marked, limit, false);
     let end = hour * 60 + i64::from(scan.end);
     let series = &mut outlet.factors[i].series;
     let (Some(last), true) = (scan.last, end > series.noise.end()) else {

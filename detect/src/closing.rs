@@ -36,7 +36,7 @@ impl Outlet {
         let marked = self.marks.of_hour(factor.code, hour);
         let deaf_ms = ctx.clock.deaf_ms(Period::Hour.span(hour));
         HourFacts {
-            scan: self.minutes(plan, i).scan(hour, marked.any(), MINUTES),
+            scan: self.minutes(plan, i).scan(hour, marked.any(), MINUTES, true),
             device: self.factors[i].series.hours.device(hour),
             device_oxygen: device_oxygen
                 .filter(|device| device.why == 0)
@@ -149,11 +149,17 @@ impl Outlet {
         let day = self
             .closing_day
             .map(|day| Period::Day.span(day).end.plus(window.day_grace_s * SECOND_MS));
-        let settled = self.factors.iter().filter(|factor| factor.series.dirty != 0);
-        let settled = settled.map(|factor| factor.series.dirty_since.plus(window.settle_s * SECOND_MS));
+        let settled = self.settling_due(ctx);
         let deadline = Period::Hour.mark_deadline(self.confirming, window.mark_deadline_hour);
         let later = [grace, lag, day].into_iter().flatten().filter(|&at| at > ctx.now);
         later.chain(settled).chain([deadline]).min()
+    }
+
+    /// When changes to windows that are judged already have settled.
+    pub(crate) fn settling_due(&self, ctx: &Ctx<'_>) -> Option<Time> {
+        let touched = self.factors.iter().filter(|factor| factor.series.dirty != 0);
+        let settle_ms = ctx.settings.window.settle_s * SECOND_MS;
+        touched.map(|factor| factor.series.dirty_since.plus(settle_ms)).min()
     }
 
     /// Judges every window whose time has come, oldest first.

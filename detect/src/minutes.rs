@@ -17,8 +17,7 @@ mod block;
 
 use block::{Block, EXCLUDED_PACKET, EXCLUDED_SAMPLES, FROM_SAMPLES, JUDGED, MISSING, WIDE};
 
-use crate::number::{SCALE, pow10};
-use crate::state::{Persist, Reader, RestoreError, persist};
+use crate::state::{Persist, Reader, RestoreError};
 
 /// Hours kept: through the next day's 12:00, when marks are due, with half a day to spare.
 pub(crate) const HOURS: usize = 48;
@@ -91,6 +90,9 @@ impl Slot {
     }
 }
 
+/// Millionths of one unit at each scale.
+const STEPS: [i64; 8] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 1];
+
 /// What putting a minute changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -138,7 +140,31 @@ pub(crate) struct MinuteStore {
     blocks: Box<[Block; HOURS]>,
     wide: Vec<Wide>,
 }
-persist!(MinuteStore { newest, blocks, wide });
+
+/// Hours of which nothing is known take one byte of a checkpoint.
+impl Persist for MinuteStore {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.newest.save(to);
+        for block in self.blocks.iter() {
+            (*block != Block::default()).save(to);
+            if *block != Block::default() {
+                block.save(to);
+            }
+        }
+        self.wide.save(to);
+    }
+    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        let mut store = Self::new();
+        store.newest = i64::load(from)?;
+        for block in store.blocks.iter_mut() {
+            if bool::load(from)? {
+                *block = Block::load(from)?;
+            }
+        }
+        store.wide = Vec::load(from)?;
+        Ok(store)
+    }
+}
 
 impl MinuteStore {
     pub(crate) fn new() -> Self {
@@ -172,7 +198,24 @@ impl MinuteStore {
         if !self.holds(hour) || minute >= 60 {
             return Slot::Missing;
         }
+        self.decode(&self.blocks[Self::index(hour)], hour, minute)
+    }
+
+    /// Shows each of the first `limit` minutes of an hour for which anything came.
+    pub(crate) fn each(&self, hour: i64, limit: u8, mut show: impl FnMut(usize, Slot)) {
+        if !self.holds(hour) {
+            return;
+        }
         let block = &self.blocks[Self::index(hour)];
+        for (minute, &code) in block.codes.0.iter().enumerate().take(usize::from(limit)) {
+            if code != MISSING {
+                show(minute, self.decode(block, hour, minute));
+            }
+        }
+    }
+
+    #[inline]
+    fn decode(&self, block: &Block, hour: i64, minute: usize) -> Slot {
         let code = block.codes.0[minute];
         match code {
             MISSING => Slot::Missing,
@@ -186,10 +229,8 @@ impl MinuteStore {
                 let (value, judged) = if block.kind == WIDE {
                     self.wide_value(hour, minute)
                 } else {
-                    (
-                        (i64::from(block.base) + i64::from(offset)) * pow10(SCALE - block.scale),
-                        block.kind == JUDGED,
-                    )
+                    let units = i64::from(block.base) + i64::from(offset);
+                    (units * STEPS[usize::from(block.scale & 7)], block.kind == JUDGED)
                 };
                 Slot::Value { value, judged, from }
             }

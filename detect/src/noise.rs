@@ -193,9 +193,9 @@ impl Noise {
     }
 
     fn swings(&self, limit: f64) -> Swings {
-        let step = f64::from(self.step.max(1));
-        let lag = self.lag() as f64;
-        let prior = PRIOR_PHI.powf(lag * step);
+        let step = i32::from(self.step.max(1));
+        let lag = i32::try_from(self.lag()).unwrap_or(1);
+        let prior = PRIOR_PHI.powi(lag * step);
         let seen = f64::from(self.fed);
         let ratio = if self.near_lag > 0.0 {
             self.far_lag / self.near_lag - 1.0
@@ -203,9 +203,9 @@ impl Noise {
             prior
         };
         let over_lag = ((ratio * seen + prior * PRIOR_VALUES) / (seen + PRIOR_VALUES)).clamp(0.01, 0.95);
-        let (low, high) = (PHI.start().powf(step), PHI.end().powf(step));
-        let phi = over_lag.powf(1.0 / lag).clamp(low, high);
-        let variance = self.near_lag / (2.0 * (1.0 - phi.powf(lag)));
+        let (low, high) = (PHI.start().powi(step), PHI.end().powi(step));
+        let phi = over_lag.powf(1.0 / f64::from(lag)).clamp(low, high);
+        let variance = self.near_lag / (2.0 * (1.0 - phi.powi(lag)));
         Swings {
             phi,
             sd: variance.sqrt().max(LEAST_SHARE) * self.scale(limit),
@@ -228,7 +228,7 @@ impl Noise {
             }
             self.weigh(value, limit, f64::from(step));
             self.feed(value, limit);
-            self.follow(value, f64::from(step));
+            self.follow(value, step);
         }
         self.remember(value);
         (self.last, self.end, self.step) = (value, end, step);
@@ -289,10 +289,11 @@ impl Noise {
     }
 
     /// Moves level, base and trend on.
-    fn follow(&mut self, value: f64, step: f64) {
+    fn follow(&mut self, value: f64, step: u8) {
         let first = 1.0 / (f64::from(self.seen) + 1.0);
-        let gain = 1.0 - (1.0 - TREND_GAIN).powf(step);
-        let keep = TREND_KEEP.powf(step);
+        let gain = 1.0 - (1.0 - TREND_GAIN).powi(i32::from(step));
+        let keep = TREND_KEEP.powi(i32::from(step));
+        let step = f64::from(step);
         self.trend = keep * self.trend + gain * (value - self.last - keep * self.trend);
         let steady = 1.0 - self.moved;
         let weight = (step / LEVEL_MIN).max(first) * steady + (step / MOVED_LEVEL_MIN).min(1.0) * self.moved;
@@ -316,20 +317,23 @@ impl Noise {
     /// of one minute, `upset_min` how long an upset lasts on average.
     pub(crate) fn forecast(&self, minutes: u8, least_sd: f64, upset_min: f64, limit: f64) -> Forecast {
         let step = f64::from(self.step.max(1));
-        let n = (f64::from(minutes) / step).max(1.0);
+        let values = (minutes / self.step.max(1)).max(1);
+        let n = f64::from(values);
         let Swings { phi, sd } = self.swings(limit);
         let sd = sd.max(least_sd);
         // How much of the last deviation is left in the mean of n values, and the variance of that mean, of an AR(1).
-        let head = phi * (1.0 - phi.powf(n)) / (1.0 - phi);
-        let tail = phi * phi * (1.0 - phi.powf(2.0 * n)) / (1.0 - phi * phi);
+        let after = phi.powi(i32::from(values));
+        let head = phi * (1.0 - after) / (1.0 - phi);
+        let tail = phi * phi * (1.0 - after * after) / (1.0 - phi * phi);
         let left = head / n;
         let around = sd * sd * (1.0 + phi) / (1.0 - phi) * (n - 2.0 * head + tail).max(0.0) / (n * n);
         let known = (f64::from(self.seen).min(2.0 * LEVEL_MIN / step) * (1.0 - phi) / (1.0 + phi)).max(1.0);
         let steady_variance = around + sd * sd / known * (1.0 - left) * (1.0 - left);
         let steady = self.level + (self.last - self.level) * left;
         // The trend wears off: its sum over n values, per value.
-        let keep = TREND_KEEP.powf(step);
-        let trend = keep / (1.0 - keep) * (1.0 - keep * (1.0 - keep.powf(n)) / (n * (1.0 - keep))) * self.trend;
+        let keep = TREND_KEEP.powi(i32::from(self.step.max(1)));
+        let worn = 1.0 - keep.powi(i32::from(values));
+        let trend = keep / (1.0 - keep) * (1.0 - keep * worn / (n * (1.0 - keep))) * self.trend;
         let moved = self.last + trend;
         let moved_variance = around + sd * sd * (LEVEL_UNSURE + n * step * DRIFT_UNSURE) + 0.25 * trend * trend;
         let stays = (-f64::from(minutes) / upset_min.max(1.0)).exp();

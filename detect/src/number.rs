@@ -93,6 +93,12 @@ impl Sum {
     pub(crate) fn exceeds(self, limit: i64) -> bool {
         i128::from(self.sum) > i128::from(limit) * i128::from(self.n)
     }
+
+    /// True when the mean, rounded half to even to `digits` behind the point, is strictly greater than `limit`.
+    pub(crate) fn exceeds_rounded(self, limit: i64, digits: u8) -> bool {
+        let step = i128::from(pow10(SCALE - digits.min(SCALE)));
+        divide(i128::from(self.sum), i128::from(self.n) * step) * step > i128::from(limit)
+    }
 }
 
 /// `c × (21 − reference) / (21 − oxygen)`, all in millionths, HJ 212-2017 D.2 (28). `None` at or above 21 %, where the
@@ -142,7 +148,12 @@ mod tests {
         }
         assert!(!sum.exceeds(d("35")));
         sum.add(d("35.000001"));
-        assert!(sum.exceeds(d("35")));
+        assert!(sum.exceeds(d("35")) && !sum.exceeds_rounded(d("35"), 0));
+        let half = Sum { n: 2, sum: d("71") };
+        assert!(
+            half.exceeds_rounded(d("35"), 0) && !half.exceeds_rounded(d("35.5"), 1),
+            "35.5 is 36 without digits"
+        );
         assert_eq!(to_decimal(sum.mean()).to_string(), "35");
     }
 

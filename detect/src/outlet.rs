@@ -5,7 +5,7 @@ use plume_schemas::event::Edge;
 use plume_schemas::ids::{FactorCode, IngestId, Mn};
 use plume_schemas::judgement::{FactKey, NotJudged, Pane, Verdict};
 use plume_schemas::rule::RuleCode;
-use plume_schemas::time::{Span, Time};
+use plume_schemas::time::{SECOND_MS, Span, Time};
 
 use crate::engine::Ctx;
 use crate::hold::Hold;
@@ -149,6 +149,14 @@ impl Outlet {
         let silence = miss::next_look(ctx, plan, common, &self.devices);
         let soonest = [self.windows_due(ctx), silence].into_iter().flatten().min();
         soonest.unwrap_or(ctx.now).max(ctx.now.plus(1))
+    }
+
+    /// The soonest moment that data just taken may want: the first at which something could be silent again, or has settled.
+    pub(crate) fn soonest(&self, ctx: &Ctx<'_>) -> Time {
+        let settings = &ctx.settings.miss;
+        let least_s = settings.minute_gap_s.min(settings.hour_gap_s).min(settings.offline_s);
+        let silent = ctx.now.plus(least_s * SECOND_MS);
+        self.settling_due(ctx).map_or(silent, |settled| settled.min(silent))
     }
 
     /// Takes a device's coming, going or spooling.

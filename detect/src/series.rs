@@ -7,6 +7,7 @@ use crate::noise::Noise;
 use crate::ring::{DayRing, HourRing};
 use crate::rules::constant::Run;
 use crate::rules::exceed::ExceedCase;
+use crate::rules::exceed_hour::HourRatio;
 use crate::rules::freq::Exceeded;
 use crate::rules::furnace::Furnace;
 use crate::rules::near_day::HourMeans;
@@ -16,16 +17,24 @@ use crate::state::persist;
 /// Largest size of the hot core, bytes (D10).
 pub const HOT_CORE_LIMIT: usize = 1_536;
 
-/// One (outlet, factor).
+/// One (outlet, factor). What every minute touches stands first and together.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Series {
-    pub(crate) hours: HourRing,
-    pub(crate) days: DayRing,
-    pub(crate) samples: SampleRing,
     pub(crate) noise: Noise,
+    pub(crate) run: Run,
+    pub(crate) constant: Hold,
     pub(crate) near: Hold,
     /// Hour of `near`.
     pub(crate) near_hour: i64,
+    pub(crate) hour_ratio: HourRatio,
+    /// Judged hours whose data changed since, and that are to be judged again: bit `hour mod 48`.
+    pub(crate) dirty: u64,
+    /// When the first of them changed.
+    pub(crate) dirty_since: Time,
+    pub(crate) samples: SampleRing,
+    pub(crate) hours: HourRing,
+    pub(crate) days: DayRing,
     pub(crate) near_day: Hold,
     /// Day of `near_day`.
     pub(crate) near_day_of: i64,
@@ -35,12 +44,6 @@ pub(crate) struct Series {
     pub(crate) freq: Exceeded,
     pub(crate) freq_hold: Hold,
     pub(crate) furnace: Furnace,
-    pub(crate) run: Run,
-    pub(crate) constant: Hold,
-    /// Judged hours whose data changed since, and that are to be judged again: bit `hour mod 48`.
-    pub(crate) dirty: u64,
-    /// When the first of them changed.
-    pub(crate) dirty_since: Time,
 }
 persist!(Series {
     hours,
@@ -49,6 +52,7 @@ persist!(Series {
     noise,
     near,
     near_hour,
+    hour_ratio,
     near_day,
     near_day_of,
     hour_means,
@@ -74,6 +78,7 @@ impl Series {
             noise: Noise::default(),
             near: Hold::default(),
             near_hour: i64::MIN,
+            hour_ratio: HourRatio::default(),
             near_day: Hold::default(),
             near_day_of: i64::MIN,
             hour_means: HourMeans::default(),

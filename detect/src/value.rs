@@ -63,25 +63,22 @@ impl Minutes<'_> {
         }
     }
 
-    /// Adds up the first `limit` minutes of an hour, leaving marked ones out.
-    pub(crate) fn scan(&self, hour: i64, marked: u64, limit: u8) -> HourScan {
+    /// Adds up the first `limit` minutes of an hour, leaving marked ones out. The oxygen is added up only where `oxygen` asks
+    /// for it; what corrects a minute is looked up anyway.
+    pub(crate) fn scan(&self, hour: i64, marked: u64, limit: u8, oxygen: bool) -> HourScan {
         let mut scan = HourScan::default();
         let Some(own) = self.own else { return scan };
-        for minute in 0..usize::from(limit.min(MINUTES)) {
-            let slot = own.slot(hour, minute);
-            if slot == Slot::Missing {
-                continue;
-            }
+        own.each(hour, limit, |minute, slot| {
             scan.seen += 1;
             scan.end = u8::try_from(minute + 1).unwrap_or(MINUTES);
             if marked >> minute & 1 == 0 {
-                self.add(&mut scan, slot, hour, minute);
+                self.add(&mut scan, slot, (hour, minute), oxygen);
             }
-        }
+        });
         scan
     }
 
-    fn add(&self, scan: &mut HourScan, slot: Slot, hour: i64, minute: usize) {
+    fn add(&self, scan: &mut HourScan, slot: Slot, (hour, minute): (i64, usize), sum_oxygen: bool) {
         let (value, judged, from) = match slot {
             Slot::Missing => return,
             Slot::Excluded {
@@ -94,7 +91,12 @@ impl Minutes<'_> {
             Slot::Excluded { .. } => return scan.flagged += 1,
             Slot::Value { value, judged, from } => (value, judged, from),
         };
-        let oxygen = self.oxygen(hour, minute);
+        let needs_oxygen = !judged && self.reference_o2.is_some();
+        let oxygen = if needs_oxygen || sum_oxygen {
+            self.oxygen(hour, minute)
+        } else {
+            None
+        };
         let value = match (judged, self.reference_o2, oxygen) {
             (true, ..) | (_, None, _) => value,
             (false, Some(_), None) => return scan.lacking += 1,
@@ -106,7 +108,7 @@ impl Minutes<'_> {
                 None => return scan.uncorrectable += 1,
             },
         };
-        if let Some(oxygen) = oxygen {
+        if let Some(oxygen) = oxygen.filter(|_| sum_oxygen) {
             scan.oxygen.add(oxygen);
         }
         if from == Made::Packet {

@@ -92,6 +92,15 @@ pub(crate) struct Finding<'a> {
     pub(crate) limit: Option<&'a LimitPlan>,
 }
 
+/// True when a value breaks a limit, by the rounding that the settings ask for.
+pub(crate) fn exceeds(ctx: &Ctx<'_>, value: Sum, limit: &LimitPlan) -> bool {
+    if ctx.settings.exceed.round_to_limit {
+        value.exceeds_rounded(limit.value, limit.typed.scale)
+    } else {
+        value.exceeds(limit.value)
+    }
+}
+
 impl Finding<'_> {
     pub(crate) fn mean(&self) -> Option<i64> {
         self.value.map(Sum::mean)

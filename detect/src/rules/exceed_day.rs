@@ -143,7 +143,7 @@ impl<'a> Day<'a> {
         match self.value(ctx.settings.window.valid_hours) {
             Err(reason) => (not(reason), false),
             Ok((value, reported)) => {
-                let verdict = if value.exceeds(in_force.value) {
+                let verdict = if exceed::exceeds(ctx, value, in_force) {
                     Verdict::Breach(Severity::Exceeded)
                 } else {
                     Verdict::Fine

@@ -14,6 +14,7 @@
 //! Parameter: exceed.clear_ratio | - | 0.9 | 0..1 | one window at or below this share of the limit ends the case
 //! Parameter: exceed.clear_hours | windows | 2 | 1..24 | so many windows at or below the limit end it too
 //! Parameter: exceed.grave_ratio | - | 1.0 | 0..100 | exceed ratio from which the case is graver
+//! Parameter: exceed.round_to_limit | bool | false | - | round to the limit's digits before comparing (GB/T 8170)
 //! Order: window
 //! Source: HJ 212-2017 D.2 (24), (28), C.16; the standard or permit named with each limit. Strictly greater, unrounded.
 
@@ -30,6 +31,7 @@ use crate::out::Facts;
 use crate::plan::{FactorPlan, OutletPlan};
 use crate::rules::exceed::{self, Finding, Period, Window};
 use crate::series::Series;
+use crate::state::persist;
 use crate::value::{HourFacts, HourValue, Source};
 
 /// Everything about one hour of one factor.
@@ -53,7 +55,7 @@ impl<'a> Hour<'a> {
         }
     }
 
-    fn finding(&self, water: bool) -> (Finding<'a>, Option<HourValue>) {
+    fn finding(&self, ctx: &Ctx<'_>) -> (Finding<'a>, Option<HourValue>) {
         let span = self.window().span();
         let limit = self.factor.limit(LimitWindow::Hour, span.start);
         let not = |reason| Finding {
@@ -61,7 +63,7 @@ impl<'a> Hour<'a> {
             value: None,
             limit,
         };
-        if self.factor.is_water() && !water {
+        if self.factor.is_water() && !ctx.settings.window.water {
             return (not(NotJudged::WaterOff), None);
         }
         if self.plan.stopped_over(span) {
@@ -74,7 +76,7 @@ impl<'a> Hour<'a> {
             Ok(value) => value,
             Err(reason) => return (not(reason), None),
         };
-        let verdict = if value.sum.exceeds(in_force.value) {
+        let verdict = if exceed::exceeds(ctx, value.sum, in_force) {
             Verdict::Breach(Severity::Exceeded)
         } else {
             Verdict::Fine
@@ -143,18 +145,81 @@ impl<'a> Hour<'a> {
     }
 }
 
+/// How a logger's hour values relate to the mean of its own minutes: 1 where it averages corrected minutes, something else where
+/// it corrects averages, or rounds on the way. Learned from its last hours, because the standard leaves it open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HourRatio {
+    ratio: f64,
+    hours: u8,
+}
+persist!(HourRatio { ratio, hours });
+
+/// Hours a ratio is learned from, and hours before it is believed.
+const RATIO_HOURS: u8 = 24;
+const RATIO_KNOWN: u8 = 3;
+
+impl Default for HourRatio {
+    fn default() -> Self {
+        Self { ratio: 1.0, hours: 0 }
+    }
+}
+
+impl HourRatio {
+    fn take(&mut self, reported: i64, own: i64) {
+        // Values near zero have no ratio worth knowing; beyond a quarter it is a fault, not a form.
+        if own <= 0 || reported <= 0 {
+            return;
+        }
+        self.hours = (self.hours + 1).min(RATIO_HOURS);
+        let ratio = (to_f64(reported) / to_f64(own)).clamp(0.8, 1.25);
+        self.ratio += (ratio - self.ratio) / f64::from(self.hours);
+    }
+
+    /// The hour value that a mean of minutes leads to.
+    pub(crate) fn of_hour(self, minutes_mean: f64) -> f64 {
+        if self.hours < RATIO_KNOWN {
+            minutes_mean
+        } else {
+            minutes_mean * self.ratio
+        }
+    }
+
+    /// What the mean of the minutes may be so that the hour value is `limit`.
+    pub(crate) fn of_minutes(self, limit: i64) -> i64 {
+        if self.hours < RATIO_KNOWN {
+            return limit;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a limit divided by 0.8 to 1.25")]
+        {
+            (limit as f64 / self.ratio) as i64
+        }
+    }
+}
+
 /// Judges an hour: at its on-time pane always, later only where that changes something. Gives the verdict and the mean.
 pub(crate) fn judge(ctx: &mut Ctx<'_>, hour: Hour<'_>, series: &mut Series, pane: Pane) -> (Verdict, Option<i64>) {
-    let (finding, value) = hour.finding(ctx.settings.window.water);
+    let (finding, value) = hour.finding(ctx);
     exceed::say(ctx, hour.window(), series, &finding, pane, |facts| {
         hour.evidence(value, facts);
     });
+    let own = hour.facts.scan.packets;
+    if let (
+        Some(HourValue {
+            source: Source::Hour,
+            sum,
+        }),
+        Pane::OnTime,
+    ) = (value, pane)
+        && own.n >= u32::from(hour.facts.needed)
+    {
+        series.hour_ratio.take(sum.mean(), own.mean());
+    }
     (finding.verdict, finding.mean())
 }
 
 /// Confirms an hour that still exceeds at its mark deadline.
 pub(crate) fn confirm(ctx: &mut Ctx<'_>, hour: Hour<'_>, series: &mut Series) {
-    let (finding, value) = hour.finding(ctx.settings.window.water);
+    let (finding, value) = hour.finding(ctx);
     exceed::confirm(ctx, hour.window(), series, &finding, |facts| {
         hour.evidence(value, facts);
     });

@@ -84,14 +84,17 @@ impl Running<'_> {
         if series.noise.history_min() < settings.min_history {
             return None;
         }
-        let rest = i128::from(limit.value) * i128::from(total) - i128::from(self.scan.all.sum);
+        // What the minutes may average, by the form in which this logger makes its hours.
+        let bar = series.hour_ratio.of_minutes(limit.value);
+        let rest = i128::from(bar) * i128::from(total) - i128::from(self.scan.all.sum);
         let exact = i64::try_from(rest.div_euclid(i128::from(left))).unwrap_or(i64::MAX);
         let digit = ONE / pow10((limit.typed.scale + 1).min(6));
         let headroom = exact - exact.rem_euclid(digit);
         let size = to_f64(limit.value);
         let least_sd = settings.min_sd_pct / 100.0 * size;
         let forecast = series.noise.forecast(left, least_sd, settings.upset_min, size);
-        let projected = (to_f64(self.scan.all.sum) + forecast.mean() * f64::from(left)) / f64::from(total);
+        let minutes_mean = (to_f64(self.scan.all.sum) + forecast.mean() * f64::from(left)) / f64::from(total);
+        let projected = series.hour_ratio.of_hour(minutes_mean);
         let probability = forecast.above(to_f64(exact));
         Some(Outlook {
             left,

@@ -16,17 +16,17 @@ pub(crate) fn engine() -> Engine {
     Engine::new(settings(), Partition { index: 0, count: 1 })
 }
 
-/// What each entry made the judge say.
-fn run(entries: &[Entry], mut before: impl FnMut(Engine) -> Engine) -> Vec<Out> {
+/// What each entry made the judge say. `between` stands between any two of them.
+fn run(entries: &[Entry], between: impl Fn(Engine) -> Engine) -> Vec<Out> {
+    let mut said = Vec::with_capacity(entries.len());
     let mut engine = engine();
-    let step = |entry| {
+    for entry in entries {
         let mut out = Out::default();
-        let mut taken = before(std::mem::replace(&mut engine, self::engine()));
-        taken.step(entry, &mut out);
-        engine = taken;
-        out
-    };
-    entries.iter().map(step).collect()
+        engine = between(engine);
+        engine.step(entry, &mut out);
+        said.push(out);
+    }
+    said
 }
 
 fn folders() -> Vec<PathBuf> {
@@ -57,11 +57,12 @@ fn every_case_says_what_its_snapshot_says() {
 
 #[test]
 fn a_restart_before_any_entry_changes_nothing() {
+    let settings = settings();
     for folder in folders() {
         let entries = script::read(&folder);
         let straight = run(&entries, |engine| engine);
         let restarted = run(&entries, |engine| {
-            Engine::restore(&engine.checkpoint(), &settings()).unwrap()
+            Engine::restore(&engine.checkpoint(), &settings).unwrap()
         });
         assert_eq!(straight, restarted, "{}", folder.display());
     }

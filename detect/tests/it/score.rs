@@ -174,7 +174,7 @@ fn judge(stack: &Stack, hours: usize) -> Vec<Warned> {
 
 #[test]
 fn near_warns_in_time_and_is_mostly_right() {
-    let (stacks, hours) = (150, 24);
+    let (stacks, hours) = (100, 24);
     let mut chance = Chance(2_026_112_107);
     let (mut foreseen, mut in_time, mut urgent, mut wrong, mut any, mut any_wrong) = (0, 0, 0, 0, 0, 0);
     let (mut exceeding, mut warned, mut leads) = (0, 0, Vec::new());
