@@ -47,9 +47,17 @@
           ctx.fillStyle = colour("--ink-2");
           ctx.fillText(data.unit, bbox.left, bbox.top - 6 * devicePixelRatio);
           if (data.limit != null) {
+            const y = plot.valToPos(data.limit, "y", true);
+            ctx.strokeStyle = colour("--plot-limit");
+            ctx.lineWidth = 1.5 * devicePixelRatio;
+            ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+            ctx.beginPath();
+            ctx.moveTo(bbox.left, y);
+            ctx.lineTo(bbox.left + bbox.width, y);
+            ctx.stroke();
             ctx.font = `600 ${12 * devicePixelRatio}px sans-serif`;
             ctx.fillStyle = colour("--plot-limit");
-            ctx.fillText(data.words.limit_is, bbox.left + 4 * devicePixelRatio, plot.valToPos(data.limit, "y", true) - 5 * devicePixelRatio);
+            ctx.fillText(data.words.limit_is, bbox.left + 4 * devicePixelRatio, y - 5 * devicePixelRatio);
           }
           for (const [at] of data.ticks) {
             const x = plot.valToPos(at, "x", true);
@@ -107,7 +115,6 @@
         line("--plot-projection", 2, { dash: [4, 4] }),
         { stroke: "transparent", spanGaps: true, points: { show: false } },
         { stroke: "transparent", spanGaps: true, points: { show: false } },
-        line("--plot-limit", 1.5, { dash: [6, 4] }),
       ],
       bands: [{ series: [6, 5], fill: colour("--plot-band") }],
       hooks: { setCursor: [readout(box, data, long)] },
@@ -117,8 +124,7 @@
 
   // A gap between minutes has a row of its own without a value, so the line breaks there.
   function columns(data) {
-    const limit = data.at.map(() => data.limit);
-    return [data.at, data.value, data.flagged, data.mean, data.projection, data.low, data.high, limit];
+    return [data.at, data.value, data.flagged, data.mean, data.projection, data.low, data.high];
   }
 
   async function draw(box) {
