@@ -69,3 +69,7 @@ CREATE TABLE leases (
     holder TEXT NOT NULL,
     until_at BIGINT NOT NULL
 );
+
+-- Counts read these alone, not the rows with their judgements.
+CREATE INDEX cases_by_scope ON cases (state, stream, district, enterprise, severity, acknowledged_at, due_at);
+CREATE INDEX cases_by_outcome ON cases (outcome, stream, district, enterprise);

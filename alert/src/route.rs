@@ -1,6 +1,7 @@
 //! Who is told of what, by which way: the default routes as a table (`data/routes.csv`), and what a case draws from it.
 
 use plume_schemas::rule::{Severity, Stream};
+use plume_schemas::time::{MINUTE_MS, Time};
 
 use crate::case::{Case, Certainty, Family};
 use crate::config::NotifyConfig;
@@ -83,6 +84,24 @@ pub struct Route {
     pub chain: bool,
 }
 
+/// Which cases stand on somebody's list: those that fit any part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The parts; without any nothing is listed.
+    pub parts: Vec<Listed>,
+}
+
+/// One part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Cases of this family,
+    pub family: Family,
+    /// in this condition,
+    pub when: When,
+    /// opened by then.
+    pub opened_by: Time,
+}
+
 /// A row of the routes cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
@@ -154,6 +173,21 @@ impl Routes {
     /// All rows.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.0.iter()
+    }
+
+    /// What stands on the list of an audience at `now`; what the routes only count, or list later, does not.
+    pub fn listing(&self, audience: Audience, now: Time) -> Listing {
+        let parts = self
+            .0
+            .iter()
+            .filter(|route| route.audience == audience && route.way == Way::List)
+            .map(|route| Listed {
+                family: route.family,
+                when: route.when,
+                opened_by: now.plus(-i64::from(route.delay_min) * MINUTE_MS),
+            })
+            .collect();
+        Listing { parts }
     }
 
     /// The rows that hold for a case as it is now.

@@ -20,8 +20,8 @@ use crate::calendar::{Calendar, CalendarError};
 use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
 use crate::links::Links;
-use crate::notify::Channel;
-use crate::route::{RouteError, Routes};
+use crate::notify::{Audience, Channel};
+use crate::route::{Listing, RouteError, Routes};
 use crate::series::{Point, SeriesStore};
 use crate::signals::{SignalError, Signals};
 use crate::sinks::console::ConsoleSink;
@@ -217,6 +217,11 @@ impl Desk {
     /// The sentences.
     pub fn words(&self) -> &Words {
         &self.0.words
+    }
+
+    /// What stands on the list of an audience now, by the routes.
+    pub fn listing(&self, audience: Audience) -> Listing {
+        self.0.routes.listing(audience, self.now())
     }
 
     /// The language of notices.

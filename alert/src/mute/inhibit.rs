@@ -3,7 +3,7 @@
 use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::rule::Severity;
-use plume_schemas::time::Time;
+use plume_schemas::time::{Span, Time};
 
 use crate::case::Family;
 use crate::notify::Reason;
@@ -21,6 +21,8 @@ pub struct OpenCase {
     pub family: Family,
     /// How grave.
     pub severity: Severity,
+    /// The window judged last.
+    pub window: Span,
 }
 
 impl OpenCase {
@@ -34,7 +36,10 @@ impl OpenCase {
                 // A missing minute or hour packet explains nothing; a device that is silent altogether does.
                 self.severity >= Severity::Urgent && self.outlet == other.outlet && same_factor
             }
-            (Family::Exceed, Family::Near) => self.outlet == other.outlet && self.factor == other.factor,
+            // Of the same hour only: whoever exceeded in the last one wants to save this one all the more.
+            (Family::Exceed, Family::Near) => {
+                self.outlet == other.outlet && self.factor == other.factor && self.window == other.window
+            }
             _ => false,
         }
     }
@@ -74,6 +79,7 @@ mod tests {
             district: district.to_owned(),
             family,
             severity: Severity::Urgent,
+            window: Span::hour_of(Time(0)),
         }
     }
 
@@ -92,6 +98,11 @@ mod tests {
         assert!(!minutes_missing.explains(&so2(Family::Quality)));
         assert!(so2(Family::Exceed).explains(&so2(Family::Near)));
         assert!(!so2(Family::Exceed).explains(&case("e:DA001", Some("a21002"), "east", Family::Near)));
+        let next_hour = OpenCase {
+            window: Span::hour_of(Time(3_600_000)),
+            ..so2(Family::Near)
+        };
+        assert!(!so2(Family::Exceed).explains(&next_hour));
         assert!(platform.explains(&offline));
         assert!(!case("e:DA009", None, "west", Family::CommonCause).explains(&offline));
         assert!(!platform.explains(&so2(Family::Near)));

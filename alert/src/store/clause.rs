@@ -4,6 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::db::Value;
 use crate::accounts::{Action, Scope, Viewer};
+use crate::route::{Listing, When};
 
 /// A statement being put together from fixed texts; what comes from outside is only ever bound.
 pub(super) struct Where {
@@ -52,6 +53,28 @@ impl Where {
     pub(super) fn and(&mut self, text: &'static str, value: impl Into<Value>) {
         self.values.push(value.into());
         self.add(&[text, " $", &self.values.len().to_string()]);
+    }
+
+    /// Rows that stand on a list.
+    pub(super) fn listed(&mut self, listing: &Listing) {
+        let mut parts = Vec::new();
+        for part in &listing.parts {
+            self.values.push(part.family.code().into());
+            let family = self.values.len();
+            self.values.push(part.opened_by.into());
+            let opened_by = self.values.len();
+            let when = match part.when {
+                When::Any | When::Grave => "1 = 1",
+                When::Urgent => "severity >= 3",
+                When::Preliminary => "certainty = 'preliminary'",
+                When::Confirmed => "certainty = 'confirmed'",
+            };
+            parts.push(format!("(family = ${family} AND opened_at <= ${opened_by} AND {when})"));
+        }
+        if parts.is_empty() {
+            parts.push("1 = 0".to_owned());
+        }
+        self.add(&["(", &parts.join(" OR "), ")"]);
     }
 
     /// A condition that binds nothing.

@@ -2,7 +2,7 @@
 
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::rule::{RuleCode, Severity, Stream};
-use plume_schemas::time::{HOUR_MS, Time};
+use plume_schemas::time::{HOUR_MS, Span, Time};
 
 use super::db::{Row, Tx, args};
 use super::{Store, StoreError, id};
@@ -160,12 +160,13 @@ impl Store {
                  n.created_at, n.not_before, n.stale_at, n.waits_for_morning, o.attempts AS tried, c.state AS \
                  case_state, c.acknowledged_at AS acked, c.trial AS case_trial, c.late AS case_late, c.outlet AS \
                  case_outlet, c.factor AS case_factor, c.district AS case_district, c.family AS case_family, \
-                 c.severity AS case_severity, c.rule AS case_rule, (SELECT COUNT(*) FROM notices s WHERE \
-                 s.channel = n.channel AND s.address = n.address AND s.sent_at > $2) AS recent, (SELECT COUNT(*) \
-                 FROM notices t WHERE t.case_id = n.case_id AND t.channel = n.channel AND t.address = n.address \
-                 AND t.state = 'sent' AND t.purpose NOT IN ('cleared', 'retracted')) AS before FROM outbox o \
-                 JOIN notices n ON n.id = o.notice_id LEFT JOIN cases c ON c.id = n.case_id WHERE o.next_at <= \
-                 $1 ORDER BY n.severity DESC, n.created_at, n.id LIMIT $3",
+                 c.severity AS case_severity, c.rule AS case_rule, c.window_start AS case_start, c.window_end AS \
+                 case_end, (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND s.address = n.address \
+                 AND s.sent_at > $2) AS recent, (SELECT COUNT(*) FROM notices t WHERE t.case_id = n.case_id AND \
+                 t.channel = n.channel AND t.address = n.address AND t.state = 'sent' AND t.purpose NOT IN \
+                 ('cleared', 'retracted')) AS before FROM outbox o JOIN notices n ON n.id = o.notice_id LEFT \
+                 JOIN cases c ON c.id = n.case_id WHERE o.next_at <= $1 ORDER BY n.severity DESC, n.created_at, \
+                 n.id LIMIT $3",
                 args![now, now.plus(-HOUR_MS), MAX_DUE],
             )
             .await?;
@@ -177,13 +178,26 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT outlet, factor, district, family, severity FROM cases WHERE state = 'open' \
-                 AND (outlet = $1 OR family = 'common_cause')",
+                "SELECT outlet, factor, district, family, severity, window_start, window_end FROM cases WHERE \
+                 state = 'open' AND (outlet = $1 OR family = 'common_cause')",
                 args![outlet],
             )
             .await?;
         rows.iter()
-            .map(|row| open_case(row, ["outlet", "factor", "district", "family", "severity"]))
+            .map(|row| {
+                open_case(
+                    row,
+                    [
+                        "outlet",
+                        "factor",
+                        "district",
+                        "family",
+                        "severity",
+                        "window_start",
+                        "window_end",
+                    ],
+                )
+            })
             .collect()
     }
 
@@ -318,6 +332,8 @@ fn due(row: &Row) -> Result<Due, StoreError> {
                     "case_district",
                     "case_family",
                     "case_severity",
+                    "case_start",
+                    "case_end",
                 ],
             )?,
         }),
@@ -361,9 +377,9 @@ fn notice(row: &Row) -> Result<Notice, StoreError> {
     })
 }
 
-/// An open case from its columns: outlet, factor, district, family, severity.
-fn open_case(row: &Row, columns: [&'static str; 5]) -> Result<OpenCase, StoreError> {
-    let [outlet, factor, district, family, severity] = columns;
+/// An open case from its columns: outlet, factor, district, family, severity, window.
+fn open_case(row: &Row, columns: [&'static str; 7]) -> Result<OpenCase, StoreError> {
+    let [outlet, factor, district, family, severity, start, end] = columns;
     Ok(OpenCase {
         outlet: row.parsed(outlet, |text| OutletId::new(text).ok())?,
         factor: match row.text(factor)?.as_str() {
@@ -373,6 +389,10 @@ fn open_case(row: &Row, columns: [&'static str; 5]) -> Result<OpenCase, StoreErr
         district: row.text(district)?,
         family: row.parsed(family, Family::from_code)?,
         severity: grave(row, severity)?,
+        window: Span {
+            start: row.time(start)?,
+            end: row.time(end)?,
+        },
     })
 }
 

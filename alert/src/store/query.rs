@@ -12,6 +12,7 @@ use super::views::{CASE_COLUMNS, CaseRow, NoticeRow, TraceRow, case_row, notice_
 use super::{Store, StoreError};
 use crate::accounts::{Action, Viewer};
 use crate::case::{Family, Outcome, State};
+use crate::route::Listing;
 
 /// Most rows of one page: more is not read by a person, and an export pages on.
 pub const MAX_PAGE_ROWS: u32 = 500;
@@ -53,6 +54,8 @@ pub struct CaseFilter {
     pub opened_to: Option<Time>,
     /// Going on at some moment of this span.
     pub live_within: Option<Span>,
+    /// On this list (see [`Routes::listing`](crate::route::Routes::listing)).
+    pub listing: Option<Listing>,
     /// Changed after this change number.
     pub changed_after: Option<i64>,
 }
@@ -137,6 +140,9 @@ impl Where {
         self.and_some("opened_at >=", filter.opened_from);
         self.and_some("opened_at <", filter.opened_to);
         self.and_some("changed_seq >", filter.changed_after);
+        if let Some(listing) = &filter.listing {
+            self.listed(listing);
+        }
         if let Some(span) = filter.live_within {
             self.and("opened_at <", span.end);
             self.and("COALESCE(resolved_at, 9223372036854775807) >=", span.start);
@@ -238,30 +244,58 @@ impl Store {
 
     /// What the top of the page counts, for this viewer at `now`.
     pub async fn counts(&self, viewer: &Viewer, now: Time) -> Result<Counts, StoreError> {
-        let seq = self.last_change().await?;
-        let count = async |add: &(dyn Fn(&mut Where) + Sync)| -> Result<u64, StoreError> {
-            let mut wanted = Where::cases_of(viewer);
-            add(&mut wanted);
-            let row = self
-                .db
-                .one(wanted.sql("SELECT COUNT(*) AS n FROM cases", ""), wanted.values)
-                .await?;
-            Ok(u64::try_from(row.map_or(Ok(0), |row| row.int("n"))?).unwrap_or(0))
-        };
         let mut counts = Counts {
-            seq,
+            seq: self.last_change().await?,
+            open: Severity::ALL.iter().rev().map(|&severity| (severity, 0)).collect(),
+            outcomes: Outcome::ALL.iter().map(|&outcome| (outcome, 0)).collect(),
             ..Counts::default()
         };
-        for &severity in Severity::ALL.iter().rev() {
-            let n = count(&|w| w.and("state = 'open' AND severity =", i64::from(severity.number()))).await?;
-            counts.open.push((severity, n));
+        let mut live = Where::cases_of(viewer);
+        live.fixed("state IN ('open', 'resolved')");
+        let head = format!(
+            "SELECT state, severity, CASE WHEN acknowledged_at IS NULL THEN 0 ELSE 1 END AS signed, \
+             CASE WHEN due_at < {} THEN 1 ELSE 0 END AS late, COUNT(*) AS n FROM cases",
+            now.0
+        );
+        let rows = self
+            .db
+            .rows(live.sql(&head, " GROUP BY 1, 2, 3, 4"), live.values)
+            .await?;
+        for row in &rows {
+            let n = u64::try_from(row.int("n")?).unwrap_or(0);
+            let state = row.parsed("state", State::from_code)?;
+            if row.truth("late")? {
+                counts.overdue += n;
+            }
+            if state == State::Resolved {
+                counts.resolved += n;
+                continue;
+            }
+            if !row.truth("signed")? {
+                counts.unacknowledged += n;
+            }
+            let severity = row.int("severity")?;
+            for (of, count) in &mut counts.open {
+                if i64::from(of.number()) == severity {
+                    *count += n;
+                }
+            }
         }
-        counts.unacknowledged = count(&|w| w.and("acknowledged_at IS NULL AND state =", "open")).await?;
-        counts.resolved = count(&|w| w.and("state =", "resolved")).await?;
-        counts.overdue = count(&|w| w.and("state IN ('open', 'resolved') AND due_at <", now)).await?;
-        for &outcome in Outcome::ALL {
-            let n = count(&|w| w.and("outcome =", outcome.code())).await?;
-            counts.outcomes.push((outcome, n));
+        let mut decided = Where::cases_of(viewer);
+        decided.fixed("outcome IS NOT NULL");
+        let head = "SELECT outcome, COUNT(*) AS n FROM cases";
+        let rows = self
+            .db
+            .rows(decided.sql(head, " GROUP BY outcome"), decided.values)
+            .await?;
+        for row in &rows {
+            let outcome = row.parsed("outcome", Outcome::from_code)?;
+            let n = u64::try_from(row.int("n")?).unwrap_or(0);
+            for (of, count) in &mut counts.outcomes {
+                if *of == outcome {
+                    *count = n;
+                }
+            }
         }
         Ok(counts)
     }

@@ -3,6 +3,7 @@
 use plume_alert::accounts::{Action, Role, Viewer, authorise};
 use plume_alert::act::ActError;
 use plume_alert::case::{ActKind, Family, Outcome, State};
+use plume_alert::notify::Audience;
 use plume_alert::store::{CaseFilter, Order, Page};
 use plume_schemas::event::Edge;
 use plume_schemas::ids::ContentId;
@@ -263,4 +264,44 @@ async fn scopes_and_filters_narrow_the_list() {
         ..CaseFilter::default()
     };
     assert_eq!(total(&duty(), signed).await, 0);
+}
+
+/// The lists of officers are what the routes say: a fault reaches the branch after a day, a warning the city never.
+#[tokio::test]
+async fn lists_follow_the_routes() {
+    let world = World::new().await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.apply(&exceed("20261121142500").from(2)).await;
+    world
+        .apply(
+            &event(RuleCode::Const, Edge::Opened, "20261121142500")
+                .factor(Some("s01"))
+                .from(3),
+        )
+        .await;
+    world
+        .apply(&event(RuleCode::Cap, Edge::Opened, "20261121142500").from(4))
+        .await;
+    let listed = async |viewer: &Viewer, audience| {
+        let filter = CaseFilter {
+            listing: Some(world.desk.listing(audience)),
+            ..CaseFilter::default()
+        };
+        let rows = world.desk.store().cases(viewer, &filter, ALL).await.unwrap().rows;
+        let mut rules: Vec<_> = rows.iter().map(|case| case.rule.code()).collect();
+        rules.sort_unstable();
+        rules
+    };
+    assert_eq!(listed(&duty(), Audience::City).await, ["EXCEED_HOUR"]);
+    assert_eq!(
+        listed(&branch("东区"), Audience::Branch).await,
+        ["EXCEED_HOUR", "NEAR_HOUR"]
+    );
+    assert_eq!(listed(&lead_officer(), Audience::LeadOfficer).await, ["CAP"]);
+    world.go_to("20261122142500");
+    assert_eq!(
+        listed(&branch("东区"), Audience::Branch).await,
+        ["CONST", "EXCEED_HOUR", "NEAR_HOUR"]
+    );
+    assert_eq!(listed(&duty(), Audience::City).await, ["EXCEED_HOUR"]);
 }

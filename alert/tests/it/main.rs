@@ -9,6 +9,7 @@ mod daily;
 mod desk;
 mod gateways;
 mod leases;
+mod load;
 mod mail;
 mod notices;
 mod postgres;
