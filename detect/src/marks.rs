@@ -101,6 +101,15 @@ impl Marks {
         marked
     }
 
+    /// Spans marked or filed as stopped, for the whole outlet.
+    pub(crate) fn stops(&self) -> impl Iterator<Item = Span> {
+        let stops = self
+            .noted
+            .iter()
+            .filter(|noted| matches!(noted.kind, MarkKind::Stopped | MarkKind::StopWork));
+        stops.filter(|noted| noted.factor.is_none()).map(|noted| noted.span)
+    }
+
     /// The kind of the first mark on an hour, for the evidence.
     pub(crate) fn kind_of_hour(&self, factor: FactorCode, hour: i64) -> Option<MarkKind> {
         let start = Time(hour.saturating_mul(HOUR_MS));

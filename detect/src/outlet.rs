@@ -15,7 +15,7 @@ use crate::out::{Facts, Say, Subject};
 use crate::plan::OutletPlan;
 use crate::rules::common_cause::CommonCause;
 use crate::rules::exceed::Period;
-use crate::rules::miss::{self, Device};
+use crate::rules::miss::{self, Device, Pause};
 use crate::series::Series;
 use crate::state::persist;
 use crate::value::Minutes;
@@ -141,12 +141,14 @@ impl Outlet {
 
     /// Looks at the silence of the outlet's devices.
     pub(crate) fn look_for_silence(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, common: &CommonCause) {
-        miss::look(ctx, plan, common, &self.devices, &mut self.miss);
+        let pause = Pause::new(plan, &self.marks, ctx.now);
+        miss::look(ctx, plan, common, (pause, &self.devices), &mut self.miss);
     }
 
     /// When to let time pass next, if nothing comes before.
     pub(crate) fn due(&self, ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause) -> Time {
-        let silence = miss::next_look(ctx, plan, common, &self.devices);
+        let pause = Pause::new(plan, &self.marks, ctx.now);
+        let silence = miss::next_look(ctx, plan, common, pause, &self.devices);
         let soonest = [self.windows_due(ctx), silence].into_iter().flatten().min();
         soonest.unwrap_or(ctx.now).max(ctx.now.plus(1))
     }

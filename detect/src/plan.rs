@@ -168,10 +168,12 @@ impl OutletPlan {
         self.trial_until.is_some_and(|until| now < until).then_some("trial_run")
     }
 
-    /// When the last filed stop-work ended: silence before that is no fault.
-    pub(crate) fn started_again(&self, now: Time) -> Option<Time> {
-        let ended = self.stop_work.iter().filter_map(|period| period.valid_to);
-        ended.filter(|&end| end <= now).max()
+    /// Filed stop-work as spans; an open side is far away.
+    pub(crate) fn stops(&self) -> impl Iterator<Item = Span> {
+        self.stop_work.iter().map(|period| Span {
+            start: period.valid_from.unwrap_or(Time(i64::MIN)),
+            end: period.valid_to.unwrap_or(Time(i64::MAX)),
+        })
     }
 
     /// True where filed and approved stop-work covers the moment.

@@ -23,6 +23,7 @@ use plume_schemas::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
 
 use crate::engine::Ctx;
 use crate::hold::Hold;
+use crate::marks::Marks;
 use crate::out::{Facts, Say, Subject};
 use crate::plan::OutletPlan;
 use crate::rules::common_cause::CommonCause;
@@ -79,11 +80,48 @@ struct Silence {
     mn: Mn,
 }
 
+/// When an outlet has no duty to send: filed or marked stops, and time outside the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Pause {
+    /// It has none now.
+    pub(crate) now: bool,
+    /// When the last such time ended, or the registry began to know it.
+    pub(crate) began: Option<Time>,
+    /// When the one that holds now will end.
+    pub(crate) until: Option<Time>,
+}
+
+impl Pause {
+    /// From all times that end or hold.
+    pub(crate) fn new(plan: &OutletPlan, marks: &Marks, now: Time) -> Self {
+        let mut pause = Self {
+            now: !plan.validity.covers(now),
+            began: plan.validity.valid_from.filter(|&from| from <= now),
+            until: plan.validity.valid_from.filter(|&from| from > now),
+        };
+        for stop in plan.stops().chain(marks.stops()) {
+            if stop.contains(now) {
+                pause.now = true;
+                pause.until = Some(pause.until.map_or(stop.end, |until| until.max(stop.end)));
+            } else if stop.end <= now {
+                pause.began = pause.began.max(Some(stop.end));
+            }
+        }
+        pause
+    }
+}
+
 /// The times at which a device's silence becomes graver. Silence counts from when plume listened and no common cause
 /// explained it; none while one does.
-fn thresholds(ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause, device: &Device) -> [Option<(Time, Silence)>; 3] {
-    let began = plan.started_again(ctx.now).into_iter().chain(plan.validity.valid_from);
-    let listening = began.fold(ctx.clock.listening_since(), Time::max);
+fn thresholds(
+    ctx: &Ctx<'_>,
+    plan: &OutletPlan,
+    common: &CommonCause,
+    pause: Pause,
+    device: &Device,
+) -> [Option<(Time, Silence)>; 3] {
+    let listening = ctx.clock.listening_since();
+    let listening = pause.began.map_or(listening, |began| listening.max(began));
     let settings = &ctx.settings.miss;
     let from = |heard: Option<Time>| {
         let heard = heard.unwrap_or(listening).max(listening);
@@ -114,25 +152,38 @@ fn thresholds(ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause, device: &D
     ]
 }
 
-/// When to look again: the next moment at which some silence becomes graver.
-pub(crate) fn next_look(ctx: &Ctx<'_>, plan: &OutletPlan, common: &CommonCause, devices: &[Device]) -> Option<Time> {
+/// When to look again: the next moment at which some silence becomes graver, or a pause ends.
+pub(crate) fn next_look(
+    ctx: &Ctx<'_>,
+    plan: &OutletPlan,
+    common: &CommonCause,
+    pause: Pause,
+    devices: &[Device],
+) -> Option<Time> {
     let heard = devices.iter().filter(|device| !device.spooling);
-    let times = heard.flat_map(|device| thresholds(ctx, plan, common, device));
-    times.flatten().map(|(at, _)| at).filter(|&at| at > ctx.now).min()
+    let times = heard.flat_map(|device| thresholds(ctx, plan, common, pause, device));
+    let graver = times.flatten().map(|(at, _)| at);
+    graver.chain(pause.until).filter(|&at| at > ctx.now).min()
 }
 
 /// Looks at the silence of an outlet's devices: the gravest counts.
-pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, common: &CommonCause, devices: &[Device], hold: &mut Hold) {
+pub(crate) fn look(
+    ctx: &mut Ctx<'_>,
+    plan: &OutletPlan,
+    common: &CommonCause,
+    (pause, devices): (Pause, &[Device]),
+    hold: &mut Hold,
+) {
     let now = ctx.now;
     let in_force = |device: &&Device| {
         let row = plan.source(device.mn, now).1;
         row.is_some_and(|row| row.validity.covers(now)) && !device.spooling
     };
-    let excused = plan.stopped_at(now) || !plan.validity.covers(now);
+    let excused = pause.now;
     let silences = devices
         .iter()
         .filter(in_force)
-        .flat_map(|device| thresholds(ctx, plan, common, device));
+        .flat_map(|device| thresholds(ctx, plan, common, pause, device));
     let gravest = silences
         .flatten()
         .filter(|&(at, _)| at <= now && !excused)

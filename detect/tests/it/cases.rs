@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::Entry;
+use plume_schemas::wire::{encode_event, encode_judgement};
 
 use crate::{print, script};
 
@@ -65,5 +66,21 @@ fn a_restart_before_any_entry_changes_nothing() {
             Engine::restore(&engine.checkpoint(), &settings).unwrap()
         });
         assert_eq!(straight, restarted, "{}", folder.display());
+    }
+}
+
+#[test]
+fn a_replay_is_the_same_to_the_byte() {
+    let bytes = |outs: Vec<Out>| -> Vec<u8> {
+        let judgements = |out: &Out| out.judgements.iter().flat_map(encode_judgement).collect::<Vec<u8>>();
+        let events = |out: &Out| out.events.iter().flat_map(encode_event).collect::<Vec<u8>>();
+        outs.iter()
+            .flat_map(|out| [judgements(out), events(out)].concat())
+            .collect()
+    };
+    for folder in folders() {
+        let entries = script::read(&folder);
+        let first = bytes(run(&entries, |engine| engine));
+        assert_eq!(bytes(run(&entries, |engine| engine)), first, "{}", folder.display());
     }
 }

@@ -10,3 +10,4 @@ mod property;
 mod score;
 mod script;
 mod state;
+mod validity;

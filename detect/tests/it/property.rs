@@ -151,6 +151,10 @@ fn finals(arrivals: &[(Time, Packet)]) -> Finals {
         .map(|(at, packet)| (*at, EntryBody::Report(Box::new(packet.report(*at)))));
     bodies.extend(reports);
     bodies.sort_by_key(|(at, _)| *at);
+    finals_of(bodies)
+}
+
+fn finals_of(bodies: Vec<(Time, EntryBody)>) -> Finals {
     let (mut engine, mut out, mut finals) = (engine(), Out::default(), Finals::new());
     for entry in script::entries(bodies.into_iter().map(|(_, body)| body)) {
         engine.step(&entry, &mut out);
@@ -202,6 +206,58 @@ proptest! {
         prop_assert!(expected.len() >= 4);
         prop_assert_eq!(&finals(&any), &expected);
         prop_assert_eq!(&finals(&mixed), &expected);
+    }
+}
+
+/// What window rules finally say of two days of hour packets that arrive at these times.
+fn day_finals(arrivals: &[(Time, usize, (i64, Flag))]) -> Finals {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/any");
+    let registry = script::registry(&folder, "registry_day.toml");
+    let (ingest, start) = (IngestId::new("i1").unwrap(), script::time("20T00:00"));
+    let mut bodies = vec![(Time(0), EntryBody::Registry(Box::new(registry)))];
+    for i in 0..(34 * 30) {
+        let received_at = start.plus(i * 2 * MINUTE_MS);
+        bodies.push((received_at, EntryBody::Tick(Tick { ingest, received_at })));
+    }
+    for &(received_at, hour, (value, flag)) in arrivals {
+        let mean = reading("a21026", Statistic::Mean, Basis::Corrected, value, flag);
+        let at = start.plus(i64::try_from(hour).unwrap() * HOUR_MS);
+        let report = script::make(
+            ReportKind::Hour,
+            at,
+            received_at,
+            Mn::new("M1").unwrap(),
+            ingest,
+            vec![mean],
+        );
+        bodies.push((received_at, EntryBody::Report(Box::new(report))));
+    }
+    bodies.sort_by_key(|(at, _)| *at);
+    finals_of(bodies)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_hours_ends_in_the_same_day(
+        hours in prop::collection::vec(prop::option::weighted(0.9, (7_000_i64..9_000, flag())), 24),
+        order in prop::collection::vec(any::<u32>(), 24),
+    ) {
+        let start = script::time("20T00:00");
+        let in_time = |hour: usize| start.plus((i64::try_from(hour).unwrap() + 1) * HOUR_MS + 2 * SECOND_MS);
+        // From the day's end on, in nine hours.
+        let late = |hour: usize| start.plus(24 * HOUR_MS + i64::from(order[hour]) % (9 * HOUR_MS));
+        let packets = || hours.iter().enumerate().filter_map(|(hour, given)| Some((hour, (*given)?)));
+        let in_order: Vec<_> = packets().map(|(hour, given)| (in_time(hour), hour, given)).collect();
+        let any: Vec<_> = packets().map(|(hour, given)| (late(hour), hour, given)).collect();
+        let mixed: Vec<_> = packets()
+            .map(|(hour, given)| (if order[hour] % 4 == 0 { late(hour) } else { in_time(hour) }, hour, given))
+            .collect();
+        let expected = day_finals(&in_order);
+        prop_assert!(expected.keys().any(|(rule, ..)| *rule == RuleCode::ExceedDay));
+        prop_assert_eq!(&day_finals(&any), &expected);
+        prop_assert_eq!(&day_finals(&mixed), &expected);
     }
 }
 

@@ -81,6 +81,34 @@ fn a_checkpoint_of_another_kind_is_refused_by_name() {
     assert!(matches!(error, RestoreError::Damaged { .. }) && !error.hint().is_empty());
 }
 
+/// A checkpoint of format 1, kept as it was written in 2026. A later build reads it or names why it does not; it never takes it
+/// for damaged, and where it reads it, it goes on as if it had never stopped.
+#[test]
+fn an_old_checkpoint_is_read_or_refused_by_name() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoint-1.bin");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/near_warns");
+    let old = std::fs::read(path).unwrap();
+    match Engine::restore(&old, &settings()) {
+        Ok(mut restored) => {
+            let mut straight = Engine::restore(&some_state(), &settings()).unwrap();
+            let (mut expected, mut out) = (Out::default(), Out::default());
+            for entry in script::read(&folder).iter().skip(300) {
+                straight.step(entry, &mut expected);
+                restored.step(entry, &mut out);
+            }
+            assert!(!expected.events.is_empty());
+            assert_eq!(out, expected);
+        }
+        Err(error) => {
+            let named = matches!(
+                error,
+                RestoreError::OtherRules { .. } | RestoreError::OtherFormat { .. }
+            );
+            assert!(named, "{error}");
+        }
+    }
+}
+
 #[test]
 fn an_engine_judges_only_the_outlets_of_its_partition() {
     let mut stream = Stream::new(40, 1, script::time("00:00"), 7);
