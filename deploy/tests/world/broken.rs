@@ -21,7 +21,8 @@ pub(crate) enum Promise {
     OffsetsNeverGoBack,
     /// After any crash the log and the archive open again by themselves.
     OpensAgain,
-    /// Of each packet one report (for each outlet) is new, all others are repeats; readings are new, identical or revised
+    /// Of each packet one report (for each outlet) is new, all others are repeats; readings are new, identical or
+    /// revised
     /// as a naive memory of everything says.
     ReadingsOnce,
     /// The archive holds each reading of the log, the standing value marked, and each packet and event once.

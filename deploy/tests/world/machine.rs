@@ -1,4 +1,5 @@
-//! The server's hardware and what outlives its processes: the disk, the wall clock, the configuration. And the two things
+//! The server's hardware and what outlives its processes: the disk, the wall clock, the configuration. And the two
+//! things
 //! that only a runtime can do: ask the bus, and run deploy's judge.
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! One link of the server: what `ingest/src/link.rs` does between a socket and the bus, on the world's time.
 //!
-//! The engine inside ([`Session`]) is ingest's own. The order of things is that of `link.rs`: carry out what the session
+//! The engine inside ([`Session`]) is ingest's own. The order of things is that of `link.rs`: carry out what the
+//! session
 //! asks, start one append for all that waits, read no more than the session wants, answer what became durable.
 
 use std::collections::VecDeque;
