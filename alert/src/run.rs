@@ -178,7 +178,8 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Names this process among several desks on one database (D18); without a name it is the only one. Only the first name counts.
+    /// Names this process among several desks on one database (D18); without a name it is the only one. Only the
+    /// first name counts.
     pub fn set_holder(&self, name: &str) {
         self.0.holder.get_or_init(|| name.to_owned());
     }

@@ -118,7 +118,8 @@ pub struct ExceedSettings {
     pub clear_hours: u8,
     /// Exceed ratio from which a case becomes graver.
     pub grave_ratio: f64,
-    /// Round a mean to the limit's digits before comparing (half to even, GB/T 8170). Off: the unrounded value is compared.
+    /// Round a mean to the limit's digits before comparing (half to even, GB/T 8170). Off: the unrounded value is
+    /// compared.
     pub round_to_limit: bool,
 }
 

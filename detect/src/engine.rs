@@ -279,7 +279,8 @@ impl Engine {
             counts: &mut self.counts,
         };
         act(&mut ctx, outlet, plan, &self.common);
-        // Data move most moments of waking later, which is found out when the entry that stands comes up. Sooner comes only what
+        // Data move most moments of waking later, which is found out when the entry that stands comes up. Sooner
+        // comes only what
         // they touched, and a silence that begins after them.
         let due = if self.scheduled[place] == Time(i64::MAX) {
             outlet.due(&ctx, plan, &self.common)

@@ -153,7 +153,8 @@ impl Outlet {
         soonest.unwrap_or(ctx.now).max(ctx.now.plus(1))
     }
 
-    /// The soonest moment that data just taken may want: the first at which something could be silent again, or has settled.
+    /// The soonest moment that data just taken may want: the first at which something could be silent again, or has
+    /// settled.
     pub(crate) fn soonest(&self, ctx: &Ctx<'_>) -> Time {
         let settings = &ctx.settings.miss;
         let least_s = settings.minute_gap_s.min(settings.hour_gap_s).min(settings.offline_s);

@@ -63,7 +63,8 @@ impl Minutes<'_> {
         }
     }
 
-    /// Adds up the first `limit` minutes of an hour, leaving marked ones out. The oxygen is added up only where `oxygen` asks
+    /// Adds up the first `limit` minutes of an hour, leaving marked ones out. The oxygen is added up only where
+    /// `oxygen` asks
     /// for it; what corrects a minute is looked up anyway.
     pub(crate) fn scan(&self, hour: i64, marked: u64, limit: u8, oxygen: bool) -> HourScan {
         let mut scan = HourScan::default();

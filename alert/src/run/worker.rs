@@ -10,7 +10,8 @@ use super::Desk;
 use crate::outbox::{Pass, Sender};
 use crate::store::{StoreError, log};
 
-/// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a second desk
+/// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a
+/// second desk
 /// takes over within the minutes a warning has.
 const LEASE_MS: i64 = 15 * SECOND_MS;
 

@@ -131,7 +131,8 @@ impl Store {
         })
     }
 
-    /// Takes or keeps the lease `name` for `holder` until `ttl_ms` from now; false while another holds it. All holders read
+    /// Takes or keeps the lease `name` for `holder` until `ttl_ms` from now; false while another holds it. All
+    /// holders read
     /// clocks that agree to well within `ttl_ms`.
     pub async fn hold_lease(
         &self,

@@ -64,8 +64,8 @@ async fn of_two_desks_one_sends_and_the_other_takes_over() {
 
 /// Looks again and again until it holds; a test that waits for ever is ended by its runner.
 async fn wait_until(holds: impl Fn() -> bool) {
+    let mut look = tokio::time::interval(std::time::Duration::from_millis(5));
     while !holds() {
-        tokio::task::yield_now().await;
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        look.tick().await;
     }
 }

@@ -1,4 +1,5 @@
-//! The same suite on PostgreSQL: one test starts a server of its own and runs this binary again, with every world on a fresh
+//! The same suite on PostgreSQL: one test starts a server of its own and runs this binary again, with every world on
+//! a fresh
 //! schema of it. Without PostgreSQL's programs on the machine it says so and proves nothing.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 /// Names the server to the second run.
 const SERVER: &str = "PLUME_TEST_POSTGRES";
-/// Tests run again. The desk's pages are the same code above the store, and words know no store; the long searches through
+/// Tests run again. The desk's pages are the same code above the store, and words know no store; the long searches
+/// through
 /// every write are made on SQLite, one of them here too.
 const AGAIN: &[&str] = &[
     "acts::",
@@ -30,7 +32,8 @@ fn server() -> Option<String> {
     std::env::var(SERVER).ok()
 }
 
-/// A fresh schema on the server, in the second run; `None` in the first. A schema is as good as a database and made at once.
+/// A fresh schema on the server, in the second run; `None` in the first. A schema is as good as a database and made
+/// at once.
 pub(crate) async fn fresh_database() -> Option<String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let socket = server()?;

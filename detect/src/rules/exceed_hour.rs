@@ -145,7 +145,8 @@ impl<'a> Hour<'a> {
     }
 }
 
-/// How a logger's hour values relate to the mean of its own minutes: 1 where it averages corrected minutes, something else where
+/// How a logger's hour values relate to the mean of its own minutes: 1 where it averages corrected minutes, something
+/// else where
 /// it corrects averages, or rounds on the way. Learned from its last hours, because the standard leaves it open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HourRatio {
