@@ -9,7 +9,8 @@ use plume_schemas::rule::Severity;
 
 use crate::world::{World, branch, duty, enterprise, near};
 
-/// Longest 95th percentile of a question, in this unoptimised build on a busy machine. The bar for the product is 100 ms.
+/// Longest 95th percentile of a question, in this unoptimised build on a busy machine. The bar for the product is 100
+/// ms.
 const MOST_MS: u128 = 400;
 const QUESTIONS: usize = 20;
 
