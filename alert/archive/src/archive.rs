@@ -203,11 +203,20 @@ impl Archive {
         let first = self.manifest.lines.get(&at).map_or(record.offset, |line| line.next);
         let batch = self.batches.entry(at).or_insert_with(|| Batch::new(at, first));
         let ends = match self.begun.filter(|begun| begun.at == at) {
-            Some(begun) => record.offset >= begun.next,
+            Some(begun) if record.offset >= begun.next => {
+                // The log lost the rest of what the batch was to hold: damage that was set aside.
+                batch.skip_to(begun.next);
+                true
+            }
+            Some(_) => false,
             None => batch.ends_before(input.log_time(), &self.config),
         };
-        if ends {
+        if ends && !batch.is_empty() {
             return Ok(Pushed::Full);
+        }
+        if ends {
+            // Nothing of the begun batch is left: there is nothing to finish.
+            self.begun = None;
         }
         self.clock = self.clock.max(input.log_time());
         if record.offset > batch.next {

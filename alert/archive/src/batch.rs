@@ -112,6 +112,14 @@ impl Batch {
             || self.tables.len() >= MAX_FILES
     }
 
+    /// Notes that nothing more comes before `next`.
+    pub(crate) fn skip_to(&mut self, next: u64) {
+        if self.next < next && !self.is_empty() {
+            self.gaps.push((self.next, next));
+            self.next = next;
+        }
+    }
+
     /// Adds a record. `clock` is the log's, for what shows no time of its own.
     pub(crate) fn push(
         &mut self,

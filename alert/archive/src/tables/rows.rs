@@ -2,15 +2,15 @@
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
-    TimestampMillisecondBuilder,
+    TimestampMillisecondBuilder, UInt32Array,
 };
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
-use arrow::error::ArrowError;
+use arrow::compute::take_record_batch;
 use arrow::record_batch::RecordBatch;
 use plume_schemas::time::{HOUR_MS, Time};
 
 use super::{Form, Spec};
 use crate::ArchiveError;
+use crate::merge::{failed, key_converter, key_rows};
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -150,32 +150,17 @@ impl Rows {
 
     /// The rows in the table's order, and none left here.
     pub(crate) fn sorted(&mut self) -> Result<RecordBatch, ArchiveError> {
-        let failed = |source| ArchiveError::Rows {
-            table: self.spec.name,
-            source,
-        };
         let columns = self.columns.iter_mut().map(Builder::finish).collect();
         self.len = 0;
-        RecordBatch::try_new(self.spec.schema(), columns)
-            .and_then(|batch| sort(self.spec, &batch))
-            .map_err(failed)
+        let batch = RecordBatch::try_new(self.spec.schema(), columns).map_err(|source| failed(self.spec, source))?;
+        sort(self.spec, &batch)
     }
 }
 
 /// The rows in the order of the table's key; equal ones keep theirs.
-fn sort(spec: &Spec, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let mut by: Vec<SortColumn> = Vec::new();
-    for name in spec.key {
-        let values = batch.column_by_name(name).map(std::sync::Arc::clone);
-        by.extend(values.map(|values| SortColumn { values, options: None }));
-    }
-    // The sort is not stable by itself: the place of a row settles what the key leaves open.
-    let places: Int64Places = (0..i64::try_from(batch.num_rows()).unwrap_or(i64::MAX)).collect();
-    by.push(SortColumn {
-        values: std::sync::Arc::new(places),
-        options: None,
-    });
-    take_record_batch(batch, &lexsort_to_indices(&by, None)?)
+fn sort(spec: &Spec, batch: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
+    let keys = key_rows(spec, &key_converter(spec)?, batch)?;
+    let mut order: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
+    order.sort_by(|&a, &b| keys.row(a as usize).cmp(&keys.row(b as usize)));
+    take_record_batch(batch, &UInt32Array::from(order)).map_err(|source| failed(spec, source))
 }
-
-type Int64Places = arrow::array::Int64Array;

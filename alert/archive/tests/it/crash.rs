@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use plume_archive::{Archive, ArchiveError, Field, QuerySpec, Reader, Table};
+use plume_archive::{Archive, ArchiveError, Field, Pushed, QuerySpec, Reader, Table};
 use plume_bus::Record;
 use plume_bus::fs::{Fault, Loss, SimFs};
 use plume_schemas::time::{MINUTE_MS, Span};
@@ -244,4 +244,37 @@ fn a_changed_missing_or_foreign_file_is_named() {
             "judgements/date=2026-11-21/copy of part-0.parquet is not in the manifest",
         ]
     );
+}
+
+#[test]
+fn a_batch_whose_records_the_log_lost_meanwhile_is_finished_without_them() {
+    let start = at("20261121120000");
+    let of = |offset: u64| {
+        let measured = start.plus(i64::try_from(offset).unwrap() * MINUTE_MS);
+        of_report(offset, minute(1, measured, 1))
+    };
+    // Of the planned batch 0..4 the log has kept all, the beginning, or nothing.
+    for (kept, gaps) in [(4, vec![]), (2, vec![(2, 4)]), (0, vec![])] {
+        let disk = SimFs::new();
+        let mut archive = open(Path::new(ROOT), Arc::new(disk.clone()), &config()).unwrap();
+        for offset in 0..4 {
+            assert_eq!(archive.push(&of(offset)).unwrap(), Pushed::Taken);
+        }
+        disk.inject(8, Fault::Crash);
+        assert!(archive.write(REPORTS).is_err());
+        drop(archive);
+        disk.restart(Loss::Power);
+        let mut archive = open(Path::new(ROOT), Arc::new(disk), &config()).unwrap();
+        let records: Vec<Record> = (0..kept).chain(4..6).map(of).collect();
+        drive(&mut archive, &records).unwrap();
+        archive.flush().unwrap();
+        let stats = archive.reader().unwrap().stats();
+        assert!(stats.balanced, "{stats:?}");
+        assert_eq!(
+            (stats.lines[0].gaps.clone(), stats.lines[0].next),
+            (gaps, 6),
+            "{kept} kept"
+        );
+        assert_eq!(stats.counts.records, kept + 2);
+    }
 }
