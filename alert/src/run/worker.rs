@@ -4,11 +4,15 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use plume_schemas::ids::ContentId;
 use plume_schemas::time::{DAY_MS, HOUR_MS, SECOND_MS, Time};
 
 use super::Desk;
+use crate::notify::Channel;
 use crate::outbox::{Pass, Sender};
+use crate::sinks::{Outgoing, SendError};
 use crate::store::{StoreError, log};
+use crate::words::test_message;
 
 /// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a
 /// second desk
@@ -30,6 +34,27 @@ impl Desk {
         let (_, waiting) = self.0.store.outbox_state().await?;
         self.0.signals.outbox_length(waiting);
         Ok(pass)
+    }
+
+    /// Sends a test message by a channel, past the outbox: for `plume notify test`.
+    pub async fn send_test(&self, channel: Channel, address: &str) -> Result<(), SendError> {
+        let (now, lang) = (self.now(), self.0.config.language);
+        let Some(sink) = self.0.sinks.iter().find(|sink| sink.carries(channel)) else {
+            return Err(SendError::Refused {
+                channel,
+                detail: "no channel is set up for it".into(),
+            });
+        };
+        let outgoing = Outgoing {
+            key: ContentId::of(&[b"test", address.as_bytes(), &now.0.to_le_bytes()]),
+            channel,
+            receiver: address.to_owned(),
+            address: address.to_owned(),
+            lang,
+            message: test_message(now, lang),
+            at: now,
+        };
+        sink.send(&outgoing).await
     }
 
     /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is

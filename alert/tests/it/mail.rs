@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use plume_alert::notify::Channel;
+use plume_alert::sinks::SendError;
 use plume_schemas::rule::RuleCode;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -263,4 +265,42 @@ async fn a_lost_answer_repeats_one_mail_with_the_same_key() {
     distinct.sort();
     distinct.dedup();
     assert_eq!((keys.len(), distinct.len()), (3, 2), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_channel_can_be_tried() {
+    let server = Server::start(Manner::Accepts).await;
+    let world = desk_on(server.port).await;
+    world.desk.send_test(Channel::Mail, "zhang@example.com").await.unwrap();
+    assert_eq!(server.mails().len(), 1);
+    let no_sink = world.desk.send_test(Channel::Voice, "13900001234").await.unwrap_err();
+    assert!(matches!(no_sink, SendError::Refused { .. }), "{no_sink}");
+    let no_address = world.desk.send_test(Channel::Mail, "nobody").await.unwrap_err();
+    assert!(no_address.to_string().contains("not a mail address"), "{no_address}");
+}
+
+#[test]
+fn a_mail_section_that_cannot_work_is_named() {
+    let mut config = crate::world::config();
+    assert!(config.problems().is_empty(), "{:?}", config.problems());
+    config.mail.enabled = true;
+    config.mail.host.clear();
+    config.mail.from = "plume".into();
+    config.mail.password = plume_alert::config::Secret::new("pw");
+    config.notify.quiet_from_min = 1_440;
+    config.notify.retry_first_s = 0;
+    config.store = "desk.db".into();
+    let keys: Vec<_> = config.problems().into_iter().map(|(key, ..)| key).collect();
+    assert_eq!(
+        keys,
+        [
+            "alert.store",
+            "alert.notify.quiet_from_min",
+            "alert.notify.retry_first_s",
+            "alert.mail.host",
+            "alert.mail.from",
+            "alert.mail.tls",
+        ]
+    );
+    assert!(!format!("{config:?}").contains("pw\""), "a password is never shown");
 }

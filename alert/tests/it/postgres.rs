@@ -15,6 +15,7 @@ const SERVER: &str = "PLUME_TEST_POSTGRES";
 /// every write are made on SQLite, one of them here too.
 const AGAIN: &[&str] = &[
     "acts::",
+    "api::",
     "book::",
     "crash::an_act",
     "crash::the_trace",
