@@ -11,7 +11,7 @@ use crate::engine::Ctx;
 use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
 use crate::number;
 use crate::outlet::Outlet;
-use crate::plan::{FLOWS, OutletPlan};
+use crate::plan::OutletPlan;
 use crate::ring::{DeviceValue, Ring, Short};
 use crate::rules::common_cause::CommonCause;
 use crate::rules::constant::{self, Seen};
@@ -159,7 +159,7 @@ fn given(ctx: &Ctx<'_>, report: &Report, code: FactorCode, basis: Basis, statist
 }
 
 fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
-    take_flow(outlet, report, Statistic::Mean, place);
+    take_flow(outlet, plan, report, Statistic::Mean, place);
     let (hour, first) = (place.minute.div_euclid(60), place.minute.rem_euclid(60));
     let last = (first + i64::from(place.covers)).min(60);
     let mut changed = 0_u64;
@@ -249,7 +249,7 @@ fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, i: usize, pla
 }
 
 fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
-    take_flow(outlet, report, Statistic::Sample, place);
+    take_flow(outlet, plan, report, Statistic::Sample, place);
     let by_samples = outlet
         .devices
         .iter()
@@ -355,12 +355,12 @@ fn put<const N: usize>(ring: &mut Ring<N>, number: i64, new: DeviceValue) -> (Op
 }
 
 /// Keeps the newest gas flow of the outlet.
-fn take_flow(outlet: &mut Outlet, report: &Report, statistic: Statistic, place: Place) {
+fn take_flow(outlet: &mut Outlet, plan: &OutletPlan, report: &Report, statistic: Statistic, place: Place) {
     if place.minute < outlet.flow_minute {
         return;
     }
-    for code in FLOWS {
-        let flows = |reading: &&Reading| reading.factor.as_str() == code && reading.statistic == statistic;
+    for code in plan.flows {
+        let flows = |reading: &&Reading| reading.factor == code && reading.statistic == statistic;
         let reading = report
             .readings
             .iter()

@@ -93,6 +93,17 @@ impl Slot {
 /// Millionths of one unit at each scale.
 const STEPS: [i64; 8] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 1];
 
+/// Minutes added up, packets and samples apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct PlainSum {
+    pub(crate) packets: u32,
+    pub(crate) of_packets: i64,
+    pub(crate) samples: u32,
+    pub(crate) of_samples: i64,
+    /// Last minute for which anything came, plus one; 0 for none.
+    pub(crate) end: u8,
+}
+
 /// What putting a minute changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -212,6 +223,38 @@ impl MinuteStore {
                 show(minute, self.decode(block, hour, minute));
             }
         }
+    }
+
+    /// Adds up the first `limit` minutes of an hour, where all of them are values judged as they are: the usual case,
+    /// and many times faster than looking at each. `None` where a minute needs looking at.
+    pub(crate) fn plain_sum(&self, hour: i64, limit: u8) -> Option<PlainSum> {
+        let block = self.blocks.get(Self::index(hour)).filter(|_| self.holds(hour))?;
+        if block.kind != JUDGED {
+            return None;
+        }
+        let (mut sum, mut packets, mut samples, mut missing) = (PlainSum::default(), 0_i64, 0_i64, 0_u32);
+        for (minute, &code) in (1_u8..).zip(block.codes.0.iter().take(usize::from(limit))) {
+            match code {
+                0..FROM_SAMPLES => {
+                    sum.packets += 1;
+                    packets += i64::from(code);
+                    sum.end = minute;
+                }
+                FROM_SAMPLES..EXCLUDED_SAMPLES => {
+                    sum.samples += 1;
+                    samples += i64::from(code - FROM_SAMPLES);
+                    sum.end = minute;
+                }
+                MISSING => missing += 1,
+                _ => return None,
+            }
+        }
+        let step = STEPS[usize::from(block.scale & 7)];
+        let base = i64::from(block.base);
+        sum.of_packets = (base * i64::from(sum.packets) + packets) * step;
+        sum.of_samples = (base * i64::from(sum.samples) + samples) * step;
+        debug_assert_eq!(sum.packets + sum.samples + missing, u32::from(limit.min(60)));
+        Some(sum)
     }
 
     #[inline]

@@ -15,9 +15,9 @@ use plume_schemas::time::{Span, Time};
 use crate::number;
 
 /// Oxygen content of the gas (HJ 212-2017 annex B).
-pub(crate) const OXYGEN: &str = "a19001";
+const OXYGEN: &str = "a19001";
 /// Factors that show whether gas flows: exhaust flow and velocity. Their last value is kept per outlet.
-pub(crate) const FLOWS: [&str; 2] = ["a00000", "a01011"];
+const FLOWS: [&str; 2] = ["a00000", "a01011"];
 /// Factors judged per outlet. A stack has a dozen; the bound keeps state in proportion to what a permit can list.
 pub(crate) const MAX_FACTORS: usize = 64;
 
@@ -39,6 +39,8 @@ pub(crate) struct OutletPlan {
     pub(crate) factors: Vec<FactorPlan>,
     /// Place of the oxygen among the factors.
     pub(crate) oxygen: Option<usize>,
+    /// Factors that show whether gas flows.
+    pub(crate) flows: [FactorCode; 2],
 }
 
 /// One device of an outlet. The first of several rows is the one that counts where both report the same.
@@ -61,6 +63,10 @@ pub(crate) struct FactorPlan {
     /// Upper and lower end of the measuring range, millionths.
     pub(crate) range: Option<(i64, i64)>,
     pub(crate) limits: Vec<LimitPlan>,
+    /// It is the oxygen content.
+    pub(crate) is_oxygen: bool,
+    /// It is of waste water, whose codes begin with `w` (HJ 212-2017 annex B).
+    pub(crate) is_water: bool,
 }
 
 /// One limit on a mean concentration.
@@ -136,6 +142,7 @@ impl OutletPlan {
                 .map(StopWork::validity)
                 .collect(),
             sources: sources.collect(),
+            flows: FLOWS.map(|code| FactorCode::new(code).unwrap_or_default()),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
             factors,
         }
@@ -209,6 +216,8 @@ impl FactorPlan {
             reference_o2: None,
             range: None,
             limits: Vec::new(),
+            is_oxygen: code.as_str() == OXYGEN,
+            is_water: code.as_str().starts_with('w'),
         }
     }
 
@@ -221,7 +230,6 @@ impl FactorPlan {
             .iter()
             .filter(|limit| limit.basis == LimitBasis::Concentration);
         Self {
-            code: setup.code,
             basis: if reference_o2.is_some() {
                 Basis::Corrected
             } else {
@@ -230,6 +238,7 @@ impl FactorPlan {
             reference_o2,
             range: high.filter(|&high| high > low).map(|high| (low, high)),
             limits: limits.filter_map(LimitPlan::new).collect(),
+            ..Self::bare(setup.code)
         }
     }
 
@@ -245,11 +254,6 @@ impl FactorPlan {
     /// True when any limit on that mean is listed, in force or not.
     pub(crate) fn has_limit(&self, window: LimitWindow) -> bool {
         self.limits.iter().any(|limit| limit.window == window)
-    }
-
-    /// True for waste water, whose codes begin with `w` (HJ 212-2017 annex B).
-    pub(crate) fn is_water(&self) -> bool {
-        self.code.as_str().starts_with('w')
     }
 }
 

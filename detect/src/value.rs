@@ -5,7 +5,7 @@ use plume_schemas::judgement::NotJudged;
 use plume_schemas::reading::Flag;
 
 use crate::marks::Marked;
-use crate::minutes::{Made, MinuteStore, Slot, Why};
+use crate::minutes::{Made, MinuteStore, PlainSum, Slot, Why};
 use crate::number::{Sum, corrected};
 use crate::ring::DeviceValue;
 
@@ -40,6 +40,31 @@ pub(crate) struct HourScan {
 }
 
 impl HourScan {
+    fn of(plain: PlainSum, own: &MinuteStore, hour: i64) -> Self {
+        let last = plain
+            .end
+            .checked_sub(1)
+            .map(|minute| own.slot(hour, usize::from(minute)));
+        let last = last.and_then(|slot| match slot {
+            Slot::Value { value, .. } => Some(value),
+            Slot::Missing | Slot::Excluded { .. } => None,
+        });
+        Self {
+            packets: Sum {
+                n: plain.packets,
+                sum: plain.of_packets,
+            },
+            all: Sum {
+                n: plain.packets + plain.samples,
+                sum: plain.of_packets + plain.of_samples,
+            },
+            seen: u8::try_from(plain.packets + plain.samples).unwrap_or(MINUTES),
+            end: plain.end,
+            last,
+            ..Self::default()
+        }
+    }
+
     /// Minutes for which something came that does not count.
     pub(crate) fn unfit(&self) -> u8 {
         self.stopped + self.flagged + self.uncorrectable
@@ -69,6 +94,10 @@ impl Minutes<'_> {
     pub(crate) fn scan(&self, hour: i64, marked: u64, limit: u8, oxygen: bool) -> HourScan {
         let mut scan = HourScan::default();
         let Some(own) = self.own else { return scan };
+        let plain = (marked == 0 && !oxygen).then(|| own.plain_sum(hour, limit)).flatten();
+        if let Some(plain) = plain {
+            return HourScan::of(plain, own, hour);
+        }
         own.each(hour, limit, |minute, slot| {
             scan.seen += 1;
             scan.end = u8::try_from(minute + 1).unwrap_or(MINUTES);
@@ -257,5 +286,30 @@ fn single(source: Source, value: i64) -> HourValue {
     HourValue {
         source,
         sum: Sum { n: 1, sum: value },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The fast way of adding up says what the careful one says.
+        #[test]
+        fn plain_sums_are_the_careful_ones(
+            puts in prop::collection::vec((0_usize..60, 0_i64..5_000, any::<bool>()), 0..90),
+            limit in 0_u8..=60,
+        ) {
+            let mut store = MinuteStore::new();
+            for (minute, value, packet) in puts {
+                let from = if packet { Made::Packet } else { Made::Samples };
+                store.put(7, minute, Slot::Value { value: value * 10_000, judged: true, from }, 0);
+            }
+            let minutes = Minutes { own: Some(&store), oxygen: None, reference_o2: None };
+            // A mark beyond the hour's sixty minutes makes the careful way be taken.
+            let careful = minutes.scan(7, 1 << 63, limit, false);
+            prop_assert_eq!(minutes.scan(7, 0, limit, false), careful);
+        }
     }
 }

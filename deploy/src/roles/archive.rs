@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use plume_archive::{Archive, ArchiveConfig, ArchiveError, Committable, Pushed, Signals};
+use plume_archive::{Archive, ArchiveConfig, ArchiveError, Pushed, Signals};
 use plume_bus::fs::RealFs;
-use plume_bus::{Record, Topic, TopicPartition};
+use plume_bus::{BusError, Record, Topic, TopicPartition};
 use tokio::runtime::Handle;
 
 use super::stop::Stop;
@@ -20,6 +20,8 @@ use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, consumer};
 
 /// Pause before a refused write is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// A turn is taken after so long although no Tick came: a full log takes none.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Archives until told to stop, then writes what waits.
 pub(crate) async fn run(context: Context, config: ArchiveConfig, stop: Stop) -> anyhow::Result<()> {
@@ -54,8 +56,6 @@ struct Archiver {
 
 impl Archiver {
     async fn work(mut self, stop: Stop) -> anyhow::Result<()> {
-        // What the files say counts: a crash may have come between files and commit.
-        self.commit(self.archive.positions()).await?;
         for line in self.lines() {
             let retained = self.context.bus.range(line).await?;
             let next = self.archive.next_offset(line).unwrap_or(retained.start);
@@ -63,17 +63,19 @@ impl Archiver {
         }
         let clock_line = at(Topic::Reports, 0);
         while !stop.told() {
-            // Ticks come into every partition every few seconds: whatever else waits is found when one arrives.
+            // Ticks come into every partition every few seconds: whatever else waits is found when one arrives. None
+            // comes while the log is full.
             let next = self.next.get(&clock_line).copied().unwrap_or(0);
             tokio::select! {
                 () = self.context.bus.wait(clock_line, next) => {}
+                () = tokio::time::sleep(LONGEST_WAIT) => {}
                 () = stop.clone().wait() => break,
             }
             self.turn(&stop).await?;
         }
         self.turn(&stop).await?;
-        let committable = self.archive.flush()?;
-        self.commit(committable).await
+        self.archive.flush()?;
+        self.commit().await
     }
 
     fn lines(&self) -> Vec<TopicPartition> {
@@ -83,7 +85,7 @@ impl Archiver {
             .collect()
     }
 
-    /// Takes what every line has, and writes the batches that end.
+    /// Takes what every line has, writes the batches that end, and commits what the log does not know to be archived.
     async fn turn(&mut self, stop: &Stop) -> anyhow::Result<()> {
         for line in self.lines() {
             loop {
@@ -93,12 +95,21 @@ impl Archiver {
                     break;
                 }
                 for record in &records {
-                    self.take(record, stop).await?;
+                    if !self.take(record, stop).await? {
+                        return Ok(());
+                    }
                     self.next.insert(line, record.offset + 1);
                 }
             }
         }
-        for line in self.archive.due() {
+        // A log that is full takes no Tick either: its time stands still, and no batch would end by it. What waits is
+        // written as it is, so that there is room again.
+        let ended = if self.context.bus.stats().full {
+            self.lines()
+        } else {
+            self.archive.due()
+        };
+        for line in ended {
             self.write(line, stop).await?;
         }
         if self.archive.publish_due() {
@@ -107,16 +118,17 @@ impl Archiver {
                 Err(error) => self.complain(&error),
             }
         }
-        Ok(())
+        self.commit().await
     }
 
-    async fn take(&mut self, record: &Record, stop: &Stop) -> anyhow::Result<()> {
+    /// Takes a record; false when told to stop before the disk let it.
+    async fn take(&mut self, record: &Record, stop: &Stop) -> anyhow::Result<bool> {
         while self.archive.push(record)? == Pushed::Full {
             if !self.write(record.from, stop).await? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes a batch and commits it; false when told to stop before the disk let it.
@@ -125,9 +137,13 @@ impl Archiver {
             match self.archive.write(line) {
                 Ok(written) => {
                     self.context.health.well(ARCHIVE);
-                    self.commit(written.into_iter().collect()).await?;
+                    if written.is_some() {
+                        self.commit().await?;
+                    }
                     return Ok(true);
                 }
+                // Only opening it again mends that.
+                Err(error @ ArchiveError::Stopped { .. }) => return Err(error.into()),
                 Err(error) => self.complain(&error),
             }
             tokio::select! {
@@ -137,16 +153,26 @@ impl Archiver {
         }
     }
 
-    async fn commit(&self, done: Vec<Committable>) -> anyhow::Result<()> {
-        if done.is_empty() {
-            return Ok(());
+    /// Commits what the files say, where the log does not say so yet: a crash may have come between files and commit. A
+    /// log without room for that is told at a later turn.
+    async fn commit(&self) -> anyhow::Result<()> {
+        let bus = &self.context.bus;
+        let mut commits = Vec::new();
+        for done in self.archive.positions() {
+            if bus.committed(consumer(ARCHIVE)?, done.at).await? != Some(done.next) {
+                commits.push((done.at, done.next));
+            }
         }
-        let commits = done.into_iter().map(|done| (done.at, done.next)).collect();
-        self.context
-            .bus
-            .commit(consumer(ARCHIVE)?, commits)
-            .await
-            .context("commit what is archived")
+        match bus.commit(consumer(ARCHIVE)?, commits).await {
+            Ok(()) => Ok(()),
+            Err(error @ BusError::DiskFull { .. }) => {
+                let sentence = format!("cannot tell the log what is archived: {error} ({})", error.hint());
+                tracing::error!("archive {sentence}");
+                self.context.health.complain(ARCHIVE, sentence);
+                Ok(())
+            }
+            Err(error) => Err(error).context("commit what is archived"),
+        }
     }
 
     fn complain(&self, error: &ArchiveError) {

@@ -198,11 +198,31 @@ impl Judge {
     /// Writes the checkpoint, then lets the log forget what lies before it.
     async fn save(&mut self) -> anyhow::Result<()> {
         let (path, offset, state) = (self.checkpoint.clone(), self.next, self.engine.checkpoint());
-        tokio::task::spawn_blocking(move || checkpoint::save(&path, offset, &state)).await??;
+        let saved = tokio::task::spawn_blocking(move || checkpoint::save(&path, offset, &state)).await?;
+        if let Err(error) = saved {
+            self.miss_checkpoint(&format!("{error:#}"));
+            return Ok(());
+        }
         let commits = vec![(at(Topic::Reports, self.partition), offset)];
-        self.bus
-            .commit(consumer(DETECT_CHECKPOINT)?, commits)
-            .await
-            .context("commit the checkpoint's offset")
+        match self.bus.commit(consumer(DETECT_CHECKPOINT)?, commits).await {
+            Ok(()) => Ok(()),
+            Err(error @ BusError::DiskFull { .. }) => {
+                self.miss_checkpoint(&format!("{error} ({})", error.hint()));
+                Ok(())
+            }
+            Err(error) => Err(error).context("commit the checkpoint's offset"),
+        }
+    }
+
+    /// A checkpoint that is missed costs time at the next start and room in the log, nothing else: a full disk must not
+    /// end the judge.
+    fn miss_checkpoint(&self, why: &str) {
+        tracing::error!(
+            partition = self.partition,
+            why,
+            "no checkpoint, the log keeps what the judge would read again"
+        );
+        self.health
+            .complain(DETECT, format!("cannot write its checkpoint: {why}"));
     }
 }

@@ -31,7 +31,7 @@ use crate::out::{Facts, Say, Subject};
 use crate::outlet::Outlet;
 use crate::plan::OutletPlan;
 use crate::rules::miss::Device;
-use crate::state::persist;
+use crate::state::{Persist, Reader, RestoreError, persist};
 
 /// Groups are looked at so often, by the judge's clock.
 pub(crate) const LOOK_EVERY_MS: i64 = MINUTE_MS;
@@ -42,8 +42,59 @@ const ACTIVE_MS: i64 = DAY_MS;
 /// Cases remembered after their end, so that what stays silent is counted from then.
 const MAX_CASES: usize = 64;
 
-/// Name of a group: `platform`, `listener:<id>`, `district:<name>`.
-type Group = Inline<63>;
+/// A group of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    kind: Kind,
+    name: Inline<47>,
+}
+persist!(Group { kind, name });
+
+/// Kinds of groups, the widest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// All devices of the partition.
+    Platform,
+    /// Those that one ingest serves.
+    Listener,
+    /// Those of one district.
+    District,
+    /// Nobody: plume's own Ticks were missing.
+    Ticks,
+}
+
+impl Persist for Kind {
+    fn save(&self, to: &mut Vec<u8>) {
+        to.push(*self as u8);
+    }
+    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        let kinds = [Self::Platform, Self::Listener, Self::District, Self::Ticks];
+        let number = usize::from(u8::load(from)?);
+        kinds
+            .get(number)
+            .copied()
+            .ok_or_else(|| from.damaged("a kind of group"))
+    }
+}
+
+impl Group {
+    fn new(kind: Kind, name: &str) -> Self {
+        Self {
+            kind,
+            name: Inline::new(name).unwrap_or_default(),
+        }
+    }
+
+    /// As evidence names it: `platform`, `listener:<id>`, `district:<name>`, `ticks`.
+    fn text(&self) -> String {
+        match self.kind {
+            Kind::Platform => "platform".to_owned(),
+            Kind::Listener => format!("listener:{}", self.name),
+            Kind::District => format!("district:{}", self.name),
+            Kind::Ticks => "ticks".to_owned(),
+        }
+    }
+}
 
 /// One case, open or over.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,16 +119,15 @@ persist!(CommonCause {
     listening_since
 });
 
-fn group(kind: &str, name: &str) -> Group {
-    crate::plan::short(&format!("{kind}:{name}"))
-}
-
 /// The groups of a device.
 fn groups(device: &Device, plan: &OutletPlan) -> [Group; 3] {
     [
-        crate::plan::short("platform"),
-        group("listener", device.ingest.as_ref().map_or("", |id| id.as_str())),
-        group("district", plan.district.as_str()),
+        Group::new(Kind::Platform, ""),
+        Group::new(Kind::Listener, device.ingest.as_ref().map_or("", |id| id.as_str())),
+        Group {
+            kind: Kind::District,
+            name: plan.district,
+        },
     ]
 }
 
@@ -200,7 +250,7 @@ impl CommonCause {
         self.listening_since = since;
         let Some(gap) = ctx.clock.last_gap() else { return };
         let breach = Verdict::Breach(Severity::Urgent);
-        let judgement = say(ctx, partition, crate::plan::short("ticks"), gap, breach, (0, 0));
+        let judgement = say(ctx, partition, Group::new(Kind::Ticks, ""), gap, breach, (0, 0));
         ctx.emit.happen(gap.start, Edge::Opened, false, judgement.clone());
         let over = Judgement {
             verdict: Verdict::Fine,
@@ -255,7 +305,7 @@ fn within_min(settings: &CommonCauseSettings) -> usize {
 /// The group's place in cases: no outlet of the registry, but an id of the same kind, `plume:p<partition>:<hash of the
 /// group>`.
 fn place(partition: u32, group: Group) -> OutletId {
-    let hash = ContentId::of(&[group.as_str().as_bytes()]).to_string();
+    let hash = ContentId::of(&[group.text().as_bytes()]).to_string();
     let short: String = hash.chars().take(8).collect();
     OutletId::new(&format!("plume:p{partition}:{short}")).unwrap_or_default()
 }
@@ -270,7 +320,7 @@ fn say(
 ) -> Judgement {
     let mut facts = Facts::with_capacity(5);
     facts
-        .text(FactKey::Name, group.as_str())
+        .text(FactKey::Name, &group.text())
         .time(FactKey::Since, window.start)
         .int(
             FactKey::LastedMinutes,

@@ -30,7 +30,7 @@ use crate::engine::Ctx;
 use crate::hold::{HoldTimes, Look};
 use crate::number::to_f64;
 use crate::out::{Facts, Say, Subject};
-use crate::plan::{FactorPlan, OXYGEN, OutletPlan};
+use crate::plan::{FactorPlan, OutletPlan};
 use crate::series::Series;
 use crate::state::persist;
 
@@ -118,8 +118,7 @@ impl Run {
 
 /// True where standing still would be wrong: factors with a limit, and the oxygen they are corrected with.
 fn concerns(factor: &FactorPlan, settings: &ConstantSettings) -> bool {
-    let measured =
-        factor.has_limit(LimitWindow::Hour) || factor.has_limit(LimitWindow::Day) || factor.code.as_str() == OXYGEN;
+    let measured = factor.has_limit(LimitWindow::Hour) || factor.has_limit(LimitWindow::Day) || factor.is_oxygen;
     measured && !settings.exempt.contains(&factor.code)
 }
 
@@ -144,7 +143,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, factor: &FactorPlan, se
         .map(|(low, high)| ((high - low) as f64 * settings.range_pct_fs / 100.0) as i64);
     series.run.take(value, &seen, width);
     // Oxygen of a well-run boiler does stay within a narrow range; only standing still is wrong there.
-    let range = factor.range.filter(|_| factor.code.as_str() != OXYGEN);
+    let range = factor.range.filter(|_| !factor.is_oxygen);
     let still = series.run.still(range, settings);
     let since = match still {
         Some(Still::Narrow) => series.run.range_since,

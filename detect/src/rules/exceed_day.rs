@@ -131,7 +131,7 @@ impl<'a> Day<'a> {
             value: None,
             limit,
         };
-        if self.factor.is_water() && !ctx.settings.window.water {
+        if self.factor.is_water && !ctx.settings.window.water {
             return (not(NotJudged::WaterOff), false);
         }
         if self.plan.stopped_over(span) {

@@ -63,7 +63,7 @@ impl<'a> Hour<'a> {
             value: None,
             limit,
         };
-        if self.factor.is_water() && !ctx.settings.window.water {
+        if self.factor.is_water && !ctx.settings.window.water {
             return (not(NotJudged::WaterOff), None);
         }
         if self.plan.stopped_over(span) {

@@ -109,7 +109,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, running: Running<'_>, series: &mut Series)
     let Some(limit) = running.factor.limit(LimitWindow::Day, span.start).filter(|_| left > 0) else {
         return;
     };
-    if running.plan.stopped_at(ctx.now) || (running.factor.is_water() && !ctx.settings.window.water) {
+    if running.plan.stopped_at(ctx.now) || (running.factor.is_water && !ctx.settings.window.water) {
         return;
     }
     if series.near_day_of != running.day {

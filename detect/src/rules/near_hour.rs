@@ -154,7 +154,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, running: Running<'_>, series: &mut Series)
     let Some(limit) = running.factor.limit(LimitWindow::Hour, start) else {
         return;
     };
-    if running.plan.stopped_at(ctx.now) || (running.factor.is_water() && !ctx.settings.window.water) {
+    if running.plan.stopped_at(ctx.now) || (running.factor.is_water && !ctx.settings.window.water) {
         return;
     }
     if series.near_hour != running.hour {
