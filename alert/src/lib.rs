@@ -35,6 +35,7 @@ pub mod words;
 pub mod series;
 pub mod signals;
 
+pub mod api;
 pub mod desk;
 mod run;
 

@@ -53,6 +53,7 @@ struct Inner {
     roster: RwLock<Arc<Roster>>,
     links: OnceLock<Links>,
     holder: OnceLock<String>,
+    pace: OnceLock<u32>,
     lease_until: AtomicI64,
     sinks: Vec<Sink>,
     carried: Vec<Channel>,
@@ -158,6 +159,7 @@ impl Desk {
             roster: RwLock::default(),
             links: OnceLock::new(),
             holder: OnceLock::new(),
+            pace: OnceLock::new(),
             lease_until: AtomicI64::new(i64::MIN),
             words: Words::embedded()?,
             routes: Routes::embedded()?,
@@ -182,6 +184,17 @@ impl Desk {
     /// first name counts.
     pub fn set_holder(&self, name: &str) {
         self.0.holder.get_or_init(|| name.to_owned());
+    }
+
+    /// Says that the clock runs `pace` times as fast as people live (a demo's): sessions and the undo last as long for
+    /// people all the same. Only the first word counts.
+    pub fn set_pace(&self, pace: u32) {
+        self.0.pace.get_or_init(|| pace.max(1));
+    }
+
+    /// How far the desk's clock goes while people live through `ms`.
+    pub(crate) fn lived_ms(&self, ms: i64) -> i64 {
+        ms.saturating_mul(i64::from(self.0.pace.get().copied().unwrap_or(1)))
     }
 
     /// True while this desk is the active one: it applies events and sends. Others serve pages.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod balance;
+mod chance;
 mod cli;
 mod clock;
 mod commands;

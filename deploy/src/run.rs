@@ -36,6 +36,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         config,
         clock: clock::system(),
         clock_kind: ClockKind::System,
+        pace: 1,
         registry,
         data_dir,
         console: None,

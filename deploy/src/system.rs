@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Health};
+use crate::chance::chance;
 use crate::config::Config;
 use crate::roles::signals::Signals;
 use crate::roles::stop::{Stop, Stopper, pair};
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) clock_kind: ClockKind,
+    /// How many times faster than the system's the clock runs.
+    pub(crate) pace: u32,
     pub(crate) registry: Registry,
     pub(crate) data_dir: PathBuf,
     pub(crate) console: Option<ConsoleSink>,
@@ -70,6 +73,7 @@ impl System {
             config,
             clock,
             clock_kind,
+            pace,
             registry,
             data_dir,
             console,
@@ -92,7 +96,8 @@ impl System {
         };
         let (rest, stop) = pair();
         let mut tasks = JoinSet::new();
-        let (desk, desk_address) = start_desk(&context, &config, clock_kind, console, &stop, &mut tasks).await?;
+        let desk = open_desk(&context, &config, pace, console).await?;
+        let desk_address = start_desk(&context, &config, clock_kind, &desk, &stop, &mut tasks).await?;
         for partition in 0..context.bus.partitions() {
             let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
             tasks.spawn(roles::detect::run(
@@ -258,39 +263,48 @@ async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow:
     Ok(ingest.await?)
 }
 
+/// Opens the desk: its database, its channels, its one-time links.
+async fn open_desk(
+    context: &Context,
+    config: &Config,
+    pace: u32,
+    console: Option<ConsoleSink>,
+) -> anyhow::Result<Desk> {
+    let store_url = roles::desk::store_url(&config.alert.store, &context.data_dir);
+    let place = roles::desk::without_password(&store_url);
+    let metrics = &context.metrics;
+    let desk = Desk::open(&store_url, &config.alert, context.clock.clone(), metrics, console)
+        .await
+        .map_err(|error| {
+            let hint = error.hint();
+            anyhow::Error::new(error).context(format!("open the desk's database {place} (hint: {hint})"))
+        })?;
+    desk.set_pace(pace);
+    desk.set_holder(&roles::desk::holder(&context.data_dir)?);
+    desk.set_up_links(chance()?).await?;
+    desk.set_registry(Arc::clone(&context.registry.borrow()));
+    Ok(desk)
+}
+
+/// Starts the desk's loops and serves its pages.
 async fn start_desk(
     context: &Context,
     config: &Config,
     clock_kind: ClockKind,
-    console: Option<ConsoleSink>,
+    desk: &Desk,
     stop: &Stop,
     tasks: &mut JoinSet<anyhow::Result<()>>,
-) -> anyhow::Result<(Desk, SocketAddr)> {
-    let path = config
-        .alert
-        .store
-        .strip_prefix("sqlite:")
-        .unwrap_or(&config.alert.store);
-    let store_url = format!("sqlite:{}", context.data_dir.join(path).display());
-    let desk = Desk::open(
-        &store_url,
-        &config.alert,
-        context.clock.clone(),
-        &context.metrics,
-        console,
-    )
-    .await
-    .with_context(|| format!("open the desk's database {store_url}"))?;
-    desk.set_registry(Arc::clone(&context.registry.borrow()));
+) -> anyhow::Result<SocketAddr> {
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
-    let pages = DeskState::new(desk.clone(), options);
+    let pages = DeskState::with_decoder(desk.clone(), options, Some(roles::desk::decode));
+    let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
-        tasks.spawn(roles::desk::events(
-            context.clone(),
+        let feed = roles::desk::Feed {
+            desk: desk.clone(),
             partition,
-            desk.clone(),
-            stop.clone(),
-        ));
+            shared,
+        };
+        tasks.spawn(roles::desk::events(context.clone(), feed, stop.clone()));
         tasks.spawn(roles::desk::reports(
             context.clone(),
             partition,
@@ -307,7 +321,7 @@ async fn start_desk(
     let address = listener.local_addr()?;
     let serve_stop = stop.clone();
     tasks.spawn(async move { Ok(plume_alert::desk::serve(listener, pages, serve_stop.wait()).await?) });
-    Ok((desk, address))
+    Ok(address)
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

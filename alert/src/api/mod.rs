@@ -1,8 +1,8 @@
 //! The desk for programs: JSON over HTTP below `/api/v1`, with the same sessions, scopes and acts as the pages.
 //!
 //! A request carries a session's token as `Authorization: Bearer <64 hex digits>`; cookies are not read, so another
-//! site's page can do nothing here. Every endpoint stands in one table, from which the router and the OpenAPI
-//! document are made.
+//! site's page can do nothing here. Every endpoint stands in one table, from which the router and the OpenAPI document
+//! are made.
 
 mod cases;
 mod json;

@@ -43,12 +43,14 @@ pub fn router(state: DeskState) -> Router {
         let guard = from_fn_with_state((state.clone(), route.need), auth::guard);
         router = router.route(route.path, (route.handler)().layer(guard));
     }
+    let programs = crate::api::router(state.desk().clone());
     router
         .fallback(not_found)
         .layer(from_fn(auth::remember_language))
-        .layer(from_fn(headers::secure))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
         .with_state(state)
+        .merge(programs)
+        .layer(from_fn(headers::secure))
 }
 
 async fn not_found(auth::Asked(lang): auth::Asked, uri: axum::http::Uri) -> axum::response::Response {

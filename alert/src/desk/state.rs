@@ -210,8 +210,10 @@ impl DeskState {
     /// Seconds in which this person can take back their acknowledgement, if any are left.
     pub(crate) fn undo_left(&self, case: &CaseRow, viewer: &Viewer) -> Option<u64> {
         let by = case.acknowledged.as_ref().filter(|by| by.name == viewer.name)?;
-        let left = UNDO_MS - self.now().since(by.at);
-        u64::try_from(left / 1_000).ok().filter(|&seconds| seconds > 0)
+        let left = self.0.desk.lived_ms(UNDO_MS) - self.now().since(by.at);
+        u64::try_from(left / self.0.desk.lived_ms(1_000))
+            .ok()
+            .filter(|&seconds| seconds > 0)
     }
 
     /// How many cases there are.

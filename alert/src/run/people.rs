@@ -5,7 +5,7 @@ use plume_schemas::time::Time;
 
 use super::Desk;
 use super::feed::{ANSWER_WORKING_DAYS, problem_of};
-use crate::accounts::{Action, Role, Scope, TOKEN_BYTES, Token, Viewer};
+use crate::accounts::{Action, DEMO_SESSION_MS, Role, Scope, Session, TOKEN_BYTES, Token, Viewer};
 use crate::act::ActError;
 use crate::book::{Applied, Purpose};
 use crate::case::{Act, ActKind, Case, State, TraceKind, TraceLine};
@@ -80,7 +80,8 @@ impl Desk {
             ActKind::ReportFault => Some(tx.take("receipt", 1).await?),
             _ => None,
         };
-        let applied: Applied = crate::act::act(case, viewer, act, receipt)?;
+        let undo_ms = self.lived_ms(crate::act::UNDO_MS);
+        let applied: Applied = crate::act::act(case, viewer, act, receipt, undo_ms)?;
         write::save(&mut tx, &applied).await?;
         match act.kind {
             ActKind::Acknowledge => outbox::acknowledged(&mut tx, id, &viewer.name, act.at).await?,
@@ -356,7 +357,12 @@ impl Desk {
     /// A session of the demo for this viewer; its token is made from `chance`.
     pub async fn create_demo_session(&self, viewer: &Viewer, chance: [u8; TOKEN_BYTES]) -> Result<Token, StoreError> {
         let token = Token::new(chance);
-        self.0.store.create_demo_session(viewer, &token, self.now()).await?;
+        let session = Session {
+            viewer: viewer.clone(),
+            demo: true,
+            expires_at: self.now().plus(self.lived_ms(DEMO_SESSION_MS)),
+        };
+        self.0.store.create_session(&session, &token, self.now()).await?;
         Ok(token)
     }
 }

@@ -15,9 +15,10 @@ use crate::store::{StoreError, log};
 use crate::words::test_message;
 
 /// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a
-/// second desk
-/// takes over within the minutes a warning has.
+/// second desk takes over within the minutes a warning has.
 const LEASE_MS: i64 = 15 * SECOND_MS;
+/// Pause between looks at the lease: several in each half of it.
+const LEASE_LOOK: Duration = Duration::from_secs(2);
 
 impl Desk {
     /// One pass over the outbox at `now`.
@@ -60,13 +61,21 @@ impl Desk {
     /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
     /// late then, not lost.
     pub async fn run_outbox(&self, shutdown: impl Future<Output = ()>) {
+        // The lease is kept beside the work: a slow mail server must not make a second desk take over.
+        tokio::select! {
+            () = self.work(shutdown) => {}
+            () = self.keep_lease() => {}
+        }
+    }
+
+    async fn work(&self, shutdown: impl Future<Output = ()>) {
         let poll = Duration::from_millis(u64::from(self.0.config.notify.poll_ms));
         let mut shutdown = std::pin::pin!(shutdown);
         let mut swept_at = self.now();
         loop {
             let now = self.now();
             let mut quiet = true;
-            if !self.keep_lease(now).await {
+            if !self.lease(now).await {
                 // Another desk is active; this one serves pages and looks again.
                 tokio::select! {
                     biased;
@@ -107,8 +116,18 @@ impl Desk {
         }
     }
 
+    /// Renews the lease as long as it is polled.
+    async fn keep_lease(&self) {
+        loop {
+            tokio::time::sleep(LEASE_LOOK).await;
+            if self.is_active() {
+                self.lease(self.now()).await;
+            }
+        }
+    }
+
     /// Takes the lease of the active desk, or keeps it; renewed when half of it is over. False while another holds it.
-    async fn keep_lease(&self, now: Time) -> bool {
+    async fn lease(&self, now: Time) -> bool {
         let held_until = Time(self.0.lease_until.load(Ordering::Relaxed));
         if now.plus(LEASE_MS / 2) < held_until {
             return true;

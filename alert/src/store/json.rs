@@ -95,9 +95,19 @@ impl FactJson {
     }
 }
 
-/// The judgement as JSON.
+/// The judgement as the store keeps it.
 pub(super) fn write(judgement: &Judgement) -> String {
-    let json = JudgementJson {
+    // Only maps with odd keys or a failing Serialize can fail; there are none.
+    serde_json::to_string(&shape(judgement)).unwrap_or_default()
+}
+
+/// The judgement as a part of a larger JSON.
+pub(crate) fn judgement_json(judgement: &Judgement) -> serde_json::Value {
+    serde_json::to_value(shape(judgement)).unwrap_or_default()
+}
+
+fn shape(judgement: &Judgement) -> JudgementJson {
+    JudgementJson {
         rule: judgement.rule,
         outlet: judgement.outlet,
         factor: judgement.factor,
@@ -110,9 +120,7 @@ pub(super) fn write(judgement: &Judgement) -> String {
         judged_at: judgement.judged_at,
         late: judgement.late,
         evidence: judgement.evidence.iter().map(FactJson::from).collect(),
-    };
-    // Only maps with odd keys or a failing Serialize can fail; there are none.
-    serde_json::to_string(&json).unwrap_or_default()
+    }
 }
 
 /// A judgement from what [`write`] wrote; `None` for anything else.

@@ -22,6 +22,7 @@ use std::path::Path;
 use plume_schemas::ids::ContentId;
 
 use db::Db;
+pub(crate) use json::judgement_json;
 pub use problems::ProblemFilter;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};
 pub use reminders::ReminderRow;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod acts;
+mod api;
 mod book;
 mod crash;
 mod daily;

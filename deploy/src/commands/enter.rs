@@ -1,13 +1,13 @@
 //! `plume enter`: a link that signs one person in. Whoever may read the data directory may make one; the desk keeps
 //! only its hash.
 
-use std::io::Read as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use plume_alert::accounts::{Role, Scope, TOKEN_BYTES, Token, Viewer};
+use plume_alert::accounts::{Role, Scope, Token, Viewer};
 use plume_alert::store::Store;
 
+use crate::chance::chance;
 use crate::cli::EnterArgs;
 use crate::system::{Addresses, run_file};
 use crate::{clock, out};
@@ -42,12 +42,4 @@ pub(crate) async fn run(args: &EnterArgs) -> anyhow::Result<ExitCode> {
     store.close().await;
     out::line(format_args!("http://{}/enter/{}", addresses.desk, token.reveal()));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Random bytes for a session, from the operating system.
-pub(crate) fn chance() -> anyhow::Result<[u8; TOKEN_BYTES]> {
-    let mut bytes = [0; TOKEN_BYTES];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.context("read /dev/urandom")?;
-    Ok(bytes)
 }

@@ -173,6 +173,7 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
         config,
         clock: clock.clone(),
         clock_kind: ClockKind::Virtual,
+        pace: 1,
         registry,
         data_dir: data.to_path_buf(),
         console: None,

@@ -135,6 +135,7 @@ impl Config {
             "is the address of desk.listen",
             "give each its own port",
         );
+        found.extend(self.alert.problems());
         if let Err(error) = self.bus.resolve(plume_bus::ClockKind::System, Vec::new()) {
             found.push(("bus", error.to_string(), error.hint()));
         }

@@ -19,9 +19,9 @@ use plume_simulator::story::{self, Part};
 use plume_simulator::tcp::{Conditions, Pacer, run_devices};
 use tokio::sync::{mpsc, watch};
 
+use crate::chance::chance;
 use crate::cli::DemoArgs;
 use crate::clock::VirtualClock;
-use crate::commands::enter;
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::system::{Plan, System};
 use crate::{logging, out};
@@ -111,10 +111,21 @@ fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {
         config,
         clock: time.clock(),
         clock_kind: ClockKind::Virtual,
+        pace: pace_of(args.speed),
         registry: story::registry(),
         data_dir: args.data.clone(),
         console: None,
     })
+}
+
+/// The speed as whole times.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the command line allows 1 to 600"
+)]
+fn pace_of(speed: f64) -> u32 {
+    speed.ceil() as u32
 }
 
 /// Empties the directory of an earlier demo; refuses any other directory that holds something.
@@ -172,7 +183,7 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
         args.speed
     ));
     for (label, viewer, _) in &viewers {
-        let token = system.desk.create_demo_session(viewer, enter::chance()?).await?;
+        let token = system.desk.create_demo_session(viewer, chance()?).await?;
         out::line(format_args!("  {label}: {base}/enter/{}", token.reveal()));
     }
     out::line("");

@@ -1,17 +1,24 @@
 //! The desk's loops: events into the case book (effect and offset in one transaction), reports into charts and
 //! signs of life.
 
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use plume_alert::Desk;
-use plume_alert::desk::DeskState;
+use plume_alert::accounts::Token;
+use plume_alert::desk::{Decoded, DecodedRow, DeskState};
+use plume_alert::words::Lang;
 use plume_bus::Topic;
+use plume_ingest::hj212::explain::{self, Options};
 use plume_schemas::entry::LogPosition;
 use plume_schemas::event::Event;
+use plume_schemas::factors::Catalogue;
 use plume_schemas::wire;
 
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
+use crate::chance::chance;
 
 /// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a
 /// hundred outlets.
@@ -19,8 +26,23 @@ const LOOK_BACK_RECORDS: u64 = 200_000;
 /// Pause after the database refused: the event is given again, nothing is lost meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Which desk takes which events.
+pub(crate) struct Feed {
+    /// The desk.
+    pub(crate) desk: Desk,
+    /// The partition it reads.
+    pub(crate) partition: u32,
+    /// Several desks may stand on its database (D18): only the active one takes events.
+    pub(crate) shared: bool,
+}
+
 /// Applies events of a partition until told to stop.
-pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn events(context: Context, feed: Feed, stop: Stop) -> anyhow::Result<()> {
+    let Feed {
+        desk,
+        partition,
+        shared,
+    } = feed;
     let place = at(Topic::Events, partition);
     let retained = context.bus.range(place).await?;
     let mut next = desk.resume_offset(partition).await?;
@@ -37,6 +59,15 @@ pub(crate) async fn events(context: Context, partition: u32, desk: Desk, stop: S
         tokio::select! {
             () = context.bus.wait(place, next) => {}
             () = stop.clone().wait() => break,
+        }
+        if shared && !desk.is_active() {
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+                () = stop.clone().wait() => break,
+            }
+            // Another desk may have gone on meanwhile.
+            next = next.max(desk.resume_offset(partition).await?);
+            continue;
         }
         for record in context.bus.read(place, next, READ_LIMIT).await? {
             let position = LogPosition {
@@ -91,4 +122,82 @@ pub(crate) async fn reports(context: Context, partition: u32, pages: DeskState, 
         }
     }
     Ok(())
+}
+
+/// The address of the desk's database: a relative path of SQLite is below the data directory.
+pub(crate) fn store_url(configured: &str, data_dir: &Path) -> String {
+    match configured.strip_prefix("sqlite:") {
+        Some(path) => format!("sqlite:{}", data_dir.join(path).display()),
+        None => configured.to_owned(),
+    }
+}
+
+/// True where other desks can stand on the same database.
+pub(crate) fn is_shared(configured: &str) -> bool {
+    !configured.starts_with("sqlite:")
+}
+
+/// A database address as it may be shown.
+pub(crate) fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// The name under which this data directory's desk holds the lease: kept, so that a restart goes on at once.
+pub(crate) fn holder(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("state").join("desk-holder");
+    if let Ok(kept) = std::fs::read_to_string(&path)
+        && !kept.trim().is_empty()
+    {
+        return Ok(kept.trim().to_owned());
+    }
+    let name = format!("desk-{}", Token::new(chance()?).hash());
+    std::fs::write(&path, &name).with_context(|| format!("write {}", path.display()))?;
+    Ok(name)
+}
+
+/// Takes a pasted packet apart for the page 报文解析.
+pub(crate) fn decode(packet: &str, lang: Lang) -> Decoded {
+    let Ok(catalogue) = Catalogue::embedded() else {
+        return Decoded {
+            verdict: String::new(),
+            rows: Vec::new(),
+        };
+    };
+    let spoken = match lang {
+        Lang::Zh => explain::Lang::Zh,
+        Lang::En => explain::Lang::En,
+    };
+    let told = explain::explain(packet.as_bytes(), &catalogue, spoken, &Options { key: None });
+    let named = [&told.frame, &told.header, &told.parameters].into_iter().flatten();
+    let mut rows: Vec<DecodedRow> = named
+        .map(|named| DecodedRow {
+            name: format!("{} {}", named.field, named.name),
+            value: named.value.clone(),
+            note: named.meaning.clone(),
+        })
+        .collect();
+    rows.extend(told.data.iter().map(|datum| DecodedRow {
+        name: format!("{} {} {}", datum.code, datum.name, datum.statistic),
+        value: format!("{} {}", datum.value, datum.unit),
+        note: datum.flag.clone(),
+    }));
+    rows.extend(told.findings.iter().map(|finding| DecodedRow {
+        name: lang.pick("检查结果", "Finding").to_owned(),
+        value: finding.what.clone(),
+        note: finding.advice.clone(),
+    }));
+    if !told.answer.is_empty() {
+        rows.push(DecodedRow {
+            name: lang.pick("平台应答", "Answer").to_owned(),
+            value: told.answer.clone(),
+            note: String::new(),
+        });
+    }
+    Decoded {
+        verdict: told.title,
+        rows,
+    }
 }
