@@ -7,6 +7,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Which receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Webhook,
+    Mail,
+}
+
 /// A message as it was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
@@ -14,6 +21,8 @@ pub(crate) struct Heard {
     pub(crate) life: usize,
     /// Its idempotency key or Message-ID: the notice's id.
     pub(crate) key: String,
+    /// By which receiver.
+    pub(crate) way: Way,
 }
 
 #[derive(Default)]
@@ -61,7 +70,7 @@ impl Receivers {
 }
 
 /// Writes a message down; false where it must not be answered.
-fn take(book: &Mutex<Book>, key: &str) -> bool {
+fn take(book: &Mutex<Book>, way: Way, key: &str) -> bool {
     let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
     let known: BTreeSet<&str> = book.heard.iter().map(|heard| heard.key.as_str()).collect();
     let fresh = !known.contains(key);
@@ -69,6 +78,7 @@ fn take(book: &Mutex<Book>, key: &str) -> bool {
     book.heard.push(Heard {
         life,
         key: key.to_owned(),
+        way,
     });
     match book.trap.take_if(|_| fresh) {
         Some(trapped) => trapped.send(()).is_err(),
@@ -119,7 +129,7 @@ fn http(book: &Mutex<Book>, stream: TcpStream) -> std::io::Result<()> {
         lines.read_exact(&mut body)?;
         let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(event["id"], key, "the body names the same notice");
-        if !take(book, &key) {
+        if !take(book, Way::Webhook, &key) {
             return hang(stream);
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
@@ -138,7 +148,7 @@ fn smtp(book: &Mutex<Book>, stream: TcpStream) -> std::io::Result<()> {
             "DATA" => {
                 stream.write_all(b"354 go on\r\n")?;
                 let key = message_id(&mut lines)?;
-                if !take(book, &key) {
+                if !take(book, Way::Mail, &key) {
                     return hang(stream);
                 }
                 stream.write_all(b"250 taken\r\n")?;
