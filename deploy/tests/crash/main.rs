@@ -1,9 +1,17 @@
-//! The crash harness: a real plume, a fleet of devices that remember every answer they got, and `kill -9` at random
-//! moments.
+//! The crash harness: a real plume, a fleet of devices that remember every answer they got, receivers that remember
+//! every message, and `kill -9` at random moments.
 //!
-//! Afterwards: whatever was answered is among the readings exactly once, repeats are marked, each event stands
-//! once, and the books
-//! balance. `CRASH_SEED` and `CRASH_KILLS` choose the run; the seed is printed.
+//! Afterwards, read from what plume keeps and from nothing plume says of itself:
+//!
+//! - every answered minute stands among `readings` exactly once, nothing stands there that was never sent;
+//! - `packets` holds each packet as accepted once, every further copy as a repeat, and the books balance;
+//! - each event stands once in the archive and once in the desk's trace, each case was opened once;
+//! - each notice the desk calls sent was heard at least once, none was heard that the desk does not know, and a kill
+//!   repeats at most the one message that was on its way.
+//!
+//! ```text
+//! CRASH_SEED=7 CRASH_KILLS=500 cargo test -p plume --test crash -- --nocapture
+//! ```
 
 #![expect(
     clippy::unwrap_used,
@@ -11,40 +19,30 @@
     reason = "a test fails by panicking and says its seed"
 )]
 
+mod fleet;
+mod receiver;
 #[path = "../support/mod.rs"]
 mod support;
+mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
-use plume_archive::{Field, QuerySpec, Reader, Table};
-use plume_bus::fs::RealFs;
-use plume_schemas::time::{MINUTE_MS, Time};
-use support::{Link, Site, minute_packet};
+use fleet::{Chance, DEVICES, Device, MINUTES, registry};
+use plume_schemas::time::Time;
+use receiver::Receivers;
+use support::{Running, Site};
 
-/// Devices, each with an outlet of its own.
-const DEVICES: usize = 4;
-/// Minutes each device can send: within the 48 h in which a repeat is known.
-const MINUTES: usize = 2_000;
 /// Kills in an ordinary test run; `.ci/soak` asks for 500.
-const USUAL_KILLS: usize = 10;
-
-/// A small generator, so that a seed says everything.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
+const USUAL_KILLS: u64 = 10;
+/// Answers within which a kill falls, where there are few kills.
+const MOST_ANSWERS: u64 = 600;
+/// A kill that waits for a message goes ahead without one after so long.
+const MESSAGE_WAIT: Duration = Duration::from_secs(5);
+/// A plume that has not worked off what it has after so long is stuck.
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn setting(name: &str, usual: u64) -> u64 {
@@ -54,76 +52,61 @@ fn setting(name: &str, usual: u64) -> u64 {
         .unwrap_or(usual)
 }
 
-fn mn(device: usize) -> String {
-    format!("C{device:023}")
-}
-
-fn outlet(device: usize) -> String {
-    format!("E{device}:DA001")
-}
-
-/// A registry without reference oxygen, so that the limit meets the values as sent.
-fn registry() -> String {
-    (0..DEVICES).fold(String::new(), |mut text, device| {
-        write!(
-            text,
-            "[[enterprise]]\nid = \"E{device}\"\nname = \"企业{device}\"\n\
-             [[outlet]]\nid = \"{0}\"\nenterprise = \"E{device}\"\n\
-             number = \"DA001\"\n[[outlet.factor]]\ncode = \"a21026\"\nrange_high = \"200\"\n[[outlet.factor.limit]]\n\
-             window = \"hour\"\nvalue = \"35\"\nsource = \"permit\"\n[[source]]\nmn = \"{1}\"\noutlet = \"{0}\"\n\
-             minute_interval_min = 1\n",
-            outlet(device),
-            mn(device)
-        )
+#[expect(clippy::disallowed_methods, reason = "devices have the real time")]
+fn now() -> Time {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
-        text
-    })
+    Time(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// What a device sends next, and what it was answered.
-struct Device {
-    number: usize,
-    next: usize,
-    answered: BTreeSet<usize>,
+fn config(receivers: &Receivers) -> String {
+    format!(
+        "[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
+         [detect.window]\nsettle_s = 1\nlate_after_s = 1000000\n[detect.exceed]\nclear_hours = 1\n\
+         [alert.notify]\ngroup_wait_s = 0\nquiet_from_min = 0\nquiet_to_min = 0\nrate_per_hour = 100000\n\
+         max_attempts = 1000\nretry_first_s = 1\nretry_max_s = 1\npoll_ms = 50\n\
+         [alert.mail]\nenabled = true\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
+         [[alert.channel]]\ntype = \"webhook\"\nname = \"gateway\"\nurl = \"http://{}/notice\"\nsecret = \"\"\n\
+         carries = [\"sms\"]\ntimeout_ms = 60000\n",
+        receivers.mail.port(),
+        receivers.webhook
+    )
 }
 
-impl Device {
-    fn data_time(minute: usize) -> Time {
-        let first = Time::parse_stamp(b"20260116000000").unwrap();
-        first.plus(i64::try_from(minute).unwrap() * MINUTE_MS)
-    }
+/// When a life of plume ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// In the middle of the devices' talk.
+    Talking,
+    /// So long after the devices have stopped, while judge, desk and archive work off what came.
+    Later(Duration),
+    /// When a receiver has taken a message and plume has not heard so.
+    Telling,
+}
 
-    fn packet(&self) -> String {
-        let at = Self::data_time(self.next);
-        // Every other group of three hours is over the limit.
-        let value = if self.next / 180 % 2 == 1 { "42.5" } else { "12.5" };
-        minute_packet(&mn(self.number), &at.plus(59_000).stamp17(), &at.stamp14(), value)
-    }
-
-    /// Sends, and waits for each answer, until the link breaks or `enough`.
-    fn talk(mut self, to: SocketAddr, answers: &Sender<()>, enough: &AtomicBool) -> Self {
-        let Ok(mut link) = Link::open(to) else { return self };
-        while self.next < MINUTES && !enough.load(Ordering::Relaxed) {
-            if link.send(self.packet().as_bytes()).is_err() || link.answer().is_err() {
-                break;
-            }
-            self.answered.insert(self.next);
-            self.next += 1;
-            if answers.send(()).is_err() {
-                break;
-            }
+impl End {
+    fn draw(chance: &mut Chance) -> Self {
+        match chance.below(4) {
+            0 | 1 => Self::Talking,
+            2 => Self::Later(Duration::from_millis(chance.below(2_000))),
+            _ => Self::Telling,
         }
-        self
+    }
+
+    fn wait(self, receivers: &Receivers) {
+        match self {
+            Self::Talking => {}
+            // The moment of the kill, not a wait for something.
+            Self::Later(pause) => std::thread::sleep(pause),
+            // Where nothing is to be told this is one more late kill.
+            Self::Telling => drop(receivers.trap().recv_timeout(MESSAGE_WAIT)),
+        }
     }
 }
 
-/// Lets all devices talk to a running plume until `answers` came, then does `end` to it.
-fn round(
-    devices: Vec<Device>,
-    running: support::Running,
-    wanted: u64,
-    end: impl FnOnce(support::Running),
-) -> Vec<Device> {
+/// Lets all devices talk to a running plume until `wanted` answers came; `end` says what then becomes of it.
+fn round(devices: Vec<Device>, running: Running, wanted: u64, quiet: bool, end: impl FnOnce(Running)) -> Vec<Device> {
     let (sender, receiver) = channel();
     let enough = Arc::new(AtomicBool::new(false));
     let talks: Vec<_> = devices
@@ -139,85 +122,52 @@ fn round(
             break;
         }
     }
+    enough.store(quiet, Ordering::Relaxed);
     end(running);
     enough.store(true, Ordering::Relaxed);
     talks.into_iter().map(|talk| talk.join().unwrap()).collect()
 }
 
+/// Starts plume once more and lets it work off everything; again, where that brought something new.
+fn settle(site: &Site, receivers: &Receivers) {
+    let began = Instant::now();
+    loop {
+        receivers.next_life();
+        let running = site.start();
+        verdict::wait_for_desk(site, began + SETTLE_LIMIT);
+        assert!(running.stop());
+        if verdict::is_settled(site) {
+            return;
+        }
+        assert!(began.elapsed() < SETTLE_LIMIT, "it never comes to rest");
+    }
+}
+
 #[test]
 fn nothing_answered_is_lost_and_nothing_is_said_twice() {
-    let (seed, kills) = (
-        setting("CRASH_SEED", 20_260_117),
-        setting("CRASH_KILLS", USUAL_KILLS as u64),
-    );
+    let (seed, kills) = (setting("CRASH_SEED", 20_260_117), setting("CRASH_KILLS", USUAL_KILLS));
     println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
     let mut chance = Chance(seed);
-    let site = Site::new("[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n[detect.window]\nsettle_s = 1");
+    let receivers = Receivers::start();
+    let site = Site::new(&config(&receivers));
     std::fs::write(site.dir.path().join("registry.toml"), registry()).unwrap();
-    let mut devices: Vec<Device> = (0..DEVICES)
-        .map(|number| Device {
-            number,
-            next: 0,
-            answered: BTreeSet::new(),
-        })
-        .collect();
+    let now = now();
+    let mut devices: Vec<Device> = (0..DEVICES).map(|number| Device::new(number, now)).collect();
+    // Many kills share what the devices have to say.
+    let most = ((DEVICES * MINUTES) as u64 / (kills + 1)).clamp(2, MOST_ANSWERS);
     for _ in 0..kills {
-        let wanted = chance.below(200);
-        devices = round(devices, site.start(), wanted, support::Running::kill);
+        receivers.next_life();
+        let (wanted, end) = (chance.below(most), End::draw(&mut chance));
+        let quiet = !matches!(end, End::Talking);
+        devices = round(devices, site.start(), wanted, quiet, |running| {
+            end.wait(&receivers);
+            running.kill();
+        });
     }
-    devices = round(devices, site.start(), 100, |running| assert!(running.stop()));
-
-    let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
-    assert!(fine, "{text}");
-    let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(stats["waiting"], 0, "{stats}");
-    let reader = Reader::open(&site.data().join("archive"), Arc::new(RealFs)).unwrap();
-    check_readings(&reader, &devices);
-    check_events(&reader);
-    let answered: usize = devices.iter().map(|device| device.answered.len()).sum();
-    println!(
-        "{answered} answered, archived {} repeats {} over {kills} kills",
-        stats["archived"], stats["repeats"]
-    );
-    assert!(answered > 100);
-}
-
-/// Every answered minute stands once; nothing stands that was never sent.
-fn check_readings(reader: &Reader, devices: &[Device]) {
-    let mut spec = QuerySpec::all(Table::Readings);
-    spec.columns = ["outlet", "measured_at"].map(str::to_owned).to_vec();
-    let mut rows: BTreeMap<(String, i64), usize> = BTreeMap::new();
-    for row in reader.query(&spec).unwrap() {
-        match row.unwrap().as_slice() {
-            [Field::Text(outlet), Field::Time(at)] => *rows.entry((outlet.clone(), at.0)).or_default() += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    for device in devices {
-        for minute in 0..=device.next {
-            let key = (outlet(device.number), Device::data_time(minute).0);
-            let count = rows.remove(&key).unwrap_or(0);
-            let expected = if device.answered.contains(&minute) {
-                1..=1
-            } else {
-                0..=1
-            };
-            assert!(
-                expected.contains(&count),
-                "minute {minute} of device {} stands {count} times",
-                device.number
-            );
-        }
-    }
-    assert!(rows.is_empty(), "readings nobody sent: {rows:?}");
-}
-
-fn check_events(reader: &Reader) {
-    let mut spec = QuerySpec::all(Table::Events);
-    spec.columns = vec!["event_id".to_owned()];
-    let mut seen = BTreeSet::new();
-    for row in reader.query(&spec).unwrap() {
-        let id = row.unwrap()[0].to_string();
-        assert!(seen.insert(id.clone()), "event {id} stands twice");
-    }
+    receivers.next_life();
+    devices = round(devices, site.start(), most, true, |running| assert!(running.stop()));
+    settle(&site, &receivers);
+    let found = verdict::check(&site, &devices, &receivers.heard());
+    println!("{kills} kills: {found:?}");
+    found.check_worth(kills);
 }
