@@ -164,6 +164,7 @@ impl Stack {
             enterprises: Vec::new(),
             outlets: outlets.collect(),
             sources: sources.collect(),
+            ..Registry::default()
         })
     }
 }

@@ -6,9 +6,10 @@ use std::collections::{BinaryHeap, HashMap};
 use plume_schemas::dedupe::{Dedupe, Horizons, Packet};
 use plume_schemas::entry::{Entry, EntryBody};
 use plume_schemas::ids::OutletId;
-use plume_schemas::registry::Registry;
+use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
-use plume_schemas::wire::{decode_entry, encode_entry};
+
+mod saved;
 
 use crate::apply;
 use crate::clock::JudgeClock;
@@ -19,7 +20,7 @@ use crate::out::{Emitter, Out};
 use crate::outlet::{self, Factor, Outlet};
 use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
-use crate::state::{Header, Persist, Reader, RestoreError, persist};
+use crate::state::persist;
 
 /// Real-time packets are known for repeats so long at most: a device sends them again within seconds.
 const REALTIME_REPEAT_MS: i64 = 10 * MINUTE_MS;
@@ -97,6 +98,8 @@ pub struct Engine {
     common: CommonCause,
     /// As last recorded; the plan is made from it.
     registry: Registry,
+    /// Parts of the next one, while some are still to come.
+    assembly: Assembly,
     plan: Plan,
     /// Parallel to the plan's outlets, which are sorted by id.
     outlets: Vec<Outlet>,
@@ -119,6 +122,7 @@ impl Engine {
             dedupe,
             common: CommonCause::default(),
             registry: Registry::default(),
+            assembly: Assembly::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
             places: HashMap::new(),
@@ -173,7 +177,7 @@ impl Engine {
         }
         match &entry.body {
             EntryBody::Report(report) => {
-                let repeat = self.dedupe.see(report).packet == Packet::Repeat;
+                let repeat = self.dedupe.see_packet(report) == Packet::Repeat;
                 self.at_outlet(report.outlet, entry, out, &mut ordinal, |ctx, outlet, plan, common| {
                     apply::report(ctx, outlet, plan, common, (report, repeat));
                 });
@@ -299,12 +303,15 @@ impl Engine {
     }
 
     /// A new revision of the registry: state follows its outlets, and hours judged before are judged by it.
-    fn registry(&mut self, registry: &Registry, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
-        if *registry == self.registry && !self.plan.outlets.is_empty() {
+    fn registry(&mut self, part: &Registry, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
+        let Some(registry) = self.assembly.take(part) else {
+            return;
+        };
+        if registry == self.registry && !self.plan.outlets.is_empty() {
             return;
         }
-        self.registry = registry.clone();
-        let plan = Plan::new(registry, self.partition.index, self.partition.count);
+        self.registry = registry;
+        let plan = Plan::new(&self.registry, self.partition.index, self.partition.count);
         let old_plan = std::mem::replace(&mut self.plan, plan);
         let mut old: HashMap<OutletId, (Outlet, OutletPlan)> = old_plan
             .outlets
@@ -381,94 +388,18 @@ impl Engine {
             }
         }
     }
-
-    /// The whole state as bytes: format and rules in front, the registry, then every outlet.
-    pub fn checkpoint(&self) -> Vec<u8> {
-        let mut to = Vec::new();
-        let Partition { index, count } = self.partition;
-        Header {
-            rules: self.settings.rules_hash(),
-            index,
-            count,
-        }
-        .save(&mut to);
-        self.clock.save(&mut to);
-        self.counts.save(&mut to);
-        self.common.save(&mut to);
-        blob(&self.dedupe.checkpoint(), &mut to);
-        let registry = encode_entry(&EntryBody::Registry(Box::new(self.registry.clone())));
-        blob(&registry, &mut to);
-        self.outlets.save(&mut to);
-        self.scheduled.save(&mut to);
-        to
-    }
-
-    /// An engine from a checkpoint written under the same rules and settings. Any error means: begin empty, read the
-    /// log.
-    pub fn restore(bytes: &[u8], settings: &Settings) -> Result<Self, RestoreError> {
-        let mut from = Reader::new(bytes);
-        let header = Header::load(&mut from, settings.rules_hash())?;
-        let mut engine = Self::new(
-            settings.clone(),
-            Partition {
-                index: header.index,
-                count: header.count,
-            },
-        );
-        engine.clock = JudgeClock::load(&mut from)?;
-        engine.counts = Counts::load(&mut from)?;
-        engine.common = CommonCause::load(&mut from)?;
-        let seen = unblob(&mut from)?;
-        engine.dedupe = Dedupe::restore(horizons(settings), seen).map_err(|_| from.damaged("what was seen"))?;
-        let registry = decode_entry(unblob(&mut from)?).map_err(|_| from.damaged("a registry"))?;
-        let EntryBody::Registry(registry) = registry else {
-            return Err(from.damaged("a registry"));
-        };
-        engine.plan = Plan::new(&registry, header.index, header.count);
-        engine.registry = *registry;
-        engine.outlets = Vec::load(&mut from)?;
-        let scheduled: Vec<Time> = Vec::load(&mut from)?;
-        from.end()?;
-        let fits = |(plan, outlet): (&OutletPlan, &Outlet)| {
-            plan.factors
-                .iter()
-                .map(|factor| factor.code)
-                .eq(outlet.factors.iter().map(|factor| factor.code))
-        };
-        let same = engine.plan.outlets.len() == engine.outlets.len() && scheduled.len() == engine.outlets.len();
-        if !same || !engine.plan.outlets.iter().zip(&engine.outlets).all(fits) {
-            return Err(from.damaged("the outlets of its registry"));
-        }
-        engine.index();
-        engine.due.clear();
-        for (place, &at) in scheduled.iter().enumerate() {
-            engine.scheduled[place] = Time(i64::MAX);
-            engine.schedule(place, at);
-        }
-        Ok(engine)
-    }
 }
 
-/// How far back repeats are known. Samples repeat within minutes or not at all. One report is remembered reading by
-/// reading, because what a value changed is found out by the minutes and hours themselves.
+/// How far back repeats are known. Samples repeat within minutes or not at all. Readings are not remembered, because
+/// what a value changed is found out by the minutes and hours themselves.
 fn horizons(settings: &Settings) -> Horizons {
     let repeat_ms = settings.window.repeat_s * 1_000;
     Horizons {
         realtime_ms: repeat_ms.min(REALTIME_REPEAT_MS),
         day_ms: 2 * DAY_MS,
         other_ms: repeat_ms,
-        sharp_reports: 1,
+        sharp_reports: 0,
     }
-}
-
-fn blob(bytes: &[u8], to: &mut Vec<u8>) {
-    (bytes.len() as u64).save(to);
-    to.extend_from_slice(bytes);
-}
-
-fn unblob<'a>(from: &mut Reader<'a>) -> Result<&'a [u8], RestoreError> {
-    let len = usize::try_from(u64::load(from)?).unwrap_or(usize::MAX);
-    from.take(len, "as many bytes as it says")
 }
 
 /// Memory of an engine's series.

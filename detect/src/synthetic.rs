@@ -119,6 +119,7 @@ impl Stream {
             enterprises: Vec::new(),
             outlets: self.outlets.iter().map(outlet).collect(),
             sources: self.outlets.iter().map(source).collect(),
+            ..Registry::default()
         }
     }
 

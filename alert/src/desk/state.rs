@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::{ContentId, OutletId};
-use plume_schemas::registry::{RegistryIndex, Source};
+use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
@@ -86,6 +86,8 @@ struct Inner {
     options: DeskOptions,
     decoder: Option<Decoder>,
     pulse: Mutex<Pulse>,
+    /// Parts of a registry that is still on its way; every partition brings all of them.
+    assembly: Mutex<Assembly>,
     live: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
@@ -103,6 +105,7 @@ impl DeskState {
             options,
             decoder,
             pulse: Mutex::default(),
+            assembly: Mutex::default(),
             live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
         }))
@@ -115,13 +118,17 @@ impl DeskState {
         match body {
             EntryBody::Report(report) => self.0.desk.observe(report),
             EntryBody::Registry(registry) => {
-                self.0
-                    .desk
-                    .set_registry(Arc::new(RegistryIndex::new((**registry).clone())));
+                if let Some(whole) = self.assembly().take(registry) {
+                    self.0.desk.set_registry(Arc::new(RegistryIndex::new(whole)));
+                }
             }
             EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),
             EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) => {}
         }
+    }
+
+    fn assembly(&self) -> MutexGuard<'_, Assembly> {
+        self.0.assembly.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pulse(&self) -> MutexGuard<'_, Pulse> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::{ProblemSeverity, Registry};
 
-use crate::config::{Config, Problem, offset_of};
+use crate::config::{Config, Document, Lines, Problem};
 use crate::out;
 
 /// Checks and prints; fails when plume would not start.
@@ -74,20 +74,17 @@ pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Regis
             "see deploy/examples/registry.toml".to_owned(),
         )]
     })?;
+    let (document, lines) = (Document::parse(&text), Lines::new(&text));
+    let offset_of = |path: &str| document.as_ref()?.offset_of(path);
     let problems: Vec<Problem> = registry
         .check(catalogue, crate::clock::system().now())
         .into_iter()
-        .map(|found| {
-            let offset = offset_of(&text, &found.path).unwrap_or(0);
-            let mut problem = Problem::at(
-                &file,
-                &text,
-                offset,
-                format!("`{}`: {}", found.path, found.message),
-                found.hint,
-            );
-            problem.warning = found.severity == ProblemSeverity::Warning;
-            problem
+        .map(|found| Problem {
+            file: file.clone(),
+            place: Some(lines.place(offset_of(&found.path).unwrap_or(0))),
+            warning: found.severity == ProblemSeverity::Warning,
+            message: format!("`{}`: {}", found.path, found.message),
+            hint: found.hint,
         })
         .collect();
     if problems.iter().all(|problem| problem.warning) {

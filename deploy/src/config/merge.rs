@@ -32,34 +32,50 @@ pub(super) fn merge(defaults: &Table, file: &str, text: &str) -> (Table, Vec<Pro
 
 /// Where a path such as `ingest.listen` or `outlet[3].factor[1]` stands in a text, as far as the text has it.
 pub(crate) fn offset_of(text: &str, path: &str) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let mut parts = path
-        .split('.')
-        .flat_map(|part| part.split(['[', ']']))
-        .filter(|part| !part.is_empty());
-    let first = parts.next()?;
-    let (key, value) = document.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
-    let (mut found, mut value) = (key.span().start, value);
-    for part in parts {
-        value = match value.get_ref() {
-            DeValue::Table(inner) => {
-                let Some((key, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else {
-                    break;
-                };
-                found = key.span().start;
-                value
-            }
-            DeValue::Array(items) => {
-                let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else {
-                    break;
-                };
-                found = item.span().start;
-                item
-            }
-            _ => break,
-        };
+    Document::parse(text)?.offset_of(path)
+}
+
+/// A parsed text, for looking up many paths: a registry of thousands of outlets has as many lines to name.
+#[derive(Debug)]
+pub(crate) struct Document<'a>(toml::Spanned<DeTable<'a>>);
+
+impl<'a> Document<'a> {
+    /// `None` where the text is no TOML at all.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        DeTable::parse(text).ok().map(Self)
     }
-    Some(found)
+
+    /// Where a path stands, as far as the text has it.
+    pub(crate) fn offset_of(&self, path: &str) -> Option<usize> {
+        let document = &self.0;
+        let mut parts = path
+            .split('.')
+            .flat_map(|part| part.split(['[', ']']))
+            .filter(|part| !part.is_empty());
+        let first = parts.next()?;
+        let (key, value) = document.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
+        let (mut found, mut value) = (key.span().start, value);
+        for part in parts {
+            value = match value.get_ref() {
+                DeValue::Table(inner) => {
+                    let Some((key, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else {
+                        break;
+                    };
+                    found = key.span().start;
+                    value
+                }
+                DeValue::Array(items) => {
+                    let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else {
+                        break;
+                    };
+                    found = item.span().start;
+                    item
+                }
+                _ => break,
+            };
+        }
+        Some(found)
+    }
 }
 
 struct Merger<'a> {

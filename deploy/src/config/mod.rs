@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
-pub(crate) use merge::offset_of;
-pub(crate) use problem::Problem;
+pub(crate) use merge::{Document, offset_of};
+pub(crate) use problem::{Lines, Problem};
 
 /// Every option with its default and its explanation; the schema of the configuration.
 pub(crate) const DEFAULTS: &str = include_str!("../../default.toml");

@@ -1,5 +1,5 @@
-//! The registry's way into the log (D8): an import that differs from the last revision is appended whole to every
-//! partition.
+//! The registry's way into the log (D8): an import that differs from the last revision is appended to every partition,
+//! in parts where it is larger than a record may be.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +8,23 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use plume_bus::{Bus, NewRecord, Topic};
 use plume_schemas::entry::EntryBody;
-use plume_schemas::registry::{Registry, RegistryIndex};
+use plume_schemas::registry::{Part, Registry, RegistryIndex};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 use tokio::sync::watch;
 
 use super::at;
 
+/// Most JSON of the rows in one part of a revision. Half of what a record may be: a row counts before it is wrapped.
+const PART_BYTES: usize = plume_bus::MAX_PAYLOAD_BYTES / 2;
+/// Most parts appended at once; so one import takes a quarter of what a batch may, and others get between.
+const BATCH_PARTS: usize = 8;
+
 /// Appends `registry` as the next revision if it says anything new; tells the rooms through `tell`.
 ///
 /// The last revision is kept as `state/registry.json`; should that be lost, the same content is recorded once more,
-/// which harms
-/// nobody.
+/// which harms nobody. An import that was cut off half way is begun again under the same number, at another time: the
+/// parts of the two are told apart by it.
 pub(crate) async fn import(
     bus: &Bus,
     data_dir: &Path,
@@ -38,15 +43,8 @@ pub(crate) async fn import(
     }
     registry.revision = last.map_or(0, |last| last.revision) + 1;
     registry.recorded_at = now;
-    let payload = Bytes::from(wire::encode_entry(&EntryBody::Registry(Box::new(registry.clone()))));
-    let record = |topic, partition| NewRecord {
-        to: at(topic, partition),
-        key: "registry".to_owned(),
-        payload: payload.clone(),
-    };
-    let mut records = vec![record(Topic::Registry, 0)];
-    records.extend((0..bus.partitions()).map(|partition| record(Topic::Reports, partition)));
-    bus.append(records).await.context("append the registry to the log")?;
+    registry.part = Part::WHOLE;
+    append(bus, &registry).await.context("append the registry to the log")?;
     keep(&kept, &registry)?;
     tracing::info!(
         revision = registry.revision,
@@ -58,6 +56,34 @@ pub(crate) async fn import(
     let revision = registry.revision;
     tell.send_replace(Arc::new(RegistryIndex::new(registry)));
     Ok(revision)
+}
+
+/// Appends the parts of a revision to the registry's topic and to every partition of reports.
+async fn append(bus: &Bus, registry: &Registry) -> anyhow::Result<()> {
+    let parts = registry.clone().into_parts(PART_BYTES).into_iter();
+    let payloads: Vec<Bytes> = parts
+        .map(|part| Bytes::from(wire::encode_entry(&EntryBody::Registry(Box::new(part)))))
+        .collect();
+    let mut lines = vec![at(Topic::Registry, 0)];
+    lines.extend((0..bus.partitions()).map(|partition| at(Topic::Reports, partition)));
+    let records = lines.iter().flat_map(|&to| {
+        payloads.iter().map(move |payload| NewRecord {
+            to,
+            key: "registry".to_owned(),
+            payload: payload.clone(),
+        })
+    });
+    let records: Vec<NewRecord> = records.collect();
+    // A small registry is one record a line, and then all lines have it or none.
+    let at_once = if payloads.len() == 1 {
+        records.len()
+    } else {
+        BATCH_PARTS
+    };
+    for batch in records.chunks(at_once.max(1)) {
+        bus.append(batch.to_vec()).await?;
+    }
+    Ok(())
 }
 
 fn kept_path(data_dir: &Path) -> PathBuf {

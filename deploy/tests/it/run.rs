@@ -90,3 +90,35 @@ fn stats_asks_the_plume_that_runs() {
     );
     drop(running);
 }
+
+/// More outlets than one record of the log can name: the registry goes in parts, and devices at its end are known.
+#[test]
+fn a_bureau_with_thousands_of_outlets_is_registered() {
+    let site = Site::new("");
+    let path = site.dir.path().join("registry.toml");
+    let mut registry = std::fs::read_to_string(&path).unwrap();
+    let last = "LAST00000000000000002500".to_owned();
+    for n in 1..=2_500 {
+        let (outlet, mn) = (format!("91330100MA27X0AB1C:D{n:05}"), format!("LAST{n:020}"));
+        registry += &format!(
+            "[[outlet]]\nid = \"{outlet}\"\nenterprise = \"91330100MA27X0AB1C\"\nnumber = \"D{n:05}\"\n\
+             name = \"{n}号排放口，名称较长以接近真实档案\"\n\
+             [[outlet.factor]]\ncode = \"a21026\"\nreference_o2_pct = \"6\"\n\
+             [[outlet.factor.limit]]\nwindow = \"hour\"\nvalue = \"35\"\nsource = \"permit\"\n\
+             clause = \"排污许可证副本第二章表3，按登记内容逐项执行\"\n\
+             [[source]]\nmn = \"{mn}\"\npassword = \"123456\"\noutlet = \"{outlet}\"\n"
+        );
+    }
+    std::fs::write(&path, registry).unwrap();
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    link.send(minute_packet(&last, "20260117100000001", &stamp(0), "21.5").as_bytes())
+        .unwrap();
+    link.answer().unwrap();
+    drop(link);
+    assert!(running.stop());
+    let kept = std::fs::metadata(site.data().join("state/registry.json")).unwrap();
+    assert!(kept.len() > 1_000_000, "{} bytes would fit one record", kept.len());
+    let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
+    assert!(fine && text.contains("\"archived\":1"), "{text}");
+}

@@ -2,6 +2,7 @@
 
 use plume_detect::synthetic::Stream;
 use plume_detect::{Engine, HOT_CORE_LIMIT, Out, Partition, RestoreError};
+use plume_schemas::entry::{Entry, EntryBody};
 
 use crate::cases::{engine, settings};
 use crate::script;
@@ -122,4 +123,26 @@ fn an_engine_judges_only_the_outlets_of_its_partition() {
     let counts: Vec<usize> = (0..4).map(count).collect();
     assert_eq!(counts.iter().sum::<usize>(), 40);
     assert!(counts.iter().all(|&n| n > 0), "{counts:?}");
+}
+
+/// A registry too large for one record comes in parts; until the last one the old registry stands, whatever restarts.
+#[test]
+fn a_registry_in_parts_counts_once_it_is_whole() {
+    let mut stream = Stream::new(40, 2, script::time("00:00"), 7);
+    let first = stream.first();
+    let EntryBody::Registry(registry) = &first.body else {
+        panic!("a stream begins with its registry");
+    };
+    let parts = registry.as_ref().clone().into_parts(4_000);
+    assert!(parts.len() > 3);
+    let (mut whole, mut in_parts) = (engine(), engine());
+    whole.step(&first, &mut Out::default());
+    for (part, n) in parts.into_iter().zip(1..) {
+        assert_eq!(in_parts.outlet_count(), 0, "before part {n}");
+        let body = EntryBody::Registry(Box::new(part));
+        in_parts.step(&Entry { body, ..first }, &mut Out::default());
+        in_parts = Engine::restore(&in_parts.checkpoint(), &settings()).unwrap();
+    }
+    assert_eq!(in_parts.outlet_count(), 40);
+    assert_eq!(in_parts.checkpoint(), whole.checkpoint());
 }

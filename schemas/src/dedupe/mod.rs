@@ -184,6 +184,29 @@ impl Dedupe {
 
     /// Says what a report brings, and remembers it. To be called with every report of the log, in order.
     pub fn see(&mut self, report: &Report) -> Outcome {
+        let sharp_reports = self.horizons.sharp_reports;
+        let Some((stream, shapes, scratch)) = self.stream(report) else {
+            return Outcome {
+                packet: Packet::Forgotten,
+                readings: vec![Seen::New; report.readings.len()],
+            };
+        };
+        scratch.take(report);
+        stream.see(report.times.measured_at, scratch, report, shapes, sharp_reports)
+    }
+
+    /// Says whether a packet is a repeat, and remembers it without its readings: a later [`Dedupe::see`] of the same
+    /// time knows none of them. For who finds out alone what a value changes; it allocates nothing but room to
+    /// remember.
+    pub fn see_packet(&mut self, report: &Report) -> Packet {
+        let Some((stream, shapes, _)) = self.stream(report) else {
+            return Packet::Forgotten;
+        };
+        stream.see_packet(report.times.measured_at, hash::of_packet(&report.evidence), shapes)
+    }
+
+    /// The stream of a report with everything too old forgotten; `None` where the report itself is.
+    fn stream(&mut self, report: &Report) -> Option<(&mut Stream, &mut Shapes, &mut Prints)> {
         self.sweep(report.times.received_at);
         let measured_at = report.times.measured_at;
         // A time ahead of our clock is the device's mistake and must not push everything else beyond the horizon.
@@ -201,20 +224,8 @@ impl Dedupe {
         let oldest = device.newest.plus(-self.horizons.of(report.kind));
         let stream = stream_of(&mut device.streams, report);
         stream.forget_before(oldest, &mut self.shapes);
-        if measured_at < oldest || stream.has_dropped(measured_at) {
-            return Outcome {
-                packet: Packet::Forgotten,
-                readings: vec![Seen::New; report.readings.len()],
-            };
-        }
-        self.scratch.take(report);
-        stream.see(
-            measured_at,
-            &self.scratch,
-            report,
-            &mut self.shapes,
-            self.horizons.sharp_reports,
-        )
+        let known = measured_at >= oldest && !stream.has_dropped(measured_at);
+        known.then_some((stream, &mut self.shapes, &mut self.scratch))
     }
 
     /// How much is remembered.

@@ -27,6 +27,14 @@ pub(super) struct Prints {
 }
 
 impl Prints {
+    /// Those of a report without readings.
+    fn of_nothing() -> Self {
+        Self {
+            shape: hash::Print::new().get(),
+            ..Self::default()
+        }
+    }
+
     /// Takes those of `report`.
     pub(super) fn take(&mut self, report: &Report) {
         self.packet = hash::of_packet(&report.evidence);
@@ -142,11 +150,7 @@ impl Stream {
         sharp_reports: usize,
     ) -> Outcome {
         let run = self.run(at);
-        if self
-            .records
-            .range(run.clone())
-            .any(|record| record.packet == prints.packet)
-        {
+        if self.has(&run, prints.packet) {
             return Outcome {
                 packet: Packet::Repeat,
                 readings: vec![Seen::Identical; report.readings.len()],
@@ -165,17 +169,45 @@ impl Stream {
             shape: shapes.take(prints, &report.readings),
             revision: revision + u32::from(revised),
         };
-        self.insert(run.end, record, prints, sharp_reports);
+        self.insert(run.end, record, sharp_reports, || prints.sharp());
+        self.make_room(&run, shapes);
+        Outcome {
+            packet: Packet::New,
+            readings,
+        }
+    }
+
+    /// Says whether a packet is a repeat, and remembers that it came, not what was in it.
+    pub(super) fn see_packet(&mut self, at: Time, packet: u64, shapes: &mut Shapes) -> Packet {
+        let run = self.run(at);
+        if self.has(&run, packet) {
+            return Packet::Repeat;
+        }
+        let record = Record {
+            at,
+            packet,
+            digest: 0,
+            shape: shapes.take(&Prints::of_nothing(), &[]),
+            revision: 0,
+        };
+        self.insert(run.end, record, 0, Box::default);
+        self.make_room(&run, shapes);
+        Packet::New
+    }
+
+    fn has(&self, run: &Range<usize>, packet: u64) -> bool {
+        self.records.range(run.clone()).any(|record| record.packet == packet)
+    }
+
+    /// Lets the oldest go where there are too many of one time, or at all. `run` is the time's, as it was before the
+    /// last came.
+    fn make_room(&mut self, run: &Range<usize>, shapes: &mut Shapes) {
         if run.len() >= MAX_PACKETS_PER_TIME {
             self.remove(run.start, shapes);
         }
         while self.records.len() > MAX_REPORTS_PER_STREAM {
             self.dropped = self.dropped.max(self.records.front().map(|record| record.at));
             self.remove(0, shapes);
-        }
-        Outcome {
-            packet: Packet::New,
-            readings,
         }
     }
 
@@ -262,7 +294,7 @@ impl Stream {
         })
     }
 
-    fn insert(&mut self, place: usize, record: Record, prints: &Prints, sharp_reports: usize) {
+    fn insert(&mut self, place: usize, record: Record, sharp_reports: usize, sharp: impl FnOnce() -> Box<[u32]>) {
         if self.records.len() == self.records.capacity() {
             // Small steps: doubling would leave half of the room unused.
             self.records.reserve_exact(self.records.len() / 16 + 4);
@@ -270,7 +302,7 @@ impl Stream {
         let first_sharp = self.records.len() - self.sharp.len();
         self.records.insert(place, record);
         if let Some(place) = place.checked_sub(first_sharp) {
-            self.sharp.insert(place, prints.sharp());
+            self.sharp.insert(place, sharp());
         }
         while self.sharp.len() > sharp_reports {
             self.sharp.pop_front();

@@ -5,12 +5,14 @@
 mod check;
 mod csv;
 mod index;
+mod parts;
 mod types;
 mod validity;
 
 pub use check::{Problem, ProblemSeverity};
 pub use csv::{CsvFile, CsvFiles, CsvProblem};
 pub use index::{RegistryIndex, Route};
+pub use parts::{Assembly, Part};
 pub use types::{
     Contact, ContactRole, Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork,
 };
@@ -36,6 +38,7 @@ impl Registry {
         let bare = Self {
             revision: 0,
             recorded_at: Time::default(),
+            part: Part::WHOLE,
             ..self.clone()
         };
         ContentId::of(&[b"registry", &bare.to_json()])

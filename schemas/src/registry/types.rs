@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::Part;
 use super::validity::Validity;
 use crate::decimal::Decimal;
 use crate::ids::{EnterpriseId, FactorCode, Mn, OutletId};
@@ -17,6 +18,9 @@ pub struct Registry {
     /// When the revision was recorded, by the recorder's clock.
     #[serde(default)]
     pub recorded_at: Time,
+    /// Which part of the revision these rows are; a file is always the whole.
+    #[serde(default, skip_serializing_if = "Part::is_whole")]
+    pub part: Part,
     /// Enterprises (排污单位).
     #[serde(default, rename = "enterprise")]
     pub enterprises: Vec<Enterprise>,

@@ -224,6 +224,7 @@ pub(crate) fn registry(outlets: u32, at: Time) -> EntryBody {
         }],
         outlets,
         sources: vec![],
+        ..Registry::default()
     }))
 }
 

@@ -113,6 +113,20 @@ fn history() -> impl Strategy<Value = Vec<Report>> {
 }
 
 proptest! {
+    /// Packets alone, with a restart in the middle, are told apart as they are with their readings.
+    #[test]
+    fn packets_alone_are_known_as_well(reports in history(), restart in 0..120_usize) {
+        let (mut whole, mut alone) = (Dedupe::new(SHARP), Dedupe::new(SHARP));
+        for (place, report) in reports.iter().enumerate() {
+            if place == restart {
+                alone = Dedupe::restore(SHARP, &alone.checkpoint()).unwrap();
+            }
+            prop_assert_eq!(alone.see_packet(report), whole.see(report).packet);
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn says_what_the_model_says(reports in history()) {
         let (mut dedupe, mut model) = (Dedupe::new(SHARP), Model::default());
