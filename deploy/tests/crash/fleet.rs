@@ -11,11 +11,13 @@ use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 use crate::support::{Link, frame};
 
 /// Devices, each with an outlet of its own.
-pub(crate) const DEVICES: usize = 4;
+pub(crate) const DEVICES: usize = 6;
 /// Minutes each device can send: within the 48 h in which a repeat is known and a window is kept.
 pub(crate) const MINUTES: usize = 2_000;
-/// Gases in each packet, each with a limit: as many cases as there are hours over it.
-pub(crate) const FACTORS: [&str; 4] = ["a21026", "a21002", "a34013", "a21005"];
+/// Gases in each packet, each with a limit that it exceeds in an hour of its own: cases all along the run.
+pub(crate) const FACTORS: [&str; 8] = [
+    "a21026", "a21002", "a34013", "a21005", "a21024", "a21018", "a21001", "a21028",
+];
 
 /// A small generator, so that a seed says everything.
 pub(crate) struct Chance(pub(crate) u64);
@@ -104,18 +106,18 @@ impl Device {
         self.data_time(minute).plus(59_000).stamp17()
     }
 
-    /// True in the hours that are over the limit: every other one.
-    pub(crate) fn is_over(minute: usize) -> bool {
-        minute / 60 % 2 == 1
+    /// True where the hour of this minute is over the limit of the factor at this place.
+    fn is_over(&self, minute: usize, place: usize) -> bool {
+        minute / 60 == 1 + 2 * place + self.number % 2
     }
 
     fn packet(&self) -> String {
         let minute = self.next;
-        let base = if Self::is_over(minute) { 42 } else { 12 };
         let values = FACTORS
             .iter()
             .enumerate()
             .fold(String::new(), |mut text, (place, factor)| {
+                let base = if self.is_over(minute, place) { 42 } else { 12 };
                 // Never the same value for long, which would be a stuck analyser.
                 let digit = (minute * 7 + place) % 10;
                 write!(text, ";{factor}-Avg={base}.{digit},{factor}-Flag=N").unwrap();

@@ -49,6 +49,8 @@ mod verdict;
 mod witness;
 mod world;
 
+use broken::Promise;
+use canary::Canary;
 use counts::Counts;
 use world::World;
 
@@ -83,4 +85,31 @@ fn promises_hold_in_every_world() {
         total.add(&run(*seed));
     }
     println!("{} worlds: {:?}", seeds.len(), total.all());
+}
+
+/// A world that finds nothing watches nothing: each deliberate bug breaks the promise it is about, in one of CI's
+/// worlds.
+#[test]
+fn each_deliberate_bug_is_found() {
+    let expected = [
+        (Canary::AnswersEarly, vec![Promise::DurableBeforeAnswer]),
+        (
+            Canary::DiskLies,
+            vec![Promise::LogNeverChanges, Promise::NothingAckedIsLost],
+        ),
+        (
+            Canary::CheckpointAhead,
+            vec![Promise::JudgeRepeats, Promise::EventsOnce],
+        ),
+        (Canary::NoDedupe, vec![Promise::ReadingsOnce]),
+    ];
+    for (canary, promises) in expected {
+        let found = SEEDS.into_iter().find_map(|seed| {
+            let broken = World::new(seed, Some(canary)).run().err()?;
+            Some((seed, broken))
+        });
+        let (seed, broken) = found.unwrap_or_else(|| panic!("{canary:?} lives unnoticed in every world"));
+        println!("{canary:?}: SIM_SEED={seed}: {broken}");
+        assert!(promises.contains(&broken.promise), "{canary:?} was noticed as {broken}");
+    }
 }
