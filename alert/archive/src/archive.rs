@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 use plume_bus::fs::{Fs, FsLock};
 use plume_bus::{Record, Topic, TopicPartition};
+use plume_schemas::factors::Catalogue;
 use plume_schemas::time::Time;
 
-use crate::batch::{Batch, Input};
+use crate::batch::{Batch, Input, Known};
 use crate::files::{Files, sha256_hex};
 use crate::layout;
-use crate::manifest::{Add, FileEntry, Loaded, Manifest, Operation, Replace};
+use crate::manifest::{Loaded, Manifest};
 use crate::memory::Memory;
+use crate::operation::{Add, FileEntry, Operation, Replace};
 use crate::parquet_file::Writer;
 use crate::plan::{BegunBatch, PartPlan, Plan, Work};
 use crate::publish;
@@ -57,10 +59,10 @@ pub struct Published {
 /// An archive open for writing. One at a time has it; readers need none of this.
 #[derive(Debug)]
 pub struct Archive {
-    files: Files,
-    config: ArchiveConfig,
-    signals: Signals,
-    manifest: Manifest,
+    pub(crate) files: Files,
+    pub(crate) config: ArchiveConfig,
+    pub(crate) signals: Signals,
+    pub(crate) manifest: Manifest,
     batches: BTreeMap<TopicPartition, Batch>,
     memories: BTreeMap<u32, Memory>,
     /// A batch begun before a crash: it must end where it was going to.
@@ -68,12 +70,16 @@ pub struct Archive {
     /// A publication begun: nothing else is written before it is finished.
     publishing: Option<Plan>,
     /// The newest time the log showed.
-    clock: Option<Time>,
+    pub(crate) clock: Option<Time>,
     /// The log's clock when last published.
     published_at: Option<Time>,
     stopped: Option<String>,
+    /// What factor codes mean, for the table `factors`.
+    pub(crate) catalogue: Option<Arc<Catalogue>>,
+    /// Hour of the next day until which hours and days can be marked.
+    pub(crate) mark_deadline_hour: Option<u8>,
     /// Files to be removed.
-    superfluous: Vec<String>,
+    pub(crate) superfluous: Vec<String>,
     _lock: Box<dyn FsLock>,
 }
 
@@ -108,6 +114,8 @@ impl Archive {
             clock: None,
             published_at: None,
             stopped: None,
+            catalogue: None,
+            mark_deadline_hour: None,
             superfluous: Vec::new(),
             _lock: lock,
         };
@@ -123,6 +131,13 @@ impl Archive {
         }
         archive.signals.waiting(archive.manifest.batches.len());
         Ok(archive)
+    }
+
+    /// Writes the table `factors` from this catalogue with each registry revision.
+    #[must_use]
+    pub fn describing(mut self, catalogue: Arc<Catalogue>) -> Self {
+        self.catalogue = Some(catalogue);
+        self
     }
 
     fn load_memories(&mut self) -> Result<(), ArchiveError> {
@@ -146,7 +161,7 @@ impl Archive {
 
     /// Removes what the last line of the manifest made superfluous; a file that cannot be removed is tried again with
     /// the next.
-    fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         self.superfluous.extend_from_slice(&self.manifest.removed_last);
         // What a crash left half done may have been done again since, under the same name.
         let manifest = &self.manifest;
@@ -160,6 +175,7 @@ impl Archive {
     /// Finds batches and memories that a crash kept from being removed, or brought back.
     fn find_superfluous(&mut self) -> Result<(), ArchiveError> {
         let manifest = &self.manifest;
+        self.superfluous.extend(manifest.expired.iter().cloned());
         let folders = manifest
             .folders
             .iter()
@@ -225,12 +241,16 @@ impl Archive {
         if let Input::Undecodable(error) = &input {
             self.signals.undecodable(at, record.offset, error);
         }
+        let known = Known {
+            clock: self.clock,
+            catalogue: self.catalogue.as_deref(),
+        };
         match at.topic {
             Topic::Reports => {
                 let memory = self.memories.entry(at.partition).or_insert_with(Memory::new);
-                batch.push(&input, &record.payload, record.offset, self.clock, memory);
+                batch.push(&input, &record.payload, record.offset, &known, memory);
             }
-            _ => batch.push(&input, &record.payload, record.offset, self.clock, &mut Memory::new()),
+            _ => batch.push(&input, &record.payload, record.offset, &known, &mut Memory::new()),
         }
         Ok(Pushed::Taken)
     }
@@ -324,7 +344,7 @@ impl Archive {
             (None, now) => now.is_some(),
             (Some(_), None) => false,
         };
-        self.publishing.is_some() || (passed && !self.manifest.batches.is_empty())
+        self.publishing.is_some() || (passed && (!self.manifest.batches.is_empty() || !self.to_confirm().is_empty()))
     }
 
     /// Merges all waiting batches into what readers see. Each file is replaced as a whole, so a reader sees each row
@@ -332,15 +352,24 @@ impl Archive {
     /// Errors: the disk; what was begun is finished by the next call.
     pub fn publish(&mut self) -> Result<Published, ArchiveError> {
         self.running()?;
-        if self.publishing.is_none() && self.begun.is_none() && !self.manifest.batches.is_empty() {
-            let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut parts = self.to_confirm();
+        let work = !parts.is_empty() || !self.manifest.batches.is_empty();
+        if self.publishing.is_none() && self.begun.is_none() && work {
             for name in self.manifest.batches.keys() {
                 if let Some(part) = layout::part_of(name) {
                     parts.entry(part).or_default().push(name.clone());
                 }
             }
-            let parts = parts.into_iter().map(|(name, inputs)| PartPlan { name, inputs });
-            let plan = Plan::new(&self.manifest, Work::Publish { parts: parts.collect() });
+            let planned = |(name, inputs): (String, Vec<String>)| PartPlan {
+                confirmed: self.is_confirmed(&name),
+                name,
+                inputs,
+            };
+            let work = Work::Publish {
+                parts: parts.into_iter().map(planned).collect(),
+                clock: self.now().map(|now| now.0),
+            };
+            let plan = Plan::new(&self.manifest, work);
             let stored = plan.store(&self.files);
             self.noted(stored)?;
             self.publishing = Some(plan);
@@ -352,16 +381,17 @@ impl Archive {
         let Some(plan) = self.publishing.clone() else {
             return Ok(Published::default());
         };
-        let Work::Publish { parts } = &plan.work else {
+        let Work::Publish { parts, clock } = &plan.work else {
             return Ok(Published::default());
         };
-        let replaced = publish::replace(&self.files, &self.manifest, plan.seq, parts);
+        let replaced = publish::replace(&self.files, &self.manifest, plan.seq, parts, *clock);
         let replaced: Replace = self.noted(replaced)?;
         self.append(&Operation::Replace(replaced.clone()))?;
         self.publishing = None;
         self.published_at = self.clock;
         self.sweep();
         self.signals.published(&replaced, self.manifest.batches.len());
+        self.expire()?;
         Ok(Published {
             files: replaced.files.len(),
             merged: replaced.removed.len(),
@@ -390,7 +420,7 @@ impl Archive {
         &self.manifest.head
     }
 
-    fn append(&mut self, operation: &Operation) -> Result<(), ArchiveError> {
+    pub(crate) fn append(&mut self, operation: &Operation) -> Result<(), ArchiveError> {
         let appended = self.manifest.append(&self.files, operation);
         if let Err(error) = &appended {
             // The end of the manifest is unknown until it is read again.

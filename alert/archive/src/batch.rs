@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use arrow::record_batch::RecordBatch;
 use plume_bus::{Topic, TopicPartition};
 use plume_schemas::entry::EntryBody;
+use plume_schemas::factors::Catalogue;
+use plume_schemas::registry::Registry;
 use plume_schemas::report::Report;
 use plume_schemas::time::Time;
 use plume_schemas::wire::{self, WireError};
 
 use crate::layout::Folder;
-use crate::manifest::Counts;
 use crate::memory::{Memory, Place};
-use crate::tables::{Rows, Table, entries, judgements, packets, quarantine, readings};
+use crate::operation::Counts;
+use crate::tables::{Rows, Table, entries, judgements, packets, quarantine, readings, registry, windows};
 use crate::{ArchiveConfig, ArchiveError};
 
 /// Files a batch may become. A device that sends back a year would open a file a day and kind; the batch ends instead.
@@ -49,6 +51,15 @@ impl Input {
             _ => None,
         }
     }
+}
+
+/// What is known beside the records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// The log's clock, for what shows no time of its own.
+    pub(crate) clock: Option<Time>,
+    /// What factor codes mean.
+    pub(crate) catalogue: Option<&'a Catalogue>,
 }
 
 /// Records `first..next` of one line of the log.
@@ -120,16 +131,9 @@ impl Batch {
         }
     }
 
-    /// Adds a record. `clock` is the log's, for what shows no time of its own.
-    pub(crate) fn push(
-        &mut self,
-        input: &Input,
-        payload: &[u8],
-        offset: u64,
-        clock: Option<Time>,
-        memory: &mut Memory,
-    ) {
-        let at = self.at;
+    /// Adds a record.
+    pub(crate) fn push(&mut self, input: &Input, payload: &[u8], offset: u64, known: &Known<'_>, memory: &mut Memory) {
+        let (at, clock) = (self.at, known.clock);
         if offset > self.next {
             self.gaps.push((self.next, offset));
         }
@@ -147,6 +151,7 @@ impl Batch {
             Input::Entry(body) => {
                 if let EntryBody::Registry(registry) = body {
                     memory.learn(registry);
+                    self.registry(registry, known.catalogue);
                 }
                 self.counts.entries += 1;
                 let received_at = body.received_at();
@@ -159,7 +164,12 @@ impl Batch {
             }
             Input::Judgement(judgement) => {
                 self.counts.judgements += 1;
-                judgements::push_judgement(self.rows(Table::Judgements, judgement.window.start), judgement, place);
+                let start = judgement.window.start;
+                judgements::push_judgement(self.rows(Table::Judgements, start), judgement, place);
+                if let Some(table) = windows::table_of(judgement) {
+                    windows::push(self.rows(table, start), table, judgement, place);
+                    self.counts.standing += 1;
+                }
             }
             Input::Event(event) => {
                 self.counts.events += 1;
@@ -170,6 +180,19 @@ impl Batch {
                 let rows = self.rows(Table::Quarantine, now);
                 quarantine::push_undecodable(rows, payload, &error.to_string(), now, at, offset);
             }
+        }
+    }
+
+    /// Every partition has a copy of the registry; the first one's is the one readers see.
+    fn registry(&mut self, registry: &Registry, catalogue: Option<&Catalogue>) {
+        if self.at.partition != 0 {
+            return;
+        }
+        let at = registry.recorded_at;
+        self.counts.standing += registry::push_outlets(self.rows(Table::Outlets, at), registry);
+        if let Some(catalogue) = catalogue {
+            let rows = self.rows(Table::Factors, at);
+            self.counts.standing += registry::push_factors(rows, catalogue, registry.revision);
         }
     }
 

@@ -16,6 +16,12 @@ pub struct ArchiveConfig {
     pub batch_every_s: u64,
     /// Seconds of the log's own time after which what readers see is rebuilt with the new batches.
     pub publish_every_s: u64,
+    /// Days after which files are removed; 0 keeps them for ever.
+    pub keep_days: u64,
+    /// Days after which real-time samples are removed; 0 keeps them as long as the rest.
+    pub keep_samples_days: u64,
+    /// Bytes of what readers see beyond which the oldest days are removed; 0 sets no budget.
+    pub max_bytes: u64,
 }
 
 impl ArchiveConfig {
@@ -63,6 +69,9 @@ pub(crate) mod tests {
             batch_bytes: 16 << 20,
             batch_every_s: 3_600,
             publish_every_s: 3_600,
+            keep_days: 0,
+            keep_samples_days: 0,
+            max_bytes: 0,
         }
     }
 

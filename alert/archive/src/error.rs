@@ -81,6 +81,20 @@ pub enum ArchiveError {
         /// What there is.
         expected: String,
     },
+    /// A table whose rows cannot be grouped.
+    #[error("rows of table `{table}` cannot be grouped by time")]
+    Ungroupable {
+        /// Which table.
+        table: &'static str,
+    },
+    /// More rows than a format holds.
+    #[error("there are more than {limit} rows, more than {format} holds")]
+    TooManyRows {
+        /// Most rows.
+        limit: u64,
+        /// Of which format.
+        format: &'static str,
+    },
     /// An earlier write failed in a way that leaves the state of the disk unknown.
     #[error("archive stopped after an earlier error: {reason}")]
     Stopped {
@@ -136,6 +150,8 @@ impl ArchiveError {
             Self::Damaged { file, .. } => format!("restore {} from a backup", file.display()),
             Self::NoTable { .. } => "push only the topics in `TOPICS`".into(),
             Self::Column { expected, .. } => format!("ask for one of {expected}"),
+            Self::Ungroupable { .. } => "group `readings`".into(),
+            Self::TooManyRows { .. } => "ask for less time or fewer outlets, or for csv or parquet".into(),
             Self::Stopped { .. } => "open the archive again: it finishes what was begun".into(),
             Self::Config { key, expected, .. } => format!("set archive.{key} to {expected}"),
             Self::Metric { .. } => "give every room a registry of its own, or open the archive once".into(),
@@ -162,6 +178,8 @@ impl ArchiveError {
             Self::Locked { .. }
             | Self::NoTable { .. }
             | Self::Column { .. }
+            | Self::Ungroupable { .. }
+            | Self::TooManyRows { .. }
             | Self::Stopped { .. }
             | Self::Config { .. }
             | Self::Metric { .. }

@@ -1,28 +1,69 @@
-//! `plume export`: rows as CSV that spreadsheets open: UTF-8 with a byte order mark, RFC 4180, CRLF.
+//! `plume export` and `plume query`: rows as CSV that spreadsheets open (UTF-8 with a byte order mark, RFC 4180, CRLF)
+//! and as lines of JSON.
 
 use std::io::Write;
 
+use serde_json::Value as Json;
+
 use crate::ArchiveError;
-use crate::query::{Field, Query};
+use crate::query::Field;
+use crate::rowset::Rowset;
 
 /// What a spreadsheet needs to see that a file is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes a header line and all rows; returns how many rows. Values stand as the device typed them, passwords are
 /// masked.
-pub fn write_csv(query: Query<'_>, out: &mut impl Write) -> Result<u64, ArchiveError> {
+pub fn write_csv(rows: Rowset<'_>, out: &mut impl Write) -> Result<u64, ArchiveError> {
     let failed = |source| ArchiveError::Export { source };
     out.write_all(BYTE_ORDER_MARK).map_err(failed)?;
-    let header: Vec<String> = query.columns().iter().map(|column| quoted(column)).collect();
+    let header: Vec<String> = rows.columns().iter().map(|(name, _)| quoted(name)).collect();
     line(out, &header).map_err(failed)?;
-    let mut rows = 0;
-    for row in query {
+    let mut written = 0;
+    for row in rows {
         let cells: Vec<String> = row?.iter().map(cell).collect();
         line(out, &cells).map_err(failed)?;
-        rows += 1;
+        written += 1;
     }
     out.flush().map_err(failed)?;
-    Ok(rows)
+    Ok(written)
+}
+
+/// Writes an object a row and line; returns how many rows. Values are numbers with the digits the device typed,
+/// passwords are masked.
+pub fn write_json(rows: Rowset<'_>, out: &mut impl Write) -> Result<u64, ArchiveError> {
+    let failed = |source| ArchiveError::Export { source };
+    let names: Vec<String> = rows
+        .columns()
+        .iter()
+        .map(|(name, _)| Json::from(name.as_str()).to_string())
+        .collect();
+    let mut written = 0;
+    for row in rows {
+        let pairs: Vec<String> = names
+            .iter()
+            .zip(row?)
+            .map(|(name, field)| format!("{name}:{}", json(&field)))
+            .collect();
+        writeln!(out, "{{{}}}", pairs.join(",")).map_err(failed)?;
+        written += 1;
+    }
+    out.flush().map_err(failed)?;
+    Ok(written)
+}
+
+pub(crate) fn json(field: &Field) -> String {
+    match field {
+        Field::Null => "null".to_owned(),
+        Field::Int(_) | Field::Bool(_) => field.to_string(),
+        Field::Number(number) => Json::from(*number).to_string(),
+        // The digits of a decimal are a JSON number as they are; what is not keeps its text.
+        Field::Typed { text, number } => match number {
+            Some(_) if serde_json::from_str::<serde_json::Number>(text).is_ok() => text.clone(),
+            _ => Json::from(text.as_str()).to_string(),
+        },
+        Field::Text(_) | Field::Time(_) | Field::Bytes(_) => Json::from(field.to_string()).to_string(),
+    }
 }
 
 fn line(out: &mut impl Write, cells: &[String]) -> std::io::Result<()> {
@@ -79,6 +120,26 @@ mod tests {
         ];
         for (field, expected) in cases {
             assert_eq!(cell(&field), expected);
+        }
+    }
+
+    #[test]
+    fn json_keeps_the_digits_that_were_typed() {
+        let typed = |number, text: &str| Field::Typed {
+            number,
+            text: text.into(),
+        };
+        let cases = [
+            (typed(Some(31.1), "31.10"), "31.10"),
+            (typed(None, "--"), "\"--\""),
+            (Field::Number(0.25), "0.25"),
+            (Field::Number(f64::NAN), "null"),
+            (Field::Text("甲\"".into()), "\"甲\\\"\""),
+            (Field::Int(-3), "-3"),
+            (Field::Null, "null"),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(json(&field), expected);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! archive/
 //!   readings/kind=minute/date=2026-11-21/part-0.parquet     what readers glob: fixed names, replaced whole
 //!   packets/date=2026-11-21/part-0.parquet
+//!   outlets/part-0.parquet                                  how things stand, of no day
 //!   log/readings/kind=minute/date=2026-11-21/reports-g0-p0-000000001234-000000005678.parquet      batches not yet
 //! merged
 //!   state/reports-0-5679.bin     what a line of the log has shown so far, as of the end of its last batch
@@ -29,8 +30,8 @@ const GENERATION: u32 = 0;
 pub(crate) struct Folder {
     pub(crate) table: Table,
     pub(crate) kind: Option<ReportKind>,
-    /// Beijing days since 1970-01-01.
-    pub(crate) day: i64,
+    /// Beijing days since 1970-01-01; none where a table is not dated.
+    pub(crate) day: Option<i64>,
 }
 
 impl Folder {
@@ -38,7 +39,7 @@ impl Folder {
         Self {
             table,
             kind,
-            day: at.beijing_day(),
+            day: table.is_dated().then(|| at.beijing_day()),
         }
     }
 
@@ -54,6 +55,10 @@ impl Folder {
             }
             None => None,
         };
+        if !table.is_dated() {
+            let day = None;
+            return Some(Self { table, kind, day });
+        }
         let mut digits = part.strip_prefix("date=")?.split('-');
         let mut number = || digits.next()?.parse::<u16>().ok();
         let (year, month, day) = (number()?, number()?, number()?);
@@ -61,13 +66,13 @@ impl Folder {
         Some(Self {
             table,
             kind,
-            day: Time::parse_stamp(stamp.as_bytes())?.beijing_day(),
+            day: Some(Time::parse_stamp(stamp.as_bytes())?.beijing_day()),
         })
     }
 
     /// The first moment of its day.
-    pub(crate) fn start(self) -> Time {
-        Time(self.day * DAY_MS - 8 * HOUR_MS)
+    pub(crate) fn start(self) -> Option<Time> {
+        self.day.map(|day| Time(day * DAY_MS - 8 * HOUR_MS))
     }
 
     /// The file readers see.
@@ -85,11 +90,14 @@ impl Folder {
 
 impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/", self.table.name())?;
+        f.write_str(self.table.name())?;
         if let Some(kind) = self.kind {
-            write!(f, "kind={}/", kind.code())?;
+            write!(f, "/kind={}", kind.code())?;
         }
-        write!(f, "date={}", self.start().date())
+        match self.start() {
+            Some(start) => write!(f, "/date={}", start.date()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -125,13 +133,15 @@ mod tests {
             "log/readings/kind=minute/date=2026-11-21/reports-g0-p3-000000000005-000000000008.parquet"
         );
         let packets = Folder::new(Table::Packets, None, noon);
-        for folder in [minute, packets] {
+        let outlets = Folder::new(Table::Outlets, None, noon);
+        assert_eq!(outlets.part(0), "outlets/part-0.parquet");
+        for folder in [minute, packets, outlets] {
             for name in [folder.part(3), folder.batch(at, 5, 9)] {
                 assert_eq!(Folder::of_file(&name), Some(folder), "{name}");
                 assert_eq!(part_of(&name), Some(folder.part(3)), "{name}");
             }
         }
-        assert_eq!(minute.start(), Time::parse_stamp(b"20261121").unwrap());
+        assert_eq!(minute.start(), Time::parse_stamp(b"20261121"));
         for other in [
             "manifest.jsonl",
             "log/x/date=2026-11-21/a",

@@ -12,44 +12,59 @@
 
 mod archive;
 mod batch;
+mod bundle;
 mod config;
 mod error;
 mod evidence;
 mod export;
+mod export_parquet;
 mod files;
+mod group;
+mod latest;
 mod layout;
 mod manifest;
 mod mask;
 mod memory;
 mod merge;
+mod operation;
 mod parquet_file;
 mod plan;
 mod prune;
 mod publish;
 mod query;
 mod reader;
+mod retention;
 mod revise;
+mod rowset;
 mod scan;
 mod signals;
 mod stats;
 mod tables;
 mod verify;
+mod xlsx;
+mod zip;
 
 use plume_bus::Topic;
 
 pub use archive::{Archive, Committable, Published, Pushed};
+pub use bundle::{Bundle, HASHES, check_hashes, read_zip, write_zip};
 pub use config::ArchiveConfig;
 pub use error::ArchiveError;
 pub use evidence::{EvidenceSpec, PacketEvidence};
-pub use export::write_csv;
-pub use manifest::{Add, Counts, FileEntry, Operation, Replace};
+pub use export::{write_csv, write_json};
+pub use export_parquet::write_parquet;
+pub use group::Period;
 pub use mask::masked;
+pub use operation::{Add, Counts, Expire, FileEntry, Operation, Replace};
 pub use query::{Field, Query, QuerySpec};
 pub use reader::Reader;
+pub use rowset::{FieldType, Rowset};
+pub use scan::Progress;
 pub use signals::Signals;
 pub use stats::{LineStats, Stats, TableStats};
 pub use tables::{SCHEMA_VERSION, Table};
 pub use verify::{Problem, Verification};
+pub use xlsx::write_xlsx;
 
 /// The topics that have tables.
 pub const TOPICS: [Topic; 4] = [Topic::Reports, Topic::Quarantine, Topic::Judgements, Topic::Events];

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ArchiveError;
 use crate::files::{Files, sha256_hex};
+use crate::operation::{Counts, FileEntry, Operation};
 
 /// The file.
 const MANIFEST: &str = "manifest.jsonl";
@@ -21,128 +22,6 @@ const VERSION: u32 = 0;
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// `,"sha256":"` and 64 digits and `"}`.
 const SEAL_BYTES: usize = 11 + 64 + 2;
-
-/// A file as it was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    /// Its name below the archive.
-    pub name: String,
-    /// Rows in it.
-    pub rows: u64,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its bytes.
-    pub sha256: String,
-    /// Rows of readings that could not be compared with what came before; merging does.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub unchecked: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl FileEntry {
-    /// The table it belongs to.
-    pub(crate) fn table(&self) -> &str {
-        let name = self.name.strip_prefix("log/").unwrap_or(&self.name);
-        name.split('/').next().unwrap_or_default()
-    }
-}
-
-/// What the records of a batch were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Records of the log.
-    pub records: u64,
-    /// Reports, one an outlet and packet.
-    pub reports: u64,
-    /// Packets behind the reports, each once however many outlets it is about.
-    pub packets: u64,
-    /// Packets of these that repeat an earlier one, byte by byte.
-    pub repeats: u64,
-    /// Readings in the reports.
-    pub readings: u64,
-    /// Readings of these that became rows; the others stood already.
-    pub fresh: u64,
-    /// Ticks, presence, clock steps, registry revisions and marks.
-    pub entries: u64,
-    /// Quarantined packets and bytes.
-    pub quarantined: u64,
-    /// Records that no decoder reads.
-    pub undecodable: u64,
-    /// Judgements.
-    pub judgements: u64,
-    /// Events.
-    pub events: u64,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.records += other.records;
-        self.reports += other.reports;
-        self.packets += other.packets;
-        self.repeats += other.repeats;
-        self.readings += other.readings;
-        self.fresh += other.fresh;
-        self.entries += other.entries;
-        self.quarantined += other.quarantined;
-        self.undecodable += other.undecodable;
-        self.judgements += other.judgements;
-        self.events += other.events;
-    }
-}
-
-/// A batch: the records `first..next` of one line of the log, as files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Add {
-    /// Topic of the log.
-    pub topic: String,
-    /// Partition of the log.
-    pub partition: u32,
-    /// First offset.
-    pub first: u64,
-    /// First offset behind it.
-    pub next: u64,
-    /// Offsets in between that the log no longer had, as half-open ranges.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gaps: Vec<(u64, u64)>,
-    /// What the records were.
-    pub counts: Counts,
-    /// One file a table, kind and day.
-    pub files: Vec<FileEntry>,
-    /// What must be remembered for the next batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<FileEntry>,
-}
-
-impl Add {
-    pub(crate) fn at(&self) -> Option<TopicPartition> {
-        topic(&self.topic).map(|topic| TopicPartition::new(topic, self.partition))
-    }
-}
-
-/// Files that readers see, replaced by new ones into which batches were merged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replace {
-    /// The new files.
-    pub files: Vec<FileEntry>,
-    /// The batch files in them.
-    pub removed: Vec<String>,
-    /// Rows that turned out to be there already.
-    pub dropped: u64,
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-pub enum Operation {
-    /// A batch was added.
-    Add(Add),
-    /// What readers see was rebuilt.
-    Replace(Replace),
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
@@ -179,6 +58,14 @@ pub(crate) struct Manifest {
     pub(crate) counts: Counts,
     /// Rows found to be there already when merging.
     pub(crate) dropped: u64,
+    /// Rows in whose place later ones stand.
+    pub(crate) superseded: u64,
+    /// Rows removed with their files, by table.
+    pub(crate) expired_rows: BTreeMap<String, u64>,
+    /// Files removed for good: the removal itself may have been cut short.
+    pub(crate) expired: BTreeSet<String>,
+    /// The log's clock at the last publication.
+    pub(crate) published_at: Option<i64>,
     /// Batch files that the last line removed: the removal itself may have been cut short.
     pub(crate) removed_last: Vec<String>,
     /// Folders that ever held a file.
@@ -217,6 +104,10 @@ impl Manifest {
             lines: BTreeMap::new(),
             counts: Counts::default(),
             dropped: 0,
+            superseded: 0,
+            expired_rows: BTreeMap::new(),
+            expired: BTreeSet::new(),
+            published_at: None,
             removed_last: Vec::new(),
             folders: BTreeSet::new(),
         }
@@ -304,14 +195,25 @@ impl Manifest {
             }
             Operation::Replace(replace) => {
                 self.dropped += replace.dropped;
+                self.superseded += replace.superseded;
+                self.published_at = self.published_at.max(replace.clock);
                 for file in &replace.files {
                     self.folders.extend(folder(&file.name));
+                    self.expired.remove(&file.name);
                     self.parts.insert(file.name.clone(), file.clone());
                 }
                 for name in &replace.removed {
                     self.batches.remove(name);
                 }
                 self.removed_last.clone_from(&replace.removed);
+            }
+            Operation::Expire(expire) => {
+                for file in &expire.files {
+                    self.parts.remove(&file.name);
+                    self.expired.insert(file.name.clone());
+                    *self.expired_rows.entry(file.table().to_owned()).or_default() += file.rows;
+                    self.removed_last.push(file.name.clone());
+                }
             }
         }
     }
@@ -366,6 +268,15 @@ pub(crate) fn to_json(files: &Files, name: &str, value: &impl Serialize) -> Resu
     })
 }
 
+/// Whether a line of the manifest has this hash.
+pub(crate) fn has_head(files: &Files, hash: &str) -> Result<bool, ArchiveError> {
+    let content = files.read_if_there(MANIFEST)?.unwrap_or_default();
+    let seal = seal_of(hash);
+    Ok(content
+        .split(|&byte| byte == b'\n')
+        .any(|line| line.ends_with(seal.as_bytes())))
+}
+
 fn seal_of(hash: &str) -> String {
     format!(",\"sha256\":\"{hash}\"}}")
 }
@@ -377,6 +288,7 @@ fn folder(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Add;
     use plume_bus::fs::SimFs;
     use std::path::Path;
     use std::sync::Arc;

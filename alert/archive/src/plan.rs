@@ -36,7 +36,11 @@ pub(crate) enum Work {
         memory: Option<String>,
     },
     /// Merge batches into what readers see.
-    Publish { parts: Vec<PartPlan> },
+    Publish {
+        parts: Vec<PartPlan>,
+        /// The log's clock.
+        clock: Option<i64>,
+    },
 }
 
 /// One file to be rebuilt.
@@ -45,6 +49,9 @@ pub(crate) struct PartPlan {
     pub(crate) name: String,
     /// Batch files to merge into it, in this order.
     pub(crate) inputs: Vec<String>,
+    /// The time for marks of its rows is over.
+    #[serde(default)]
+    pub(crate) confirmed: bool,
 }
 
 /// A batch begun before a crash.

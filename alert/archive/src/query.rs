@@ -11,8 +11,9 @@ use crate::ArchiveError;
 use crate::mask;
 use crate::prune::Want;
 use crate::reader::Reader;
-use crate::scan::{Rows, Scan, days};
-use crate::tables::{Table, moment, readings, wall_clock_ms};
+use crate::rowset::{FieldType, Rowset};
+use crate::scan::{Progress, Rows, Scan, days};
+use crate::tables::{Form, Table, moment, readings, wall_clock_ms};
 
 /// What to look for; what is not given is not asked.
 #[derive(Clone, Debug)]
@@ -56,6 +57,21 @@ impl QuerySpec {
         }
     }
 
+    /// Which files to go through for it, and what to look for in them.
+    pub(crate) fn scan(&self) -> Scan {
+        let mut days = days(self.from, self.to);
+        if self.table == Table::Packets {
+            // Dated by arrival, which is later than measuring, but for a clock that is ahead.
+            days = (days.0.saturating_sub(1), i64::MAX);
+        }
+        Scan {
+            table: self.table,
+            kind: self.kind.filter(|_| self.table == Table::Readings),
+            days: Some(days),
+            wants: self.wants(),
+        }
+    }
+
     fn wants(&self) -> Vec<Want> {
         let word = |column, word: Option<&str>| word.map(|word| Want::Word(column, word.to_owned()));
         let outlet = self.outlet.as_ref().map(OutletId::as_str);
@@ -79,18 +95,19 @@ impl QuerySpec {
         if self.from.is_some() || self.to.is_some() {
             let low = self.from.map_or(i64::MIN, wall_clock_ms);
             let high = self.to.map_or(i64::MAX, |to| wall_clock_ms(to.plus(-1)));
-            wants.push(Want::Between(time_column(self.table), low, high));
+            wants.extend(time_column(self.table).map(|column| Want::Between(column, low, high)));
         }
         wants
     }
 }
 
-/// The time a table is asked by.
-fn time_column(table: Table) -> &'static str {
+/// The time a table is asked by; none where its rows are of no time.
+fn time_column(table: Table) -> Option<&'static str> {
     match table {
-        Table::Readings | Table::Packets => "measured_at",
-        Table::Entries | Table::Quarantine => "received_at",
-        Table::Judgements | Table::Events => "window_start",
+        Table::Hours | Table::Days | Table::Readings | Table::Packets => Some("measured_at"),
+        Table::Entries | Table::Quarantine => Some("received_at"),
+        Table::Judgements | Table::Events => Some("window_start"),
+        Table::Outlets | Table::Factors => None,
     }
 }
 
@@ -149,6 +166,7 @@ fn stamp(at: Time) -> String {
 /// The rows found.
 #[derive(Debug)]
 pub struct Query<'a> {
+    table: Table,
     rows: Rows<'a>,
     columns: Vec<String>,
     batch: Option<(Option<ReportKind>, RecordBatch)>,
@@ -169,19 +187,9 @@ impl Reader {
                 expected: all.join(", "),
             });
         }
-        let mut days = days(spec.from, spec.to);
-        if spec.table == Table::Packets {
-            // Dated by arrival, which is later than measuring, but for a clock that is ahead.
-            days = (days.0.saturating_sub(1), i64::MAX);
-        }
-        let scan = Scan {
-            table: spec.table,
-            kind: spec.kind.filter(|_| spec.table == Table::Readings),
-            days: Some(days),
-            wants: spec.wants(),
-        };
         Ok(Query {
-            rows: self.scan(scan),
+            table: spec.table,
+            rows: self.scan(spec.scan()),
             columns: if spec.columns.is_empty() {
                 all
             } else {
@@ -198,6 +206,31 @@ impl Query<'_> {
     /// The names of the columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.rows.progress.clone()
+    }
+
+    fn field_type(&self, column: &str) -> FieldType {
+        let spec = self.table.spec();
+        let form = spec.place(column).and_then(|place| spec.columns.get(place));
+        match form.map(|column| column.form) {
+            // The one column that is a folder, `kind`, is a word.
+            None | Some(Form::Word | Form::Text | Form::Bytes) => FieldType::Text,
+            Some(Form::Small | Form::Count) => FieldType::Int,
+            Some(Form::Value | Form::Number) => FieldType::Number,
+            Some(Form::Bool) => FieldType::Bool,
+            Some(Form::Time) => FieldType::Time,
+        }
+    }
+}
+
+impl<'a> From<Query<'a>> for Rowset<'a> {
+    fn from(query: Query<'a>) -> Self {
+        let typed = |column: &String| (column.clone(), query.field_type(column));
+        Self::new(query.columns.iter().map(typed).collect(), query.progress(), query)
     }
 }
 
@@ -232,14 +265,15 @@ impl Iterator for Query<'_> {
     }
 }
 
-fn field(batch: &RecordBatch, kind: Option<ReportKind>, name: &str, row: usize) -> Field {
+pub(crate) fn field(batch: &RecordBatch, kind: Option<ReportKind>, name: &str, row: usize) -> Field {
     if let ("kind", Some(kind)) = (name, kind) {
         return Field::Text(kind.code().to_owned());
     }
     let Some(column) = batch.column_by_name(name) else {
         return Field::Null;
     };
-    if name == "value" {
+    // Where a device typed it: the value of an hour is computed.
+    if name == "value" && batch.column_by_name("decimals").is_some() {
         return typed(batch, row);
     }
     if column.is_null(row) {

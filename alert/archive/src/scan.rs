@@ -1,6 +1,8 @@
 //! Going through a table: what is published and what is not yet, merged, as far as it can hold what is looked for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
@@ -8,6 +10,7 @@ use plume_schemas::reading::ReportKind;
 use plume_schemas::time::Time;
 
 use crate::ArchiveError;
+use crate::latest::Latest;
 use crate::layout::{self, Folder};
 use crate::merge::{BATCH_ROWS, Input, Merge, failed};
 use crate::parquet_file::Opened;
@@ -32,12 +35,39 @@ struct Part {
     files: Vec<String>,
 }
 
+/// How far a scan is: files of days opened, of all that can hold what is looked for.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    done: Arc<AtomicUsize>,
+    total: usize,
+}
+
+impl Progress {
+    fn of(total: usize) -> Self {
+        Self {
+            done: Arc::default(),
+            total,
+        }
+    }
+
+    /// Files opened so far.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Files to be opened.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
 /// Rows with the kind they are of, part by part, each in the table's order.
 pub(crate) struct Rows<'a> {
     reader: &'a Reader,
     scan: Scan,
     parts: std::vec::IntoIter<Part>,
-    current: Option<(Option<ReportKind>, Merge)>,
+    current: Option<(Option<ReportKind>, Input)>,
+    pub(crate) progress: Progress,
 }
 
 impl std::fmt::Debug for Rows<'_> {
@@ -49,7 +79,7 @@ impl std::fmt::Debug for Rows<'_> {
 impl Reader {
     /// Goes through a table.
     pub(crate) fn scan(&self, scan: Scan) -> Rows<'_> {
-        let mut parts: BTreeMap<(Option<ReportKind>, i64, String), Part> = BTreeMap::new();
+        let mut parts: BTreeMap<(Option<ReportKind>, Option<i64>, String), Part> = BTreeMap::new();
         // Published files first: of equal rows theirs came earlier.
         for name in self.manifest.parts.keys().chain(self.manifest.batches.keys()) {
             let Some((folder, part)) = Folder::of_file(name).zip(layout::part_of(name)) else {
@@ -58,7 +88,8 @@ impl Reader {
             let wrong_kind = scan.kind.is_some_and(|kind| folder.kind != Some(kind));
             let wrong_day = scan
                 .days
-                .is_some_and(|(first, last)| !(first..=last).contains(&folder.day));
+                .zip(folder.day)
+                .is_some_and(|((first, last), day)| !(first..=last).contains(&day));
             if folder.table != scan.table || wrong_kind || wrong_day {
                 continue;
             }
@@ -74,6 +105,7 @@ impl Reader {
         Rows {
             reader: self,
             scan,
+            progress: Progress::of(parts.len()),
             parts: parts.into_iter(),
             current: None,
         }
@@ -81,13 +113,15 @@ impl Reader {
 }
 
 impl Rows<'_> {
-    fn open(&self, part: &Part) -> Result<Merge, ArchiveError> {
+    fn open(&self, part: &Part) -> Result<Input, ArchiveError> {
         let mut inputs: Vec<Input> = Vec::new();
         for name in &part.files {
             let opened = match Opened::open(&self.reader.files, name, true) {
                 Ok(opened) => opened,
                 // Merged into its part since the manifest was read.
                 Err(error) if error.is_missing() && name.starts_with("log/") => continue,
+                // Removed since, because it was older than is kept.
+                Err(error) if error.is_missing() && !Reader::of(&self.reader.files)?.manifest.names(name) => continue,
                 Err(error) => return Err(error),
             };
             inputs.push(self.rows_of(&opened)?);
@@ -99,7 +133,12 @@ impl Rows<'_> {
                 break;
             }
         }
-        Merge::new(part.folder.table.spec(), inputs)
+        let spec = part.folder.table.spec();
+        let merged = Merge::new(spec, inputs)?;
+        if spec.latest > 0 {
+            return Ok(Box::new(Latest::new(spec, merged)?));
+        }
+        Ok(Box::new(merged))
     }
 
     fn rows_of(&self, opened: &Opened) -> Result<Input, ArchiveError> {
@@ -132,6 +171,7 @@ impl Rows<'_> {
                 return Ok(None);
             };
             self.current = Some((part.folder.kind, self.open(&part)?));
+            self.progress.done.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

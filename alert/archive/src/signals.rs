@@ -4,7 +4,7 @@ use plume_bus::TopicPartition;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::ArchiveError;
-use crate::manifest::{Add, Replace};
+use crate::operation::{Add, Expire, Replace};
 
 /// Metrics of the archive.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub struct Signals {
     batches: IntCounter,
     published_files: IntCounter,
     written_bytes: IntCounter,
+    expired_rows: IntCounterVec,
     undecodable: IntCounter,
     errors: IntCounterVec,
     waiting_files: IntGauge,
@@ -41,6 +42,12 @@ impl Signals {
                 "plume_archive_written_bytes_total",
                 "Bytes of Parquet written",
             )?,
+            expired_rows: counters(
+                registry,
+                "plume_archive_expired_rows_total",
+                "Rows removed because they were older than is kept",
+                "table",
+            )?,
             undecodable: counter(
                 registry,
                 "plume_archive_undecodable_records_total",
@@ -63,6 +70,7 @@ impl Signals {
         }
         for table in crate::tables::Table::ALL {
             this.rows.with_label_values(&[table.name()]);
+            this.expired_rows.with_label_values(&[table.name()]);
         }
         for reason in ["io", "parquet", "damaged", "other"] {
             this.errors.with_label_values(&[reason]);
@@ -93,6 +101,28 @@ impl Signals {
             merged = replace.removed.len(),
             dropped_rows = replace.dropped,
             "published"
+        );
+    }
+
+    /// Files older than is kept were removed.
+    pub(crate) fn expired(&self, expire: &Expire) {
+        for file in &expire.files {
+            self.expired_rows.with_label_values(&[file.table()]).inc_by(file.rows);
+        }
+        tracing::info!(
+            files = expire.files.len(),
+            limit = expire.limit,
+            "removed what is too old"
+        );
+    }
+
+    /// The archive is larger than its budget, and nothing is left that may be removed.
+    pub(crate) fn over_budget(bytes: u64, max_bytes: u64) {
+        tracing::warn!(
+            bytes,
+            max_bytes,
+            hint = "raise archive.max_bytes or make archive.keep_days smaller",
+            "the archive is larger than its budget and holds nothing that may go"
         );
     }
 

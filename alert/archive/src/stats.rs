@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::manifest::{Counts, FileEntry};
+use crate::operation::{Counts, FileEntry};
 use crate::reader::Reader;
 use crate::tables::Table;
 
@@ -23,6 +23,8 @@ pub struct Stats {
     pub counts: Counts,
     /// Rows of readings that merging found to be there already.
     pub dropped: u64,
+    /// Rows in whose place later ones stand, of tables that keep only the last.
+    pub superseded: u64,
     /// How far each line of the log is archived.
     pub lines: Vec<LineStats>,
     /// What lies in each table.
@@ -59,6 +61,8 @@ pub struct TableStats {
     pub files: u64,
     /// Bytes of these.
     pub bytes: u64,
+    /// Rows removed because they were older than is kept.
+    pub expired_rows: u64,
 }
 
 impl Reader {
@@ -81,8 +85,13 @@ impl Reader {
         let tables: Vec<TableStats> = Table::ALL.into_iter().map(|table| self.table_stats(table)).collect();
         let rows = |table: Table| {
             let found = tables.iter().find(|stats| stats.table == table.name());
-            found.map_or(0, |stats| stats.rows)
+            found.map_or(0, |stats| stats.rows + stats.expired_rows)
         };
+        let standing: u64 = Table::ALL
+            .into_iter()
+            .filter(|table| table.spec().latest > 0)
+            .map(rows)
+            .sum();
         let missing = |line: &LineStats| line.gaps.iter().map(|(from, to)| to - from).sum::<u64>();
         let offsets: u64 = lines.iter().map(|line| line.next - line.first - missing(line)).sum();
         let kinds = counts.reports
@@ -98,7 +107,8 @@ impl Reader {
             && rows(Table::Entries) == counts.entries
             && rows(Table::Quarantine) == counts.quarantined + counts.undecodable
             && rows(Table::Judgements) == counts.judgements
-            && rows(Table::Events) == counts.events;
+            && rows(Table::Events) == counts.events
+            && standing + manifest.superseded == counts.standing;
         Stats {
             packets_in: counts.packets + counts.quarantined,
             archived: counts.packets - counts.repeats.min(counts.packets),
@@ -107,6 +117,7 @@ impl Reader {
             balanced,
             counts,
             dropped: manifest.dropped,
+            superseded: manifest.superseded,
             lines,
             tables,
             operations: manifest.seq,
@@ -130,6 +141,7 @@ impl Reader {
             published_rows,
             files,
             bytes,
+            expired_rows: self.manifest.expired_rows.get(table.name()).copied().unwrap_or(0),
         }
     }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::ArchiveError;
 use crate::files::sha256_hex;
 use crate::layout::Folder;
-use crate::manifest::FileEntry;
+use crate::manifest;
+use crate::operation::FileEntry;
 use crate::parquet_file::Opened;
 use crate::reader::Reader;
 use crate::tables::SCHEMA_VERSION;
@@ -114,12 +115,24 @@ impl Reader {
     /// chain of the
     /// manifest was checked when the reader was opened. Errors: a disk that refuses, other than by a missing file.
     pub fn verify(&self) -> Result<Verification, ArchiveError> {
+        self.verify_watched(&mut |_, _| {})
+    }
+
+    /// Whether the manifest's chain goes through this hash, which somebody kept: then nothing before it was changed.
+    pub fn has_head(&self, hash: &str) -> Result<bool, ArchiveError> {
+        manifest::has_head(&self.files, hash)
+    }
+
+    /// [`Self::verify`], with `look` told how many files of how many are done.
+    pub fn verify_watched(&self, look: &mut dyn FnMut(u64, u64)) -> Result<Verification, ArchiveError> {
         let mut report = Verification {
             head: self.manifest.head.clone(),
             ..Verification::default()
         };
         let manifest = &self.manifest;
-        for file in manifest.parts.values().chain(manifest.batches.values()) {
+        let total = (manifest.parts.len() + manifest.batches.len()) as u64;
+        for (done, file) in (0..).zip(manifest.parts.values().chain(manifest.batches.values())) {
+            look(done, total);
             self.verify_file(file, &mut report)?;
         }
         for state in manifest.lines.values().filter_map(|line| line.state.as_ref()) {

@@ -62,6 +62,9 @@ fn main() -> Outcome<()> {
         batch_bytes: 16 << 20,
         batch_every_s: 300,
         publish_every_s: 3_600,
+        keep_days: 0,
+        keep_samples_days: 0,
+        max_bytes: 0,
     };
     let mut archive = Archive::open(
         &directory,

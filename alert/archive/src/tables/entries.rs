@@ -48,6 +48,7 @@ pub(crate) const SPEC: Spec = Spec {
         .or_null(),
     ],
     key: &["log_partition", "log_offset"],
+    latest: 0,
     bloom: &[],
 };
 

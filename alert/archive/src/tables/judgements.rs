@@ -60,6 +60,7 @@ pub(crate) const JUDGEMENTS: Spec = Spec {
         "log_partition",
         "log_offset",
     ],
+    latest: 0,
     bloom: &[],
 };
 
@@ -83,6 +84,7 @@ pub(crate) const EVENTS: Spec = Spec {
         Column::new("preliminary", Form::Bool, "初判（尚可标记）", "can still be marked"),
     ],
     key: &["outlet", "rule", "log_partition", "log_offset"],
+    latest: 0,
     bloom: &["event_id", "case_id"],
 };
 
@@ -153,7 +155,7 @@ impl Said {
     }
 }
 
-fn verdict_code(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_code(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Fine => "fine",
         Verdict::Breach(_) => "breach",

@@ -8,7 +8,9 @@ pub(crate) mod judgements;
 pub(crate) mod packets;
 pub(crate) mod quarantine;
 pub(crate) mod readings;
+pub(crate) mod registry;
 mod rows;
+pub(crate) mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +25,10 @@ pub const SCHEMA_VERSION: u32 = 0;
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
+    /// One row an hour, outlet and factor with a limit: the value judged and what was said of it last.
+    Hours,
+    /// The same for days.
+    Days,
     /// One row a reading, each once; corrections as further revisions.
     Readings,
     /// One row a report as it came, repeats included, with the raw bytes.
@@ -35,17 +41,25 @@ pub enum Table {
     Events,
     /// What could not be read, with its bytes.
     Quarantine,
+    /// Outlets as the registry last described them.
+    Outlets,
+    /// Factors: code, names, unit.
+    Factors,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
+        Self::Hours,
+        Self::Days,
         Self::Readings,
         Self::Packets,
         Self::Entries,
         Self::Judgements,
         Self::Events,
         Self::Quarantine,
+        Self::Outlets,
+        Self::Factors,
     ];
 
     /// The name of its folder.
@@ -58,6 +72,32 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 
+    /// Whether its rows are of days; else all lie in one file.
+    pub(crate) const fn is_dated(self) -> bool {
+        !matches!(self, Self::Outlets | Self::Factors)
+    }
+
+    /// Whether its rows can be marked until a deadline, and are confirmed then.
+    pub(crate) const fn is_confirmed(self) -> bool {
+        matches!(self, Self::Hours | Self::Days)
+    }
+
+    /// The columns a person wants to see first.
+    pub const fn brief(self) -> &'static [&'static str] {
+        match self {
+            Self::Hours => windows::HOURS_BRIEF,
+            Self::Days => windows::DAYS_BRIEF,
+            Self::Readings => readings::BRIEF,
+            Self::Packets => &["received_at", "outlet", "kind", "measured_at", "verdict", "peer", "raw"],
+            Self::Entries => &["received_at", "entry", "outlet", "mn", "state", "log_offset"],
+            Self::Judgements => &["window_start", "outlet", "factor", "rule", "pane", "verdict", "words"],
+            Self::Events => &["happened_at", "outlet", "factor", "rule", "edge", "event_id", "words"],
+            Self::Quarantine => &["received_at", "reason", "mn", "peer", "raw"],
+            Self::Outlets => &["outlet", "name", "enterprise_name", "district", "industry"],
+            Self::Factors => &["factor", "symbol", "name_zh", "name_en", "unit"],
+        }
+    }
+
     /// Its columns, in order, with their meaning: name, Chinese, English.
     pub fn columns(self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
         self.spec()
@@ -68,12 +108,16 @@ impl Table {
 
     pub(crate) const fn spec(self) -> &'static Spec {
         match self {
+            Self::Hours => &windows::HOURS,
+            Self::Days => &windows::DAYS,
             Self::Readings => &readings::SPEC,
             Self::Packets => &packets::SPEC,
             Self::Entries => &entries::SPEC,
             Self::Judgements => &judgements::JUDGEMENTS,
             Self::Events => &judgements::EVENTS,
             Self::Quarantine => &quarantine::SPEC,
+            Self::Outlets => &registry::OUTLETS,
+            Self::Factors => &registry::FACTORS,
         }
     }
 }
@@ -85,6 +129,8 @@ pub(crate) struct Spec {
     pub(crate) columns: &'static [Column],
     /// Rows lie in the order of these columns; equal ones as they came.
     pub(crate) key: &'static [&'static str],
+    /// Of rows that are equal in so many first columns of the key only the last one stands; 0 where all stand.
+    pub(crate) latest: usize,
     /// Columns in which single values are looked for.
     pub(crate) bloom: &'static [&'static str],
 }

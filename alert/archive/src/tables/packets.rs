@@ -124,6 +124,7 @@ pub(crate) const SPEC: Spec = Spec {
         .or_null(),
     ],
     key: &["outlet", "packet"],
+    latest: 0,
     bloom: &[],
 };
 

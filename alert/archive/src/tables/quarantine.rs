@@ -47,6 +47,7 @@ pub(crate) const SPEC: Spec = Spec {
         Column::new("log_offset", Form::Count, "日志位置", "offset in the log"),
     ],
     key: &["log_topic", "log_partition", "log_offset"],
+    latest: 0,
     bloom: &[],
 };
 

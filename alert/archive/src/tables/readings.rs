@@ -11,6 +11,18 @@ use super::{Cell, Column, Form, Rows, Spec};
 /// Where the columns lie that merging looks at.
 pub(crate) const REVISION: &str = "revision";
 
+/// What a person wants to see first.
+pub(crate) const BRIEF: &[&str] = &[
+    "kind",
+    "outlet",
+    "factor",
+    "statistic",
+    "basis",
+    "measured_at",
+    "value",
+    "flag",
+];
+
 pub(crate) const SPEC: Spec = Spec {
     name: "readings",
     columns: &[
@@ -91,6 +103,7 @@ pub(crate) const SPEC: Spec = Spec {
         ),
     ],
     key: &["factor", "outlet", "statistic", "basis", "measured_at", "packet"],
+    latest: 0,
     bloom: &[],
 };
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plume_archive::{Archive, ArchiveError, Field, Pushed, QuerySpec, Table};
 use plume_bus::fs::{RealFs, SimFs};
 use plume_bus::{Record, Topic, TopicPartition};
+use plume_schemas::factors::Catalogue;
 use plume_schemas::reading::{ReportKind, Statistic};
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span};
 
@@ -54,7 +55,9 @@ fn bit_of_everything() -> Vec<Record> {
 #[test]
 fn every_table_gets_its_rows_and_the_books_balance() {
     let dir = tempfile::tempdir().unwrap();
-    let mut archive = open(dir.path(), Arc::new(RealFs), &config()).unwrap();
+    let catalogue = Arc::new(Catalogue::embedded().unwrap());
+    let archive = open(dir.path(), Arc::new(RealFs), &config()).unwrap();
+    let mut archive = archive.describing(catalogue);
     let records = bit_of_everything();
     drive(&mut archive, &records).unwrap();
     let committed = archive.flush().unwrap();
@@ -81,6 +84,14 @@ fn every_table_gets_its_rows_and_the_books_balance() {
             Table::Judgements,
             "rule verdict mean limit_value exceed_ratio words evidence",
         ),
+        (
+            Table::Hours,
+            "measured_at outlet factor value valid_minutes limit_value verdict exceed_ratio status pane revision",
+        ),
+        (
+            Table::Outlets,
+            "outlet number enterprise_name district industry revision",
+        ),
         (Table::Events, "edge preliminary window_start words cause_offset"),
         (Table::Quarantine, "reason mn raw log_topic log_offset"),
     ] {
@@ -88,6 +99,8 @@ fn every_table_gets_its_rows_and_the_books_balance() {
         seen.extend(rows(&archive, table, columns));
     }
     insta::assert_snapshot!(seen.join("\n"));
+    let factors = rows(&archive, Table::Factors, "factor symbol name_zh unit");
+    assert!(factors.iter().any(|row| row == "a21002 NOx 氮氧化物 mg/m3"));
 
     let stats = archive.reader().unwrap().stats();
     assert!(stats.balanced, "{stats:?}");

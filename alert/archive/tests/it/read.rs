@@ -150,7 +150,8 @@ fn csv_opens_in_a_spreadsheet() {
                     columns,
                     ..QuerySpec::all(table)
                 })
-                .unwrap(),
+                .unwrap()
+                .into(),
             &mut out,
         )
         .unwrap();
