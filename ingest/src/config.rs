@@ -63,6 +63,74 @@ pub struct IngestConfig {
     pub keys: Arc<KeyRing>,
 }
 
+/// The `[modbus]` section: how devices are polled. Which ones stands in the site file.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct PollConfig {
+    /// The site file, relative to the configuration; empty: nothing is polled.
+    pub site: String,
+    /// Time between two samples of a unit.
+    pub sample_interval_ms: i64,
+    /// Time a unit may take for one answer.
+    pub timeout_ms: u64,
+    /// Time a connection may take to open.
+    pub connect_timeout_ms: u64,
+    /// Further tries of a request within one sample.
+    pub retries: u32,
+    /// Pause before a connection that failed twice is tried again; doubles up to `reconnect_max_ms`.
+    pub reconnect_min_ms: i64,
+    /// Longest pause between tries to connect.
+    pub reconnect_max_ms: i64,
+    /// Longest rest of a unit that does not answer.
+    pub rest_max_ms: i64,
+    /// Samples in a row without an answer after which a unit is gone.
+    pub gone_after: u32,
+    /// How far a device's clock may be off without a complaint.
+    pub clock_limit_ms: i64,
+    /// Reports waiting to be durable while the log refuses; beyond it the newest are dropped and counted.
+    pub queue_records: usize,
+}
+
+impl PollConfig {
+    /// Checks ranges that types do not hold. Errors: the first setting outside its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rules: [(&'static str, i64, std::ops::RangeInclusive<i64>, &'static str); 8] = [
+            (
+                "sample_interval_ms",
+                self.sample_interval_ms,
+                1_000..=5_000,
+                "1000 to 5000 (HJ 212-2017 D.2: samples at most 5 s apart)",
+            ),
+            ("timeout_ms", wide(self.timeout_ms), 10..=60_000, "10 to 60000"),
+            (
+                "connect_timeout_ms",
+                wide(self.connect_timeout_ms),
+                10..=60_000,
+                "10 to 60000",
+            ),
+            ("retries", i64::from(self.retries), 0..=5, "0 to 5"),
+            ("reconnect_min_ms", self.reconnect_min_ms, 10..=60_000, "10 to 60000"),
+            (
+                "reconnect_max_ms",
+                self.reconnect_max_ms,
+                self.reconnect_min_ms..=600_000,
+                "reconnect_min_ms to 600000",
+            ),
+            ("rest_max_ms", self.rest_max_ms, 1_000..=600_000, "1000 to 600000"),
+            ("queue_records", wide(self.queue_records), 1..=1_000_000, "1 to 1000000"),
+        ];
+        let wrong = rules.into_iter().find(|(_, value, range, _)| !range.contains(value));
+        wrong.map_or(Ok(()), |(key, value, _, expected)| {
+            Err(ConfigError {
+                section: "modbus",
+                key,
+                value: value.to_string(),
+                expected,
+            })
+        })
+    }
+}
+
 /// What to do with a device that is not in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,8 +145,10 @@ pub enum UnknownMn {
 
 /// A setting outside its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("[ingest] {key} = {value} is out of range, expected {expected}")]
+#[error("[{section}] {key} = {value} is out of range, expected {expected}")]
 pub struct ConfigError {
+    /// Of which section.
+    pub section: &'static str,
     /// Which.
     pub key: &'static str,
     /// As set.
@@ -154,6 +224,7 @@ impl IngestConfig {
         for (key, value, range, expected) in rules {
             if !range.contains(&value) {
                 return Err(ConfigError {
+                    section: "ingest",
                     key,
                     value: value.to_string(),
                     expected,
@@ -203,6 +274,33 @@ pub(crate) mod tests {
             expect_encryption_2025: false,
             keys: Arc::default(),
         }
+    }
+
+    /// The section as in `deploy/default.toml`.
+    pub(crate) fn poll_config() -> PollConfig {
+        PollConfig {
+            site: String::new(),
+            sample_interval_ms: 4_000,
+            timeout_ms: 1_000,
+            connect_timeout_ms: 3_000,
+            retries: 1,
+            reconnect_min_ms: 1_000,
+            reconnect_max_ms: 60_000,
+            rest_max_ms: 60_000,
+            gone_after: 3,
+            clock_limit_ms: 60_000,
+            queue_records: 10_000,
+        }
+    }
+
+    #[test]
+    fn samples_are_at_most_five_seconds_apart() {
+        assert_eq!(poll_config().check(), Ok(()));
+        let slow = PollConfig {
+            sample_interval_ms: 5_001,
+            ..poll_config()
+        };
+        assert!(slow.check().unwrap_err().to_string().contains("at most 5 s apart"));
     }
 
     #[test]

@@ -1,21 +1,26 @@
-//! From the device: HJ 212 codec and sessions without IO, normalisation, quarantine, TCP.
+//! From the device: HJ 212 and Modbus cores without IO, normalisation, quarantine, sockets.
 //!
 //! ```text
 //! bytes ─▶ Frame ─▶ Packet ─▶ Fields ─▶ Report ══▶ bus        (hj212::frame, packet, fields, normalize)
 //!                                └── answer, once durable ──▶ (hj212::session, link)
+//! registers ─▶ Snapshot ─▶ Minute ─▶ Report ══▶ bus    (modbus, poll)
 //! ```
 //!
-//! Everything up to [`hj212::session`] is without IO and clock; only `tcp` and `link` own sockets.
+//! Everything up to [`hj212::session`] and all of [`modbus`] is without IO and clock; only `tcp`, `link` and `poll` own
+//! sockets.
 
 mod clock;
 pub mod config;
 pub mod hj212;
 mod link;
+pub mod modbus;
 pub mod normalize;
+pub mod poll;
 pub mod quarantine;
 pub mod signals;
 pub mod store;
 pub mod tcp;
 
 pub use clock::MonotoneClock;
-pub use tcp::{Ingest, IngestError, IngestHandle};
+pub use poll::Poller;
+pub use tcp::{Common, Ingest, IngestError, IngestHandle};

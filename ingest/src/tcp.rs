@@ -72,6 +72,19 @@ pub struct IngestHandle {
     pub local_addr: SocketAddr,
     /// Ends when the room has stopped: no link left, every answer that was due and possible sent.
     pub join: JoinHandle<()>,
+    /// For a poller beside it.
+    pub common: Common,
+}
+
+/// What the TCP server and the poller of one ingest share: above all one clock, so that `received_at` is monotone over
+/// both.
+#[derive(Clone, Debug)]
+pub struct Common {
+    pub(crate) config: Arc<IngestConfig>,
+    pub(crate) clock: MonotoneClock,
+    pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) signals: Signals,
 }
 
 /// The room.
@@ -134,8 +147,19 @@ impl Ingest {
             signals,
             stop,
         });
+        let common = Common {
+            config: Arc::clone(&shared.config),
+            clock: shared.clock.clone(),
+            registry: shared.registry.clone(),
+            catalogue: Arc::clone(&shared.catalogue),
+            signals: shared.signals.clone(),
+        };
         let join = tokio::spawn(run(shared, listener, stopping, shutdown));
-        Ok(IngestHandle { local_addr, join })
+        Ok(IngestHandle {
+            local_addr,
+            join,
+            common,
+        })
     }
 }
 

@@ -122,6 +122,8 @@ crate::reading::closed! {
         Sentinel = 20, "sentinel", "无法折算标识值", "sentinel for not computable";
         /// 2025 data commands in clear where encryption is required.
         NotEncrypted = 21, "not_encrypted", "未加密", "not encrypted";
+        /// Polled devices: samples of the minute are missing, with the reason.
+        MissedPoll = 22, "missed_poll", "采样缺失", "missed samples";
     }
 }
 

@@ -392,7 +392,8 @@ impl Session {
     }
 }
 
-fn presence(
+/// The record of a device's coming or going.
+pub(crate) fn presence(
     config: &IngestConfig,
     link: Link,
     state: PresenceState,
