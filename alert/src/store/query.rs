@@ -253,8 +253,8 @@ impl Store {
         let mut live = Where::cases_of(viewer);
         live.fixed("state IN ('open', 'resolved')");
         let head = format!(
-            "SELECT state, severity, CASE WHEN acknowledged_at IS NULL THEN 0 ELSE 1 END AS signed, \
-             CASE WHEN due_at < {} THEN 1 ELSE 0 END AS late, COUNT(*) AS n FROM cases",
+            "SELECT state, severity, CAST(CASE WHEN acknowledged_at IS NULL THEN 0 ELSE 1 END AS BIGINT) AS signed, \
+             CAST(CASE WHEN due_at < {} THEN 1 ELSE 0 END AS BIGINT) AS late, COUNT(*) AS n FROM cases",
             now.0
         );
         let rows = self
