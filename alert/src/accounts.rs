@@ -65,6 +65,12 @@ pub enum Action {
     ViewNotices,
     /// See the system page and metrics.
     ViewSystem,
+    /// See the accounts one may let in or switch off.
+    ViewUsers,
+    /// Make accounts.
+    AddUsers,
+    /// See the log of operations.
+    ViewAudit,
     /// Do this to a case in scope.
     Act(ActKind),
 }
@@ -82,6 +88,9 @@ pub const fn authorise(role: Role, action: Action) -> bool {
             role,
             Role::CityDuty | Role::Admin | Role::Security | Role::Audit | Role::ReadOnly
         ),
+        Action::ViewUsers => matches!(role, Role::Admin | Role::Security | Role::CityDuty | Role::Branch),
+        Action::AddUsers => matches!(role, Role::Admin),
+        Action::ViewAudit => matches!(role, Role::Audit | Role::Security),
         Action::Act(kind) => may_act(role, kind),
     }
 }
@@ -155,6 +164,30 @@ impl Token {
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token(masked)")
+    }
+}
+
+/// Where tokens, codes and salts come from: the host's source of randomness. `None` where it fails.
+#[derive(Clone)]
+pub struct Chance(std::sync::Arc<ChanceFn>);
+
+type ChanceFn = dyn Fn() -> Option<[u8; TOKEN_BYTES]> + Send + Sync;
+
+impl Chance {
+    /// Chance by this function.
+    pub fn new(draw: impl Fn() -> Option<[u8; TOKEN_BYTES]> + Send + Sync + 'static) -> Self {
+        Self(std::sync::Arc::new(draw))
+    }
+
+    /// Bytes nobody can guess.
+    pub fn draw(&self) -> Option<[u8; TOKEN_BYTES]> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Chance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Chance")
     }
 }
 

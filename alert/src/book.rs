@@ -51,6 +51,8 @@ named! {
         Digest = "digest", "日报", "daily digest";
         /// Not acknowledged in time: said again to the next in the chain.
         Escalated = "escalated", "升级", "escalated";
+        /// An account is ready: set a password.
+        Invitation = "invitation", "账号邀请", "invitation";
     }
 }
 

@@ -251,6 +251,7 @@ impl AlertConfig {
             .chain(self.mail.relations().into_iter().filter(|_| self.mail.enabled))
             .filter(|(holds, ..)| !holds)
             .map(|(_, key, wrong, hint)| (key, wrong.to_owned(), hint.to_owned()))
+            .chain(crate::run::channel_problem(self).map(|(wrong, hint)| ("alert.channel", wrong, hint)))
             .collect()
     }
 }

@@ -11,6 +11,8 @@ mod named;
 
 pub mod accounts;
 pub mod config;
+pub mod password;
+pub mod users;
 
 pub mod calendar;
 
@@ -39,4 +41,4 @@ pub mod api;
 pub mod desk;
 mod run;
 
-pub use run::{Desk, DeskError, EventOutcome, Finding};
+pub use run::{Desk, DeskError, EventOutcome, Finding, Invitation, TryError};

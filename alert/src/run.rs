@@ -4,6 +4,7 @@
 mod daily;
 mod feed;
 mod people;
+mod users;
 mod worker;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,8 +15,9 @@ use plume_schemas::ids::{ContentId, FactorCode, OutletId};
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::report::Report;
 use plume_schemas::time::{Clock, Span, Time};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
+use crate::accounts::Chance;
 use crate::calendar::{Calendar, CalendarError};
 use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
@@ -28,13 +30,17 @@ use crate::sinks::console::ConsoleSink;
 use crate::sinks::email::{EmailError, EmailSink};
 use crate::sinks::template::TemplateSink;
 use crate::sinks::webhook::WebhookSink;
-use crate::sinks::{HttpError, Sink};
+use crate::sinks::{HttpError, SendError, Sink};
 use crate::store::{Store, StoreError};
 use crate::words::{Lang, Words, WordsError};
 pub use people::Finding;
+pub use users::Invitation;
 
 /// Changes kept for slow readers of the live list; one that falls further behind reads the page anew.
 const CHANGES_KEPT: usize = 256;
+
+/// Passwords hashed at one time: each takes 19 MiB and a core.
+const HASHED_AT_ONCE: usize = 2;
 
 /// The desk's engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -54,6 +60,8 @@ struct Inner {
     links: OnceLock<Links>,
     holder: OnceLock<String>,
     pace: OnceLock<u32>,
+    chance: OnceLock<Chance>,
+    hashing: Semaphore,
     lease_until: AtomicI64,
     sinks: Vec<Sink>,
     carried: Vec<Channel>,
@@ -113,6 +121,27 @@ impl DeskError {
     }
 }
 
+/// A channel could not be tried, or did not take the message.
+#[derive(Debug, thiserror::Error)]
+pub enum TryError {
+    /// It cannot be set up.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// It did not take the message.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl TryError {
+    /// What to try.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Desk(error) => error.hint(),
+            Self::Send(error) => error.hint(),
+        }
+    }
+}
+
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
@@ -122,6 +151,30 @@ pub enum EventOutcome {
     Repeated,
     /// It changes nothing: the end of a breach the book never heard of.
     Ignored,
+}
+
+/// The ways out that a configuration sets up.
+fn sinks_of(config: &AlertConfig) -> Result<Vec<Sink>, DeskError> {
+    let mut sinks = Vec::new();
+    if config.mail.enabled {
+        sinks.push(Sink::Email(EmailSink::new(&config.mail)?));
+    }
+    for channel in &config.channels {
+        sinks.push(match channel {
+            ChannelConfig::Webhook(webhook) => Sink::Webhook(WebhookSink::new(webhook)?),
+            ChannelConfig::Template(template) => Sink::Template(TemplateSink::new(template)?),
+        });
+    }
+    Ok(sinks)
+}
+
+/// Why the channels of a configuration cannot be set up, if they cannot: (what is wrong, what to try).
+pub(crate) fn channel_problem(config: &AlertConfig) -> Option<(String, String)> {
+    // Mail is checked by its own section, key by key.
+    let mut channels = config.clone();
+    channels.mail.enabled = false;
+    let error = sinks_of(&channels).err()?;
+    Some((error.to_string(), error.hint()))
 }
 
 impl Desk {
@@ -135,16 +188,7 @@ impl Desk {
         console: Option<ConsoleSink>,
     ) -> Result<Self, DeskError> {
         let signals = Signals::new(metrics)?;
-        let mut sinks = Vec::new();
-        if config.mail.enabled {
-            sinks.push(Sink::Email(EmailSink::new(&config.mail)?));
-        }
-        for channel in &config.channels {
-            sinks.push(match channel {
-                ChannelConfig::Webhook(webhook) => Sink::Webhook(WebhookSink::new(webhook)?),
-                ChannelConfig::Template(template) => Sink::Template(TemplateSink::new(template)?),
-            });
-        }
+        let mut sinks = sinks_of(config)?;
         sinks.extend(console.filter(|_| config.console.enabled).map(Sink::Console));
         let carried = Channel::ALL
             .iter()
@@ -160,6 +204,8 @@ impl Desk {
             links: OnceLock::new(),
             holder: OnceLock::new(),
             pace: OnceLock::new(),
+            chance: OnceLock::new(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
             lease_until: AtomicI64::new(i64::MIN),
             words: Words::embedded()?,
             routes: Routes::embedded()?,
@@ -221,6 +267,11 @@ impl Desk {
     /// The moment it is.
     pub fn now(&self) -> Time {
         self.0.clock.now()
+    }
+
+    /// True where something is set up to carry messages of this channel.
+    pub fn carries(&self, channel: Channel) -> bool {
+        self.0.carried.contains(&channel)
     }
 
     /// Names and units of factors.

@@ -13,7 +13,16 @@ const EXAMPLES: &str = "\
   plume run --config plume.toml                接入真实设备 / collect from real devices
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
+  plume cases                                  当前预警 / alerts in the terminal
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
+
+const CASES_EXAMPLES: &str = "\
+示例 / Examples:
+  plume cases --data plume-live
+  plume cases show 3f2a91c0
+  plume cases act 3f2a91c0 acknowledge --name 钱值班
+  plume cases act 3f2a91c0 comment --text 已电话联系中控室
+  plume cases --state closed --json";
 
 /// 从烟囱到预警工作台：采集 HJ 212 数据，小时结束前预警，全部归档为 Parquet。
 ///
@@ -37,6 +46,14 @@ pub(crate) enum Command {
     Check(RunArgs),
     /// 打印登录工作台的链接 / print a link that signs in to the desk of a running plume
     Enter(EnterArgs),
+    /// 在终端查看和处置预警 / alerts in the terminal
+    #[command(after_help = CASES_EXAMPLES)]
+    Cases(CasesArgs),
+    /// 通知通道 / channels of notices
+    #[command(subcommand)]
+    Notify(NotifyCommand),
+    /// 评测工作台的报警负荷 / measure the load of the desk
+    Score(ScoreArgs),
     /// 扮演设备发送数据 / play devices against a listening plume
     Simulate(SimulateArgs),
     /// 解析报文，逐字段说明 / explain packets field by field
@@ -55,12 +72,114 @@ pub(crate) struct RunArgs {
     pub(crate) config: PathBuf,
 }
 
+/// Arguments of `cases`.
+#[derive(Debug, Args)]
+pub(crate) struct CasesArgs {
+    /// 数据目录 / data directory of the running plume
+    #[arg(long, default_value = "plume-live", global = true)]
+    pub(crate) data: PathBuf,
+    /// 配置文件，数据库不在数据目录时需要 / configuration file, where the desk's database is elsewhere
+    #[arg(long, short, env = "PLUME_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// 姓名，写入操作记录 / name shown in the trace
+    #[arg(long, default_value = "终端", global = true)]
+    pub(crate) name: String,
+    /// 角色 / role
+    #[arg(long, default_value = "city_duty", global = true)]
+    pub(crate) role: String,
+    /// 状态，可用逗号分隔 / states: open, resolved, retracted, closed, with commas between
+    #[arg(long, default_value = "open,resolved")]
+    pub(crate) state: String,
+    /// 区县 / district
+    #[arg(long)]
+    pub(crate) district: Option<String>,
+    /// 企业统一社会信用代码 / an enterprise's code
+    #[arg(long)]
+    pub(crate) enterprise: Option<String>,
+    /// 输出 JSON / print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// 做什么，不给则列表 / what to do; without it, list
+    #[command(subcommand)]
+    pub(crate) command: Option<CasesCommand>,
+}
+
+/// What `cases` can do besides listing.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CasesCommand {
+    /// 显示一条预警及处置记录 / one alert with its trace
+    Show {
+        /// 编号或其开头 / id or its beginning
+        id: String,
+    },
+    /// 处置一条预警 / do something to an alert
+    Act {
+        /// 编号或其开头 / id or its beginning
+        id: String,
+        /// 动作 / acknowledge, comment, phone, assign, close, close_false, reopen…
+        kind: String,
+        /// 说明 / words
+        #[arg(long, default_value = "")]
+        text: String,
+        /// 措施 / measures, for an answer
+        #[arg(long, default_value = "")]
+        measures: String,
+    },
+}
+
+/// Arguments of `score`.
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// 模拟整个辖区的报警负荷 / simulate a bureau and count what its officers would see
+    #[arg(long, required = true)]
+    pub(crate) desk: bool,
+    /// 排放口数 / outlets
+    #[arg(long, default_value_t = 3_000, value_parser = outlets)]
+    pub(crate) outlets: usize,
+    /// 天数 / days
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=31))]
+    pub(crate) days: u32,
+    /// 随机种子 / seed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// 输出 JSON / print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `notify` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotifyCommand {
+    /// 发送一条测试消息 / send one test message
+    #[command(
+        after_help = "示例 / Example:\n  plume notify test --config plume.toml --channel mail --to you@example.com"
+    )]
+    Test(NotifyTestArgs),
+}
+
+/// Arguments of `notify test`.
+#[derive(Debug, Args)]
+pub(crate) struct NotifyTestArgs {
+    /// 配置文件 / configuration file
+    #[arg(long, short, env = "PLUME_CONFIG", default_value = "plume.toml")]
+    pub(crate) config: PathBuf,
+    /// 通道 / mail, sms, voice or ring
+    #[arg(long, default_value = "mail")]
+    pub(crate) channel: String,
+    /// 收件地址或号码 / address or number
+    #[arg(long)]
+    pub(crate) to: String,
+}
+
 /// Arguments of `enter`.
 #[derive(Debug, Args)]
 pub(crate) struct EnterArgs {
     /// 数据目录 / data directory of the running plume
     #[arg(long, default_value = "plume-live")]
     pub(crate) data: PathBuf,
+    /// 配置文件，数据库不在数据目录时需要 / configuration file, where the desk's database is elsewhere
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// 姓名，写入操作记录 / name shown in the trace
     #[arg(long, default_value = "值班员")]
     pub(crate) name: String,
@@ -152,6 +271,15 @@ pub(crate) struct StatsArgs {
     /// 输出 JSON / print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn outlets(text: &str) -> Result<usize, String> {
+    let outlets: usize = text.parse().map_err(|_| format!("`{text}` is no whole number"))?;
+    if (30..=30_000).contains(&outlets) {
+        Ok(outlets)
+    } else {
+        Err("give 30 to 30000 outlets".to_owned())
+    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, NotifyCommand};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse()) {
@@ -35,6 +35,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => runtime()?.block_on(demo::run(args)),
         Command::Run(args) => runtime()?.block_on(run::run(&args)),
         Command::Check(args) => commands::check::run(&args.config),
+        Command::Cases(args) => runtime()?.block_on(commands::cases::run(&args)),
+        Command::Notify(NotifyCommand::Test(args)) => runtime()?.block_on(commands::notify::test(&args)),
+        Command::Score(args) => runtime()?.block_on(commands::score_desk::run(&args)),
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Decode(args) => commands::decode::run(&args),

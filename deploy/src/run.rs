@@ -48,6 +48,12 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let at = system.addresses;
     let (desk, admin) = (format!("http://{}", at.desk), format!("http://{}", at.admin));
     tracing::info!(devices = %at.ingest, desk, admin, "plume is running");
+    if let Some((login, password)) = system.desk.first_admin().await? {
+        // Not a log line: logs are kept, this is said once.
+        out::line(format_args!(
+            "首个管理员 / first administrator: {desk}/login  {login}  {password}"
+        ));
+    }
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,

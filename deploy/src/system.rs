@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use plume_alert::Desk;
+use plume_alert::accounts::Chance;
 use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
@@ -280,6 +281,7 @@ async fn open_desk(
             anyhow::Error::new(error).context(format!("open the desk's database {place} (hint: {hint})"))
         })?;
     desk.set_pace(pace);
+    desk.set_chance(Chance::new(|| chance().ok()));
     desk.set_holder(&roles::desk::holder(&context.data_dir)?);
     desk.set_up_links(chance()?).await?;
     desk.set_registry(Arc::clone(&context.registry.borrow()));

@@ -44,6 +44,7 @@ struct ProblemPage {
     shell: Shell,
     heading: &'static str,
     advice: String,
+    sign_in: bool,
 }
 
 impl Problem {
@@ -75,6 +76,7 @@ impl Problem {
             shell: Shell::stranger(lang, address, heading),
             heading,
             advice: advice.to_owned(),
+            sign_in: *self == Self::SignIn,
         };
         match page.render() {
             Ok(html) => (self.status(), Html(html)).into_response(),

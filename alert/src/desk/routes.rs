@@ -3,7 +3,9 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::pages::{act, case, duty, enter, link, numbers, outlet, overview, phone, problems, records, silences};
+use super::pages::{
+    act, case, duty, enter, link, login, numbers, outlet, overview, phone, problems, records, silences, users,
+};
 use super::state::DeskState;
 use super::text::Texts;
 use super::{assets, live, series};
@@ -56,7 +58,12 @@ pub(crate) const fn is_site(role: Role) -> bool {
 
 /// The first page of a role.
 pub(crate) const fn home(role: Role) -> &'static str {
-    if is_site(role) { "/m" } else { "/" }
+    match role {
+        Role::Enterprise | Role::Contractor => "/m",
+        // Keeps accounts, and sees nothing of what is measured.
+        Role::Security => "/users",
+        _ => "/",
+    }
 }
 
 /// One address.
@@ -95,6 +102,14 @@ macro_rules! routes {
 pub static ROUTES: &[Route] = routes! {
     GET "/assets/{hash}/{name}", Need::Nobody, assets::get;
     GET "/enter/{token}", Need::Nobody, enter::enter;
+    GET "/login", Need::Nobody, login::form;
+    POST "/login", Need::Nobody, login::sign_in;
+    POST "/login/code", Need::Nobody, login::send_code;
+    POST "/login/verify", Need::Nobody, login::verify;
+    GET "/register", Need::Nobody, login::register_form;
+    POST "/register", Need::Nobody, login::register;
+    GET "/invite/{token}", Need::Nobody, login::invited;
+    POST "/invite/{token}", Need::Nobody, login::accept;
     GET "/a/{text}", Need::Nobody, link::look;
     POST "/a/{text}", Need::Nobody, link::follow;
     POST "/leave", Need::Somebody, enter::leave;
@@ -127,6 +142,12 @@ pub static ROUTES: &[Route] = routes! {
     GET "/decode", Need::Office(VIEW), records::decode_form;
     POST "/decode", Need::Office(VIEW), records::decode;
     GET "/system", Need::Office(Action::ViewSystem), numbers::system;
+    GET "/users", Need::Office(Action::ViewUsers), users::list;
+    POST "/users/add", Need::Office(Action::AddUsers), users::add;
+    POST "/users/import", Need::Office(Action::AddUsers), users::import;
+    POST "/users/{id}/invite", Need::Office(Action::ViewUsers), users::invite;
+    POST "/users/{id}/disable", Need::Office(Action::ViewUsers), users::disable;
+    GET "/audit", Need::Office(Action::ViewAudit), users::audit;
 
     GET "/m", Need::Site(VIEW), phone::home;
     GET "/m/parts/list", Need::Site(VIEW), phone::list;
@@ -161,6 +182,8 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/registry", t.registry),
         ("/rules", t.rules),
         ("/decode", t.decode),
+        ("/users", t.users),
+        ("/audit", t.audit),
         ("/system", t.system),
     ];
     entries

@@ -425,10 +425,44 @@ texts! {
 
     link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
 
+    // Accounts
+    users: "用户", "Users";
+    accounts: "账号", "Accounts";
+    login: "账号", "Login";
+    password: "密码", "Password";
+    scope: "范围", "Scope";
+    scope_hint: "分局填区县；企业填统一社会信用代码；运维单位填排放口编号，以空格分隔；其他留空。",
+        "Branch: its district. Enterprise: its credit code. Contractor: outlet ids with blanks between. Else empty.";
+    link: "链接", "Link";
+    last_signed_in: "最近登录", "Last signed in";
+    locked: "锁定中", "at rest";
+    approve: "审核通过", "Approve";
+    invite_again: "重新邀请", "Invite again";
+    disable: "停用", "Disable";
+    user_add: "新增账号", "Add account";
+    user_import: "批量导入", "Import";
+    user_import_hint: "粘贴 CSV，首行为表头，一次最多 500 行", "Paste CSV with its header; at most 500 rows";
+    user_csv_example: "login,name,phone,role,scope", "login,name,phone,role,scope";
+    invitations: "邀请链接", "Invitations";
+    invitations_note: "仅显示这一次，七日内有效，每个链接只能使用一次", "shown this once; good for seven days, one use each";
+    audit: "操作日志", "Audit";
+    audit_about: "账号与登录操作，只增不改；预警处置见各预警的处置记录。", "Accounts and sign-ins, never changed; acts on alerts stand in their traces.";
+    object: "对象", "Object";
+    sign_in_here: "登录", "Sign in";
+    sign_in_by_code: "短信验证码登录", "Sign in by code";
+    send_code: "发送验证码", "Send code";
+    login_code: "验证码", "Code";
+    code_sent: "如该手机号已登记，验证码已发出，5 分钟内有效。", "If the number is registered, a code is on its way; it is good for five minutes.";
+    set_password: "设置密码", "Set password";
+    set_password_hint: "至少 10 个字符", "at least 10 characters";
+    ask_account: "企业申请账号", "Ask for an account";
+    ask_account_hint: "由所在区县分局审核，通过后以短信发送邀请。", "The district branch decides; then an invitation comes by short message.";
+    ask_account_done: "申请已收到，请等待审核。", "Received; please wait to be let in.";
+
     // Way in and problems
-    sign_in: "请使用登录链接", "Use your sign-in link";
-    sign_in_hint: "会话已过期或尚未登录。请打开收到的登录链接（演示环境的链接在终端中显示）。",
-        "There is no session, or it has ended. Open the link you were given (the demo prints its links).";
+    sign_in: "请登录", "Please sign in";
+    sign_in_hint: "会话已过期或尚未登录。请登录，或打开收到的登录链接（演示环境的链接在终端中显示）。",
+        "There is no session, or it has ended. Sign in, or open the link you were given (the demo prints its links).";
     bad_link: "链接无效或已过期", "This link is wrong or has ended";
     bad_link_hint: "请重新获取登录链接。", "Ask for a new one.";
     forbidden: "没有权限", "Not allowed";
@@ -442,32 +476,4 @@ texts! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_languages_are_complete() {
-        for (key, zh, en) in ALL {
-            assert!(!zh.is_empty() && !en.is_empty(), "{key} is missing in one language");
-            let cjk = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-            assert!(!cjk(en), "{key}: the English text holds Chinese: {en}");
-            assert_eq!(
-                zh.matches("{}").count(),
-                en.matches("{}").count(),
-                "{key}: places differ"
-            );
-            let halves = |text: &str| text.chars().any(|c| ",;:?!".contains(c)) && cjk(text) && !text.contains("{}");
-            assert!(
-                !halves(&zh.replace("14:35", "")),
-                "{key}: half-width punctuation in Chinese: {zh}"
-            );
-        }
-    }
-
-    #[test]
-    fn places_are_filled_in_order() {
-        assert_eq!(put("a {} b {} c", &[&1, &"x"]), "a 1 b x c");
-        assert_eq!(put("none", &[&1]), "none");
-        assert_eq!(put("{}{}", &[&1]), "1");
-    }
-}
+mod tests;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use plume_schemas::ids::ContentId;
 use plume_schemas::time::{DAY_MS, HOUR_MS, SECOND_MS, Time};
 
-use super::Desk;
+use super::{Desk, TryError, sinks_of};
+use crate::config::AlertConfig;
 use crate::notify::Channel;
 use crate::outbox::{Pass, Sender};
-use crate::sinks::{Outgoing, SendError};
+use crate::sinks::{Outgoing, SendError, Sink};
 use crate::store::{StoreError, log};
-use crate::words::test_message;
+use crate::words::{Lang, Message, test_message};
 
 /// How long the active desk keeps its lease without renewing: longer than a slow disk's pause, short enough that a
 /// second desk takes over within the minutes a warning has.
@@ -37,25 +38,23 @@ impl Desk {
         Ok(pass)
     }
 
-    /// Sends a test message by a channel, past the outbox: for `plume notify test`.
-    pub async fn send_test(&self, channel: Channel, address: &str) -> Result<(), SendError> {
-        let (now, lang) = (self.now(), self.0.config.language);
-        let Some(sink) = self.0.sinks.iter().find(|sink| sink.carries(channel)) else {
-            return Err(SendError::Refused {
-                channel,
-                detail: "no channel is set up for it".into(),
-            });
-        };
-        let outgoing = Outgoing {
-            key: ContentId::of(&[b"test", address.as_bytes(), &now.0.to_le_bytes()]),
+    /// Sends a test message by a channel of a configuration, without a desk: for `plume notify test`.
+    pub async fn try_channel(config: &AlertConfig, channel: Channel, address: &str, now: Time) -> Result<(), TryError> {
+        let sinks = sinks_of(config)?;
+        let outgoing = at_once(
             channel,
-            receiver: address.to_owned(),
-            address: address.to_owned(),
-            lang,
-            message: test_message(now, lang),
-            at: now,
-        };
-        sink.send(&outgoing).await
+            address,
+            test_message(now, config.language),
+            config.language,
+            now,
+        );
+        Ok(hand_over(&sinks, &outgoing).await?)
+    }
+
+    /// Sends a message at once, past the outbox: what is worth nothing a minute later.
+    pub(super) async fn send_now(&self, channel: Channel, address: &str, message: Message) -> Result<(), SendError> {
+        let outgoing = at_once(channel, address, message, self.language(), self.now());
+        hand_over(&self.0.sinks, &outgoing).await
     }
 
     /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
@@ -157,4 +156,26 @@ impl Desk {
         log::forget_applied(&mut tx, before).await?;
         tx.commit().await
     }
+}
+
+fn at_once(channel: Channel, address: &str, message: Message, lang: Lang, at: Time) -> Outgoing {
+    Outgoing {
+        key: ContentId::of(&[b"now", address.as_bytes(), &at.0.to_le_bytes()]),
+        channel,
+        receiver: address.to_owned(),
+        address: address.to_owned(),
+        lang,
+        message,
+        at,
+    }
+}
+
+async fn hand_over(sinks: &[Sink], outgoing: &Outgoing) -> Result<(), SendError> {
+    let Some(sink) = sinks.iter().find(|sink| sink.carries(outgoing.channel)) else {
+        return Err(SendError::Refused {
+            channel: outgoing.channel,
+            detail: "no channel is set up for it".into(),
+        });
+    };
+    sink.send(outgoing).await
 }

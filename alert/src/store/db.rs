@@ -38,8 +38,16 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/0002_append_only.postgres.sql"),
     ),
     (3, "engine", ENGINE, ENGINE),
+    (4, "accounts", ACCOUNTS, ACCOUNTS),
+    (
+        5,
+        "audit",
+        include_str!("../../migrations/0005_audit.sqlite.sql"),
+        include_str!("../../migrations/0005_audit.postgres.sql"),
+    ),
 ];
 const DESK: &str = include_str!("../../migrations/0001_desk.sql");
+const ACCOUNTS: &str = include_str!("../../migrations/0004_accounts.sql");
 const ENGINE: &str = include_str!("../../migrations/0003_engine.sql");
 
 /// A value bound to a placeholder.

@@ -3,6 +3,7 @@
 //! One writer at a time; an event's effects and the offset it came from are one transaction; every change to a case
 //! counts its version up, so that two people at once cannot overwrite each other.
 
+pub(crate) mod audit;
 mod clause;
 pub(crate) mod db;
 mod duty;
@@ -12,8 +13,9 @@ pub(crate) mod outbox;
 pub(crate) mod problems;
 mod query;
 pub(crate) mod reminders;
-mod sessions;
+pub(crate) mod sessions;
 pub(crate) mod silences;
+pub(crate) mod users;
 mod views;
 pub(crate) mod write;
 
@@ -21,6 +23,7 @@ use std::path::Path;
 
 use plume_schemas::ids::ContentId;
 
+pub use audit::{AuditKind, AuditLine, MAX_AUDIT_ROWS};
 use db::Db;
 pub(crate) use json::judgement_json;
 pub use problems::ProblemFilter;

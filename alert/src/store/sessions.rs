@@ -3,7 +3,7 @@
 use plume_schemas::ids::{EnterpriseId, OutletId};
 use plume_schemas::time::Time;
 
-use super::db::args;
+use super::db::{Tx, args};
 use super::{Store, StoreError};
 use crate::accounts::{DEMO_SESSION_MS, Role, Scope, Session, Token, Viewer};
 
@@ -18,27 +18,10 @@ impl Store {
         self.create_session(&session, token, now).await
     }
 
-    /// Keeps a session. Sessions that have ended are swept out.
+    /// Keeps a session that belongs to no account.
     pub async fn create_session(&self, session: &Session, token: &Token, now: Time) -> Result<(), StoreError> {
-        let (scope_kind, scope) = write_scope(&session.viewer.scope);
         let mut tx = self.db.begin().await?;
-        tx.exec("DELETE FROM sessions WHERE expires_at <= $1", args![now])
-            .await?;
-        tx.exec(
-            "INSERT INTO sessions (token_hash, name, role, scope_kind, scope, demo, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            args![
-                token.hash(),
-                &session.viewer.name,
-                session.viewer.role.code(),
-                scope_kind,
-                scope,
-                session.demo,
-                now,
-                session.expires_at,
-            ],
-        )
-        .await?;
+        add(&mut tx, session, "", token, now).await?;
         tx.commit().await
     }
 
@@ -48,7 +31,8 @@ impl Store {
             .db
             .one(
                 "SELECT name, role, scope_kind, scope, demo, expires_at FROM sessions \
-                 WHERE token_hash = $1 AND expires_at > $2",
+                 WHERE token_hash = $1 AND expires_at > $2 AND (user_id = '' OR \
+                 EXISTS (SELECT 1 FROM users WHERE users.id = sessions.user_id AND users.state = 'active'))",
                 args![token.hash(), now],
             )
             .await?;
@@ -88,6 +72,36 @@ impl Store {
             .await?;
         tx.commit().await
     }
+}
+
+/// Keeps a session of an account, or of nobody's where `user` is empty. Sessions that have ended are swept out.
+pub(crate) async fn add(
+    tx: &mut Tx<'_>,
+    session: &Session,
+    user: &str,
+    token: &Token,
+    now: Time,
+) -> Result<(), StoreError> {
+    let (scope_kind, scope) = write_scope(&session.viewer.scope);
+    tx.exec("DELETE FROM sessions WHERE expires_at <= $1", args![now])
+        .await?;
+    tx.exec(
+        "INSERT INTO sessions (token_hash, name, role, scope_kind, scope, demo, created_at, expires_at, user_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        args![
+            token.hash(),
+            &session.viewer.name,
+            session.viewer.role.code(),
+            scope_kind,
+            scope,
+            session.demo,
+            now,
+            session.expires_at,
+            user,
+        ],
+    )
+    .await?;
+    Ok(())
 }
 
 pub(super) fn write_scope(scope: &Scope) -> (&'static str, String) {

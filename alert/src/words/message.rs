@@ -92,7 +92,7 @@ pub fn message(
         Purpose::Retracted => Saying::Retracted,
         Purpose::Confirmed => Saying::Confirmed,
         Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated => Saying::Breach,
-        Purpose::Overdue | Purpose::Returned | Purpose::Reminder | Purpose::Digest => {
+        Purpose::Overdue | Purpose::Returned | Purpose::Reminder | Purpose::Digest | Purpose::Invitation => {
             Saying::of(&case.judgement, case.certainty)
         }
     };
@@ -134,6 +134,27 @@ fn noted(purpose: Purpose) -> (&'static str, &'static str) {
         Purpose::Overdue => ("应于以下日期前反馈，现已逾期：", "The answer was due on "),
         _ => ("", ""),
     }
+}
+
+/// The message with a code to sign in by.
+pub(crate) fn code_message(code: &str, good_ms: i64, lang: Lang) -> Message {
+    let minutes = good_ms / plume_schemas::time::MINUTE_MS;
+    let (subject, line) = match lang {
+        Lang::Zh => (
+            format!("【登录验证码】{code}"),
+            format!("登录验证码 {code}，{minutes} 分钟内有效。请勿转告他人。"),
+        ),
+        Lang::En => (
+            format!("[code] {code}"),
+            format!("Your code is {code}, good for {minutes} minutes. Tell nobody."),
+        ),
+    };
+    sheet(
+        &subject,
+        &[line],
+        lang.pick("如非本人操作，请忽略。", "Not you? Ignore this."),
+        lang,
+    )
 }
 
 /// The message of `plume notify test`.

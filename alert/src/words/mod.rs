@@ -16,6 +16,7 @@ use crate::case::Certainty;
 use crate::named::named;
 
 pub use facts::{exceed_ratio, number};
+pub(crate) use message::code_message;
 pub use message::{
     DATE_FOOTER_EN, DATE_FOOTER_ZH, FOOTER_EN, FOOTER_ZH, Message, Place, bundle, message, sheet, test_message,
 };

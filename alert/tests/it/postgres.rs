@@ -14,6 +14,7 @@ const SERVER: &str = "PLUME_TEST_POSTGRES";
 /// through
 /// every write are made on SQLite, one of them here too.
 const AGAIN: &[&str] = &[
+    "accounts::",
     "acts::",
     "api::",
     "book::",

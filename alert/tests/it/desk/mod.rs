@@ -1,5 +1,6 @@
 //! The desk's pages from outside: a router over a seeded bureau, asked as each role would ask.
 
+mod entrance;
 mod forms;
 mod leads;
 mod live;
@@ -12,12 +13,13 @@ mod sockets;
 mod texts;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use plume_alert::Desk;
-use plume_alert::accounts::{Role, Token, Viewer};
+use plume_alert::accounts::{Chance, Role, Token, Viewer};
 use plume_alert::desk::{Decoded, DecodedRow, DeskOptions, DeskState, router};
 use plume_alert::problem::Problem;
 use plume_alert::store::{CaseFilter, CaseRow, Order, Page, ProblemFilter};
@@ -61,6 +63,8 @@ impl Bureau {
         let desk = Desk::open(&url, &seed::config(), clock, &metrics, None).await.unwrap();
         let state = DeskState::with_decoder(desk.clone(), options, Some(decoder));
         desk.set_up_links(LINK_SECRET).await.unwrap();
+        let drawn = AtomicU8::new(100);
+        desk.set_chance(Chance::new(move || Some([drawn.fetch_add(1, Ordering::SeqCst); 32])));
         seed::fill(&desk, &state).await;
         let mut tokens = HashMap::new();
         for (chance, viewer) in (1_u8..).zip(seed::people()) {

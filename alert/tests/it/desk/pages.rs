@@ -134,7 +134,7 @@ async fn strangers_and_wrong_links_are_told_what_to_do() {
     let stranger = axum::http::Request::get("/").body(axum::body::Body::empty()).unwrap();
     let page = bureau.read(stranger).await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
-    assert!(page.text.contains("请使用登录链接"));
+    assert!(page.text.contains("请登录"));
     for bad in ["/enter/x", "/a/x", &format!("/enter/{}", "ab".repeat(32))] {
         let page = bureau.get(Role::CityDuty, bad).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND);

@@ -1,0 +1,160 @@
+//! `plume cases`: the desk in a terminal, by the same interface that other programs use.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use plume_schemas::time::Time;
+use serde_json::{Value, json};
+
+use super::client::{Client, Person};
+use crate::cli::{CasesArgs, CasesCommand};
+use crate::out;
+
+/// Most cases one list prints: what the interface gives at once.
+const MOST: usize = 500;
+
+/// Lists, shows, or does something to a case.
+pub(crate) async fn run(args: &CasesArgs) -> anyhow::Result<ExitCode> {
+    let person = Person {
+        name: &args.name,
+        role: &args.role,
+    };
+    let client = Client::sign_in(&args.data, args.config.as_deref(), &person).await?;
+    match &args.command {
+        None => list(&client, args).await?,
+        Some(CasesCommand::Show { id }) => show(&client, id, args.json).await?,
+        Some(CasesCommand::Act {
+            id,
+            kind,
+            text,
+            measures,
+        }) => {
+            let case = find(&client, id).await?;
+            let path = format!("/api/v1/cases/{}/acts", word(&case, "/id"));
+            let act = json!({
+                "kind": kind,
+                "version": case.get("version"),
+                "text": text,
+                "measures": measures,
+            });
+            print(&client.ask("POST", &path, Some(&act)).await?, args.json);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(client: &Client, args: &CasesArgs) -> anyhow::Result<()> {
+    let mut query = format!("state={}&order=gravest&limit={MOST}", escaped(&args.state));
+    for (name, value) in [("district", &args.district), ("enterprise", &args.enterprise)] {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", escaped(value)));
+        }
+    }
+    let page = client.ask("GET", &format!("/api/v1/cases?{query}"), None).await?;
+    if args.json {
+        out::line(&page);
+        return Ok(());
+    }
+    let cases = page
+        .get("cases")
+        .and_then(Value::as_array)
+        .context("no list in the answer")?;
+    for case in cases {
+        print(case, false);
+    }
+    let total = page.get("total").and_then(Value::as_u64).unwrap_or(0);
+    out::line(format_args!("{} / {total}", cases.len()));
+    Ok(())
+}
+
+async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
+    let case = find(client, id).await?;
+    let path = format!("/api/v1/cases/{}/trace", word(&case, "/id"));
+    let trace = client.ask("GET", &path, None).await?;
+    if json {
+        out::line(json!({ "case": case, "trace": trace.get("trace") }));
+        return Ok(());
+    }
+    print(&case, false);
+    for line in trace.get("trace").and_then(Value::as_array).into_iter().flatten() {
+        out::line(format_args!(
+            "  {}  {}  {}  {}",
+            moment(line, "/at"),
+            word(line, "/kind_word"),
+            word(line, "/actor"),
+            word(line, "/text").replace('\n', " · ")
+        ));
+    }
+    Ok(())
+}
+
+/// A case by its id or the beginning of one.
+async fn find(client: &Client, id: &str) -> anyhow::Result<Value> {
+    if !id.chars().all(|c| c.is_ascii_hexdigit()) || id.is_empty() {
+        bail!("`{id}` is no case id; `plume cases` lists them");
+    }
+    if id.len() == 32 {
+        return client.ask("GET", &format!("/api/v1/cases/{id}"), None).await;
+    }
+    let path = format!("/api/v1/cases?order=latest&limit={MOST}");
+    let page = client.ask("GET", &path, None).await?;
+    let cases = page.get("cases").and_then(Value::as_array).into_iter().flatten();
+    let found: Vec<&Value> = cases.filter(|case| word(case, "/id").starts_with(id)).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!("none of the latest {MOST} cases begins with `{id}`; give the whole id"),
+        _ => bail!("{} cases begin with `{id}`; give more of it", found.len()),
+    }
+}
+
+/// `3f2a91c0  01-17 14:22  紧急  未结束  甲热电 DA001  预计本小时……`.
+fn print(case: &Value, json: bool) {
+    if json {
+        out::line(case);
+        return;
+    }
+    let signed = case.pointer("/acknowledged/name").and_then(Value::as_str);
+    out::line(format_args!(
+        "{}  {}  {}  {}{}  {} {}  {}",
+        word(case, "/id").chars().take(8).collect::<String>(),
+        moment(case, "/opened_at"),
+        word(case, "/severity_word"),
+        word(case, "/state"),
+        signed.map_or_else(String::new, |name| format!(" ({name})")),
+        word(case, "/enterprise/name"),
+        word(case, "/outlet/name"),
+        word(case, "/headline/zh"),
+    ));
+}
+
+fn word<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn moment(value: &Value, pointer: &str) -> String {
+    let at = Time(value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0));
+    format!("{} {}", at.date(), at.hour_minute())
+}
+
+/// A value of a query, with everything but letters and digits escaped.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_escaped() {
+        assert_eq!(escaped("a b&东"), "a%20b%26%E4%B8%9C");
+    }
+}
