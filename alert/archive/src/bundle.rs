@@ -353,6 +353,7 @@ fn about(registry: Registry, outlet: OutletId) -> Json {
         enterprises: enterprises.collect(),
         sources: sources.collect(),
         outlets,
+        ..registry
     })
 }
 
