@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::balance;
 use crate::roles::stop::Stop;
 use crate::roles::{Context, measure_lag};
+
+/// Whoever asks for the archive to be written gives up after so long and reads what there is.
+const ARCHIVE_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is not well, by the part that says so. Empty means ready.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +55,7 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/stats", get(stats))
+        .route("/archive", post(archive))
         .with_state(context);
     Ok(axum::serve(listener, router)
         .with_graceful_shutdown(stop.wait())
@@ -82,5 +88,23 @@ async fn stats(State(context): State<Context>, RawQuery(query): RawQuery) -> Res
         Ok(balance) if query.as_deref() == Some("text") => format!("{balance}\n").into_response(),
         Ok(balance) => axum::Json(balance).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Writes what waits for the archive, so that a query sees it; answers when it is on disk.
+async fn archive(State(context): State<Context>) -> Response {
+    let (asker, answered) = oneshot::channel();
+    let asked = tokio::time::timeout(ARCHIVE_LIMIT, async {
+        context.archive_now.send(asker).await.ok()?;
+        answered.await.ok()
+    });
+    match asked.await {
+        Ok(Some(())) => "archived\n".into_response(),
+        Ok(None) => (StatusCode::SERVICE_UNAVAILABLE, "the archive is stopping\n").into_response(),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the archive is busy or cannot write; see /readyz\n",
+        )
+            .into_response(),
     }
 }

@@ -1,5 +1,7 @@
 //! The command line: one binary, a subcommand for each errand.
 
+pub(crate) mod archive;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,6 +16,7 @@ const EXAMPLES: &str = "\
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
   plume cases                                  当前预警 / alerts in the terminal
+  plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
 
 const CASES_EXAMPLES: &str = "\
@@ -60,6 +63,14 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets
     Stats(StatsArgs),
+    /// 查询归档与日志中的数据 / rows of the archive and of what is still in the log
+    Query(archive::QueryArgs),
+    /// 导出为 CSV、XLSX 等文件 / rows as a file: CSV, XLSX, JSON, Parquet
+    Export(archive::ExportArgs),
+    /// 核对归档：哈希、行数、表结构、缺口 / check the archive byte by byte
+    Verify(archive::VerifyArgs),
+    /// 导出或验证某一事件的证据包 / the signed evidence behind an event, or check one
+    Evidence(archive::EvidenceArgs),
     /// 打印全部配置项及默认值 / print every option with its default
     Config,
 }

@@ -42,6 +42,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Stats(args) => runtime()?.block_on(commands::stats::run(&args)),
+        Command::Query(args) => commands::query::query(&args),
+        Command::Export(args) => commands::query::export(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Evidence(args) => commands::evidence::run(&args),
         Command::Config => {
             out::line(config::DEFAULTS.trim_end());
             Ok(ExitCode::SUCCESS)

@@ -13,3 +13,8 @@ pub(crate) fn line(text: impl Display) {
 pub(crate) fn complain(text: impl Display) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
+
+/// Standard output for rows; whoever writes to it hears that a reader went away.
+pub(crate) fn stream() -> impl Write + Send {
+    std::io::stdout()
+}

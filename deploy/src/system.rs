@@ -84,7 +84,9 @@ impl System {
         let metrics = prometheus::Registry::new();
         let (tell_registry, registry_watch) = watch::channel(Arc::default());
         roles::registry::import(&bus, &data_dir, registry, clock.now(), &tell_registry).await?;
+        let (archive_now, archive_requests) = roles::archive::requests();
         let context = Context {
+            archive_now,
             bus,
             clock: clock.clone(),
             catalogue: Arc::new(Catalogue::embedded()?),
@@ -111,7 +113,8 @@ impl System {
         }
         tasks.spawn(roles::archive::run(
             context.clone(),
-            config.archive.clone(),
+            config.clone(),
+            archive_requests,
             stop.clone(),
         ));
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;

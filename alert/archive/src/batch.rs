@@ -150,8 +150,9 @@ impl Batch {
             Input::Entry(EntryBody::Report(report)) => self.report(report, place, memory),
             Input::Entry(body) => {
                 if let EntryBody::Registry(registry) = body {
-                    memory.learn(registry);
-                    self.registry(registry, known.catalogue);
+                    if let Some(whole) = memory.learn(registry) {
+                        self.registry(&whole, known.catalogue);
+                    }
                 }
                 self.counts.entries += 1;
                 let received_at = body.received_at();

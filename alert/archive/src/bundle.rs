@@ -7,7 +7,7 @@ use std::io::Cursor;
 use arrow::array::{Array, AsArray};
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::{ContentId, OutletId};
-use plume_schemas::registry::Registry;
+use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{Span, Time};
 use plume_schemas::wire;
 use serde_json::{Map, Value as Json, json};
@@ -219,7 +219,7 @@ impl Reader {
                 Want::Between("log_offset", 0, offset),
             ],
         };
-        let mut last = None;
+        let (mut last, mut parts) = (None, Assembly::default());
         for batch in self.scan(scan) {
             let (_, batch) = batch?;
             let wire = batch.column_by_name("wire").map(|column| column.as_binary::<i32>());
@@ -228,11 +228,11 @@ impl Reader {
                 .flat_map(|wire| (0..wire.len()).map(|row| wire.value(row)));
             for bytes in rows {
                 if let Ok(EntryBody::Registry(registry)) = wire::decode_entry(bytes) {
-                    last = Some(registry);
+                    last = parts.take(&registry).or(last);
                 }
             }
         }
-        Ok(last.map_or(Json::Null, |registry| about(*registry, subject.outlet)))
+        Ok(last.map_or(Json::Null, |registry| about(registry, subject.outlet)))
     }
 
     /// The files of the archive that hold the days of the case.
@@ -353,7 +353,7 @@ fn about(registry: Registry, outlet: OutletId) -> Json {
         enterprises: enterprises.collect(),
         sources: sources.collect(),
         outlets,
-        ..registry
+        ..Registry::default()
     })
 }
 

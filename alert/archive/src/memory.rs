@@ -6,9 +6,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use plume_schemas::dedupe::{Dedupe, Horizons, Packet, Seen};
+use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::{EnterpriseId, OutletId};
-use plume_schemas::registry::Registry;
+use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::report::Report;
+use plume_schemas::wire;
 
 /// A place in the log.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Memory {
     by_id: HashMap<OutletId, usize>,
     recent: VecDeque<Recent>,
     by_packet: HashMap<(usize, [u8; 16]), u64>,
+    /// Parts of a registry revision of which others are still to come.
+    assembly: Assembly,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +72,7 @@ impl Memory {
             by_id: HashMap::new(),
             recent: VecDeque::new(),
             by_packet: HashMap::new(),
+            assembly: Assembly::default(),
         }
     }
 
@@ -98,14 +103,15 @@ impl Memory {
         }
     }
 
-    /// Takes over which outlet is whose.
-    pub(crate) fn learn(&mut self, registry: &Registry) {
+    /// Takes over which outlet is whose; gives the whole revision once its last part is here.
+    pub(crate) fn learn(&mut self, registry: &Registry) -> Option<Registry> {
         for outlet in &registry.outlets {
             let place = self.place(outlet.id);
             if let Some(known) = self.outlets.get_mut(place) {
                 known.enterprise = Some(outlet.enterprise);
             }
         }
+        self.assembly.take(registry)
     }
 
     fn place(&mut self, id: OutletId) -> usize {
@@ -152,6 +158,12 @@ impl Memory {
             let packet = self.by_packet.get(&(recent.outlet, recent.bytes)).copied().unwrap_or(0);
             out.extend_from_slice(&packet.to_le_bytes());
         }
+        count(&mut out, self.assembly.parts().len());
+        for part in self.assembly.parts() {
+            let part = wire::encode_entry(&EntryBody::Registry(Box::new(part.clone())));
+            count(&mut out, part.len());
+            out.extend_from_slice(&part);
+        }
         out.extend_from_slice(&self.dedupe.checkpoint());
         out
     }
@@ -175,6 +187,14 @@ impl Memory {
             let outlet = usize::try_from(rest.number()?).map_err(|error| error.to_string())?;
             let bytes = *rest.take(16)?.first_chunk().ok_or("it is cut off")?;
             memory.remember(Recent { outlet, bytes }, rest.number()?);
+        }
+        for _ in 0..rest.number()? {
+            let len = usize::try_from(rest.number()?).map_err(|error| error.to_string())?;
+            match wire::decode_entry(rest.take(len)?) {
+                Ok(EntryBody::Registry(part)) => drop(memory.assembly.take(&part)),
+                Ok(_) => return Err("a part of a registry is none".to_owned()),
+                Err(error) => return Err(error.to_string()),
+            }
         }
         memory.dedupe = Dedupe::restore(Horizons::USUAL, rest.0).map_err(|error| error.to_string())?;
         Ok(memory)

@@ -14,30 +14,49 @@ use plume_archive::{Archive, ArchiveConfig, ArchiveError, Pushed, Signals};
 use plume_bus::fs::RealFs;
 use plume_bus::{BusError, Record, Topic, TopicPartition};
 use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use super::stop::Stop;
 use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, consumer};
+use crate::config::Config;
 
 /// Pause before a refused write is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// A turn is taken after so long although no Tick came: a full log takes none.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// Asks the loop to write what waits; answered when it is on disk.
+pub(crate) type Requests = mpsc::Sender<oneshot::Sender<()>>;
+/// Questions that wait at a time: each is answered by one turn, so the next can wait for its caller.
+const WAITING_REQUESTS: usize = 4;
+
+/// A way to ask, and to hear it.
+pub(crate) fn requests() -> (Requests, mpsc::Receiver<oneshot::Sender<()>>) {
+    mpsc::channel(WAITING_REQUESTS)
+}
+
 /// Archives until told to stop, then writes what waits.
-pub(crate) async fn run(context: Context, config: ArchiveConfig, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    context: Context,
+    config: Config,
+    requests: mpsc::Receiver<oneshot::Sender<()>>,
+    stop: Stop,
+) -> anyhow::Result<()> {
     let signals = Signals::new(&context.metrics)?;
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         let root = context.archive_root.clone();
-        let archive = Archive::open(&root, config, Arc::new(RealFs), signals)
-            .with_context(|| format!("open the archive {}", root.display()))?;
+        let archive = Archive::open(&root, config.archive, Arc::new(RealFs), signals)
+            .with_context(|| format!("open the archive {}", root.display()))?
+            .describing(Arc::clone(&context.catalogue))
+            .confirming_at(config.detect.window.mark_deadline_hour);
         runtime.block_on(
             Archiver {
                 context,
                 archive,
                 next: BTreeMap::new(),
             }
-            .work(stop),
+            .work(requests, stop),
         )
     })
     .await?
@@ -55,7 +74,7 @@ struct Archiver {
 }
 
 impl Archiver {
-    async fn work(mut self, stop: Stop) -> anyhow::Result<()> {
+    async fn work(mut self, mut requests: mpsc::Receiver<oneshot::Sender<()>>, stop: Stop) -> anyhow::Result<()> {
         for line in self.lines() {
             let retained = self.context.bus.range(line).await?;
             let next = self.archive.next_offset(line).unwrap_or(retained.start);
@@ -70,6 +89,14 @@ impl Archiver {
                 () = self.context.bus.wait(clock_line, next) => {}
                 () = tokio::time::sleep(LONGEST_WAIT) => {}
                 () = stop.clone().wait() => break,
+                Some(asker) = requests.recv() => {
+                    self.turn(&stop).await?;
+                    self.write_all(&stop).await?;
+                    if asker.send(()).is_err() {
+                        tracing::debug!("whoever asked for the archive to be written has gone");
+                    }
+                    continue;
+                }
             }
             self.turn(&stop).await?;
         }
@@ -117,6 +144,14 @@ impl Archiver {
                 Ok(_) => self.context.health.well(ARCHIVE),
                 Err(error) => self.complain(&error),
             }
+        }
+        self.commit().await
+    }
+
+    /// Writes what waits, ended or not.
+    async fn write_all(&mut self, stop: &Stop) -> anyhow::Result<()> {
+        for line in self.lines() {
+            self.write(line, stop).await?;
         }
         self.commit().await
     }

@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) health: crate::admin::Health,
     pub(crate) data_dir: PathBuf,
     pub(crate) archive_root: PathBuf,
+    /// Asks the archive's loop to write what waits.
+    pub(crate) archive_now: archive::Requests,
 }
 
 /// How much one read brings: bounds memory of a loop and the size of its transaction.
