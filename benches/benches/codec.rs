@@ -1,16 +1,21 @@
-//! HJ 212 packets a second: framing with checksum alone, and the full decode to typed readings, at two sizes, in the
-//! same run.
+//! HJ 212 packets a second: framing with checksum alone, the full decode to typed readings, and all that a link does
+//! with a packet up to the report to be stored and its answer, at two sizes, in the same run.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use plume_benches::packets::{Stamper, Template};
+use plume_benches::packets::{Stamper, Template, registry};
+use plume_ingest::config::IngestConfig;
 use plume_ingest::hj212::complaints::Complaints;
-use plume_ingest::hj212::frame::{Framer, Item};
-use plume_ingest::hj212::packet::Packet;
+use plume_ingest::hj212::frame::{Frame, Framer, Item};
+use plume_ingest::hj212::headers::Headers;
+use plume_ingest::hj212::intake::{Intake, Verdict};
 use plume_ingest::hj212::{CheckKind, fields::FieldReader};
+use plume_ingest::quarantine::Arrival;
 use plume_schemas::factors::Catalogue;
+use plume_schemas::ids::{IngestId, Inline};
+use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Time;
 
 /// Packets in one stretch of stream, as a busy link brings them; each with a QN of its own.
@@ -33,14 +38,14 @@ fn stream(bytes: usize) -> Vec<u8> {
 }
 
 /// Cuts a stream into frames and gives each with a right checksum to `each`; gives how many there were.
-fn frames(framer: &mut Framer, stream: &[u8], mut each: impl FnMut(&[u8])) -> usize {
+fn frames(framer: &mut Framer, stream: &[u8], mut each: impl FnMut(&Frame<'_>)) -> usize {
     let mut count = 0;
     framer.push(stream);
     while let Some(item) = framer.next_item() {
         if let Item::Frame(frame) = item
             && frame.check.kind != CheckKind::Wrong
         {
-            each(frame.segment);
+            each(&frame);
             count += 1;
         }
     }
@@ -61,8 +66,8 @@ fn decode(c: &mut Criterion) {
         group.bench_function("frame_and_crc", |b| {
             let mut framer = Framer::new(MAX_SEGMENT_BYTES);
             b.iter(|| {
-                let count = frames(&mut framer, black_box(&stream), |segment| {
-                    black_box(segment);
+                let count = frames(&mut framer, black_box(&stream), |frame| {
+                    black_box(frame.segment);
                 });
                 assert_eq!(count, PACKETS);
             });
@@ -70,19 +75,45 @@ fn decode(c: &mut Criterion) {
         group.bench_function("full_decode", |b| {
             let mut framer = Framer::new(MAX_SEGMENT_BYTES);
             let mut reader = FieldReader::new(Arc::clone(&catalogue));
+            let mut headers = Headers::default();
             let mut complaints = Complaints::default();
             b.iter(|| {
-                let count = frames(&mut framer, black_box(&stream), |segment| {
+                let count = frames(&mut framer, black_box(&stream), |frame| {
                     complaints.clear();
-                    let packet = Packet::parse(segment, &mut complaints);
+                    let packet = headers.parse(frame.segment, &mut complaints);
                     black_box(reader.read(&packet, &mut complaints));
                     assert!(complaints.list().is_empty(), "conformant packets are measured");
                 });
                 assert_eq!(count, PACKETS);
             });
         });
+        group.bench_function("to_report_and_answer", |b| {
+            let mut framer = Framer::new(MAX_SEGMENT_BYTES);
+            let (mut intake, arrival, registry) = link(&catalogue);
+            b.iter(|| {
+                let count = frames(&mut framer, black_box(&stream), |frame| {
+                    let taken = intake.take(frame, &arrival, &registry);
+                    assert!(taken.verdict == Verdict::Accepted && taken.reply.is_some());
+                    black_box(taken);
+                });
+                assert_eq!(count, PACKETS);
+            });
+        });
         group.finish();
     }
+}
+
+/// What decides about the packets of the one device of the stream, which is registered.
+fn link(catalogue: &Arc<Catalogue>) -> (Intake, Arrival, RegistryIndex) {
+    let config: IngestConfig = toml::from_str(include_str!("../../ingest/tests/data/ingest.toml")).unwrap();
+    let registry = RegistryIndex::new(toml::from_str(&registry(2).unwrap()).unwrap());
+    let arrival = Arrival {
+        received_at: AT,
+        ingest: IngestId::new("bench").unwrap(),
+        peer: Inline::new("192.0.2.1:40000").unwrap(),
+        stream_offset: 0,
+    };
+    (Intake::new(Arc::new(config), Arc::clone(catalogue)), arrival, registry)
 }
 
 criterion_group!(benches, decode);

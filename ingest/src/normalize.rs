@@ -108,7 +108,7 @@ pub fn normalize(read: Read<'_>, arrival: &Arrival, registry: &RegistryIndex, co
             kind,
             times: Times {
                 measured_at,
-                sent_at: read.packet.sent_at(),
+                sent_at: read.packet.sent_at,
                 received_at: arrival.received_at,
             },
             origin: Origin {
@@ -235,7 +235,7 @@ fn shares(
             .fields
             .readings
             .iter()
-            .map(|r| in_present_unit(*r, read.fields, None))
+            .map(|r| in_present_unit(*r, read.fields, || None))
             .collect();
         return Ok(vec![Share {
             outlet,
@@ -275,7 +275,7 @@ fn shares(
             outlet,
             registered: true,
             readings: readings
-                .map(|r| in_present_unit(*r, read.fields, unit(r.factor)))
+                .map(|r| in_present_unit(*r, read.fields, || unit(r.factor)))
                 .collect(),
         }
     };
@@ -347,8 +347,12 @@ fn unregistered_outlet(mn: Mn) -> Option<OutletId> {
 
 /// Pressures of 2005 are in MPa by its annex and in kPa since. A value under a code of 2005 is brought to kPa digit by
 /// digit, unless the registry names the unit it comes in.
-fn in_present_unit(mut reading: Reading, fields: &Fields, registered_unit: Option<&str>) -> Reading {
-    let old = registered_unit.is_none() && fields.in_mpa.contains(&reading.factor);
+fn in_present_unit<'r>(
+    mut reading: Reading,
+    fields: &Fields,
+    registered_unit: impl FnOnce() -> Option<&'r str>,
+) -> Reading {
+    let old = fields.in_mpa.contains(&reading.factor) && registered_unit().is_none();
     if let (true, Value::Decimal(value)) = (old, reading.value) {
         reading.value = Value::Decimal(times_thousand(value));
     }

@@ -172,6 +172,10 @@ closed! {
     }
 }
 
+/// Longest text kept as a value: a serial number has 24 characters and a MAC address twelve (HJ 212-2017 table 5,
+/// HJ 212-2025 C.2). Log lines are longer; the whole of them is in the raw packet.
+pub const MAX_TEXT_BYTES: usize = 31;
+
 /// What the device gave as the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
@@ -180,7 +184,7 @@ pub enum Value {
     /// A number that does not fit a [`Decimal`]: kept as a float and so marked.
     Float(f64),
     /// Letters (working conditions of ST 45), or text that is no number: kept, never counted as a value.
-    Text(Inline<15>),
+    Text(Inline<MAX_TEXT_BYTES>),
     /// The field was there and empty.
     Empty,
 }

@@ -40,6 +40,25 @@ impl Complaints {
         self.beyond
     }
 
+    /// How many there were, those beyond the bound included.
+    pub fn count(&self) -> usize {
+        self.list.len() + self.beyond
+    }
+
+    /// Those after the first `count`; nothing where some were not kept.
+    pub(super) fn since(&self, count: usize) -> Option<&[Complaint]> {
+        self.list.get(count..).filter(|_| self.beyond == 0)
+    }
+
+    /// Adds one as it was made before.
+    pub(super) fn again(&mut self, complaint: &Complaint) {
+        if self.list.len() >= MAX_COMPLAINTS {
+            self.beyond += 1;
+        } else {
+            self.list.push(complaint.clone());
+        }
+    }
+
     /// Forgets them all, keeping the memory.
     pub fn clear(&mut self) {
         self.list.clear();

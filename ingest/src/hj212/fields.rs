@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use plume_schemas::decimal::Decimal;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::{FactorCode, Inline};
 use plume_schemas::reading::{Basis, Flag, Reading, Statistic, Value};
@@ -16,8 +15,11 @@ use plume_schemas::units::Unit;
 
 use super::complaints::{Complaints, inline};
 use super::packet::Packet;
+use super::shape::Shapes;
 use super::subfields::{Bare, Sub, bare, flag, sub};
 use super::tokens::{Token, Tokens};
+pub use super::values::decode_gbk;
+use super::values::{decimal_or_text, read_value};
 
 /// Fields read of one packet. 1024 bytes hold at most about 340; more comes only from noise with a right checksum.
 pub const MAX_FIELDS: usize = 512;
@@ -33,7 +35,7 @@ const CACHE_SLOTS: usize = 64;
 pub struct Fields {
     /// DataTime, or AlarmTime where there is none.
     pub measured_at: Option<Time>,
-    /// DataTime as sent, where it is there.
+    /// DataTime as sent, where it is there and no time.
     pub data_time_text: Option<Inline<23>>,
     /// BeginTime or EndTime is there: the packet asks for data.
     pub is_query: bool,
@@ -41,6 +43,7 @@ pub struct Fields {
     pub readings: Vec<Reading>,
     /// Factors sent under a code of 2005 whose unit there is MPa and since then kPa: values still in MPa.
     pub in_mpa: Vec<FactorCode>,
+    has_data_time: bool,
     groups: Vec<Group>,
 }
 
@@ -76,6 +79,7 @@ pub struct FieldReader {
     catalogue: Arc<Catalogue>,
     cache: Vec<Option<Slot>>,
     fields: Fields,
+    shapes: Shapes,
 }
 
 impl FieldReader {
@@ -85,14 +89,39 @@ impl FieldReader {
             catalogue,
             cache: vec![None; CACHE_SLOTS],
             fields: Fields::default(),
+            shapes: Shapes::default(),
         }
     }
 
-    /// Reads the CP of a packet.
+    /// Reads the CP of a packet: by its shape where that is known, else field by field.
     pub fn read(&mut self, packet: &Packet<'_>, complaints: &mut Complaints) -> &Fields {
+        if self.shapes.read(packet, complaints) {
+            return self.shapes.last().unwrap_or(&self.fields);
+        }
+        let before = complaints.count();
+        if let Some((groups, made)) = self.read_as_new(packet, complaints).zip(complaints.since(before)) {
+            self.shapes.learn(packet, &self.fields, &groups, made);
+        }
+        &self.fields
+    }
+
+    /// What was read last, field by field.
+    #[cfg(test)]
+    pub(super) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Reads the CP field by field; gives the places of the readings of each group, see [`Fields::take_groups`].
+    pub(super) fn read_as_new(&mut self, packet: &Packet<'_>, complaints: &mut Complaints) -> Option<Vec<(u16, u16)>> {
+        self.read_fields(packet, complaints);
+        self.fields.take_groups()
+    }
+
+    fn read_fields(&mut self, packet: &Packet<'_>, complaints: &mut Complaints) {
         let fields = &mut self.fields;
         fields.measured_at = None;
         fields.data_time_text = None;
+        fields.has_data_time = false;
         fields.is_query = false;
         fields.readings.clear();
         fields.in_mpa.clear();
@@ -139,7 +168,6 @@ impl FieldReader {
             complaints.add(ComplaintCode::OddGrammar, b";&&");
         }
         self.fields.settle(packet, complaints);
-        &self.fields
     }
 
     /// The code plume keeps for what was sent.
@@ -239,10 +267,13 @@ impl FieldReader {
         }
         let fields = &mut self.fields;
         match bare {
-            Bare::DataTime if fields.data_time_text.is_some() => complaints.add(ComplaintCode::Repeated, token.name),
+            Bare::DataTime if fields.has_data_time => complaints.add(ComplaintCode::Repeated, token.name),
             Bare::DataTime => {
                 fields.measured_at = Time::parse_stamp(text);
-                fields.data_time_text = Some(inline(&String::from_utf8_lossy(text)));
+                fields.has_data_time = true;
+                if fields.measured_at.is_none() {
+                    fields.data_time_text = Some(inline(&String::from_utf8_lossy(text)));
+                }
             }
             Bare::AlarmTime => fields.measured_at = fields.measured_at.or(Time::parse_stamp(text)),
             Bare::Query => fields.is_query = true,
@@ -281,6 +312,19 @@ fn pack(code: &[u8]) -> u128 {
 }
 
 impl Fields {
+    /// Which readings each group held, group by group, the groups being forgotten; nothing where two were of one
+    /// factor, whose flags depend on each other.
+    fn take_groups(&mut self) -> Option<Vec<(u16, u16)>> {
+        let place = |place: usize| u16::try_from(place).ok();
+        let ranges = self.groups.iter().map(|group| {
+            let alone = !group.again;
+            place(group.first).zip(place(group.end)).filter(|_| alone)
+        });
+        let ranges = ranges.collect();
+        self.groups.clear();
+        ranges
+    }
+
     fn open_group(&mut self, factor: FactorCode, known: bool, in_mpa: bool) {
         let again = self.groups.iter().any(|group| group.factor == factor);
         let first = self.readings.len();
@@ -371,62 +415,6 @@ fn wants_flag(dialect: Dialect, statistic: Statistic) -> bool {
         Statistic::Min | Statistic::Mean | Statistic::Max | Statistic::Total => dialect != Dialect::Hj2005,
         _ => false,
     }
-}
-
-/// A number, exact where possible; else text, with a complaint where a number was due.
-fn read_value(
-    packet: &Packet<'_>,
-    (factor, statistic): (FactorCode, Statistic),
-    text: &[u8],
-    quoted: bool,
-    complaints: &mut Complaints,
-) -> Value {
-    if let Some(decimal) = Decimal::parse(text).filter(|_| !quoted && statistic != Statistic::Serial) {
-        return Value::Decimal(decimal);
-    }
-    if text.is_empty() {
-        complaints.about(ComplaintCode::EmptyValue, Some(factor), statistic.code().as_bytes());
-        return Value::Empty;
-    }
-    if statistic == Statistic::Serial {
-        // A serial number has 24 characters; its end is what tells instruments apart, the whole is in the raw bytes.
-        let text = String::from_utf8_lossy(text);
-        let from = text.char_indices().rev().nth(14).map_or(0, |(at, _)| at);
-        return Value::Text(inline(text.get(from..).unwrap_or_default()));
-    }
-    // Working conditions (ST 45) are letters, and site information may be.
-    let letters_meant = packet.st == Some(b"45") || statistic == Statistic::Info;
-    if !letters_meant {
-        if let Some(value) = long_number(text) {
-            complaints.about(ComplaintCode::InexactNumber, Some(factor), text);
-            return Value::Float(value);
-        }
-        complaints.about(ComplaintCode::NotANumber, Some(factor), text);
-    }
-    let Ok(utf8) = std::str::from_utf8(text) else {
-        complaints.about(ComplaintCode::OtherEncoding, Some(factor), b"");
-        return Value::Text(inline(&decode_gbk(text)));
-    };
-    Value::Text(inline(utf8))
-}
-
-fn decimal_or_text(text: &[u8]) -> Value {
-    if text.is_empty() {
-        return Value::Empty;
-    }
-    Decimal::parse(text).map_or_else(|| Value::Text(inline(&decode_gbk(text))), Value::Decimal)
-}
-
-/// A number with too many digits for a [`Decimal`], or with an exponent. Words such as `nan` and `inf` are no numbers.
-fn long_number(text: &[u8]) -> Option<f64> {
-    let plain = text.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b)) && text.iter().any(u8::is_ascii_digit);
-    let text = std::str::from_utf8(text).ok().filter(|_| plain)?;
-    text.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
-/// Text in UTF-8, else as GBK (GB 18030), which older loggers write.
-pub fn decode_gbk(text: &[u8]) -> String {
-    std::str::from_utf8(text).map_or_else(|_| encoding_rs::GB18030.decode(text).0.into_owned(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::complaints::Complaints;
 use super::ending::CheckKind;
 use super::fields::FieldReader;
 use super::frame::Frame;
+use super::headers::Headers;
 use super::packet::Packet;
 use super::reply::{ReplyKind, reply};
 use super::sm4;
@@ -70,6 +71,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Intake {
     config: Arc<IngestConfig>,
+    headers: Headers,
     reader: FieldReader,
     complaints: Complaints,
 }
@@ -86,6 +88,7 @@ impl Intake {
     pub fn new(config: Arc<IngestConfig>, catalogue: Arc<Catalogue>) -> Self {
         Self {
             config,
+            headers: Headers::default(),
             reader: FieldReader::new(catalogue),
             complaints: Complaints::default(),
         }
@@ -108,7 +111,7 @@ impl Intake {
         if !refused.is_empty() {
             return take_refused(frame, refused, arrival);
         }
-        complain_of_frame(frame, &mut self.complaints);
+        complain_of_frame(frame, frame.segment.len(), &mut self.complaints);
         let clear = Clear {
             segment: frame.segment,
             raw: frame.raw,
@@ -130,11 +133,7 @@ impl Intake {
             .and_then(|keys| sm4::open(frame.segment, frame.check.given, keys));
         if let Some(opened) = opened {
             let raw = frame.with_segment(&opened.segment);
-            let plain = Frame {
-                segment: &opened.segment,
-                ..frame.clone()
-            };
-            complain_of_frame(&plain, &mut self.complaints);
+            complain_of_frame(frame, opened.segment.len(), &mut self.complaints);
             let clear = Clear {
                 segment: &opened.segment,
                 raw: &raw,
@@ -169,7 +168,7 @@ impl Intake {
 
     /// The frame is what its sender meant.
     fn take_clear(&mut self, clear: &Clear<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
-        let packet = Packet::parse(clear.segment, &mut self.complaints);
+        let packet = self.headers.parse(clear.segment, &mut self.complaints);
         // Of the segment, not of the frame: whether the tail came before or after the link went quiet is the network's
         // doing, and must not make two packets of one.
         let id = ContentId::of(&[clear.segment]);
@@ -303,11 +302,15 @@ fn take_refused(frame: &Frame<'_>, refused: Tolerances, arrival: &Arrival) -> Ta
     set_aside(reason, detail, arrival, sender(&packet), (id, frame.raw), None)
 }
 
-/// Complaints of a frame that was accepted through tolerances.
-pub(super) fn complain_of_frame(frame: &Frame<'_>, complaints: &mut Complaints) {
+/// Complaints of a frame that was accepted through tolerances, its segment having so many bytes in clear.
+pub(super) fn complain_of_frame(frame: &Frame<'_>, clear: usize, complaints: &mut Complaints) {
     for tolerance in frame.needs.iter() {
         let text = match tolerance {
-            Tolerance::WrongLength => format!("{} ≠ {}", frame.declared, frame.segment.len()),
+            // The literal form of a cipher is longer than what its length field counts, which is the text in clear.
+            Tolerance::WrongLength if frame.declared == clear => {
+                format!("{clear} in clear, {} as {{0x…}}", frame.segment.len())
+            }
+            Tolerance::WrongLength => format!("{} ≠ {clear}", frame.declared),
             Tolerance::ModbusCrc | Tolerance::SwappedModbusCrc => {
                 format!(
                     "{} {:04X} ≠ {:04X}",

@@ -5,18 +5,22 @@
 
 pub mod complaints;
 pub mod crc;
+mod digits;
 pub mod encode;
 mod ending;
 pub mod explain;
 pub mod fields;
 pub mod frame;
+pub mod headers;
 pub mod intake;
 pub mod packet;
 pub mod reply;
 pub mod session;
+mod shape;
 pub mod sm4;
 mod subfields;
 pub mod tokens;
 pub mod tolerance;
+mod values;
 
 pub use ending::{Check, CheckKind};

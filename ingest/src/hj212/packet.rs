@@ -35,6 +35,8 @@ pub struct Packet<'a> {
     pub cp: &'a [u8],
     /// Which standard it is spoken in, by the version bits of Flag.
     pub dialect: Dialect,
+    /// When the device says it sent: QN of 17 or 14 digits, or the milliseconds since 1970 that some makers write.
+    pub sent_at: Option<Time>,
 }
 
 impl<'a> Packet<'a> {
@@ -59,6 +61,7 @@ impl<'a> Packet<'a> {
             backfill: false,
             cp,
             dialect: Dialect::Hj2017,
+            sent_at: None,
         };
         if let Some(comma) = header.iter().position(|&b| b == b',') {
             // Up to the value, which may be a password.
@@ -71,6 +74,7 @@ impl<'a> Packet<'a> {
             packet.take(field, &mut seen, complaints);
         }
         packet.dialect = packet.tell_dialect(complaints);
+        packet.sent_at = packet.qn.and_then(sent_at);
         packet.check(complaints);
         packet
     }
@@ -176,7 +180,7 @@ impl<'a> Packet<'a> {
         }
         if let Some(qn) = self
             .qn
-            .filter(|qn| !qn.is_empty() && (qn.len() != 17 || Time::parse_stamp(qn).is_none()))
+            .filter(|qn| !qn.is_empty() && (qn.len() != 17 || self.sent_at.is_none()))
         {
             complaints.add(ComplaintCode::BadQn, qn);
         }
@@ -197,15 +201,6 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// When the device says it sent: 17 or 14 digits, or the milliseconds since 1970 that some makers write.
-    pub fn sent_at(&self) -> Option<Time> {
-        let qn = self.qn?;
-        if qn.len() == 13 && qn.iter().all(u8::is_ascii_digit) {
-            return std::str::from_utf8(qn).ok()?.parse().ok().map(Time);
-        }
-        Time::parse_stamp(qn)
-    }
-
     /// True when the sender wants an answer: bit 0 of Flag; without a Flag, when it gave a QN to answer to (2005 C.25).
     pub fn wants_answer(&self) -> bool {
         self.flag
@@ -217,6 +212,13 @@ impl<'a> Packet<'a> {
     pub fn is_reply(&self) -> bool {
         matches!(self.cn, Some(9011..=9014))
     }
+}
+
+fn sent_at(qn: &[u8]) -> Option<Time> {
+    if qn.len() == 13 && qn.iter().all(u8::is_ascii_digit) {
+        return std::str::from_utf8(qn).ok()?.parse().ok().map(Time);
+    }
+    Time::parse_stamp(qn)
 }
 
 /// Header keys, in the order of the standard.
@@ -353,7 +355,7 @@ mod tests {
 
     #[test]
     fn times_of_sending() {
-        let at = |qn: &str| parse(&format!("QN={qn};CP=&&&&")).0.sent_at().map(Time::stamp17);
+        let at = |qn: &str| parse(&format!("QN={qn};CP=&&&&")).0.sent_at.map(Time::stamp17);
         assert_eq!(at("20160801085857534").as_deref(), Some("20160801085857534"));
         assert_eq!(at("20160801085857").as_deref(), Some("20160801085857000"));
         assert_eq!(at("1470013137534").as_deref(), Some("20160801085857534"));

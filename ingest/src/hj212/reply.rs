@@ -45,32 +45,50 @@ impl ReplyKind {
 /// empty CP. 2005: QN inside CP, with the CN and part it answers; a notice's answer has PW, MN and Flag=0 as well
 /// (2005 C.24, C.26, C.29).
 pub fn reply(packet: &Packet<'_>, kind: ReplyKind) -> Vec<u8> {
+    let mut inside = Vec::new();
+    if let (Dialect::Hj2005, ReplyKind::Data, Some(cn)) = (packet.dialect, kind, packet.cn) {
+        inside.extend_from_slice(format!("CN={cn};").as_bytes());
+        if let Some((pno, pnum)) = packet.pno.zip(packet.pnum) {
+            inside.extend_from_slice(format!("PNO={pno};PNUM={pnum};").as_bytes());
+        }
+    }
+    let with_sender = packet.dialect != Dialect::Hj2005 || kind == ReplyKind::Notice;
+    answer(packet, kind.cn(), with_sender, &inside)
+}
+
+/// What a device answers to a request of a platform: 9013 to a notice (2012, 2022), else 9011 that it is ready, and
+/// 9012 when it is done.
+pub fn device_replies(packet: &Packet<'_>) -> Vec<Vec<u8>> {
+    let reply = |cn, inside: &[u8]| answer(packet, cn, true, inside);
+    match packet.cn {
+        Some(2012 | 2022) => vec![reply(9013, b"")],
+        _ => vec![reply(9011, b"QnRtn=1;"), reply(9012, b"ExeRtn=1;")],
+    }
+}
+
+/// An answer with these fields in CP, each with a separator behind it.
+fn answer(packet: &Packet<'_>, cn: u16, with_sender: bool, inside: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     let new = packet.dialect != Dialect::Hj2005;
     if new {
         put(&mut out, b"QN=", packet.qn);
     }
-    out.extend_from_slice(format!("ST=91;CN={};", kind.cn()).as_bytes());
-    if new || kind == ReplyKind::Notice {
+    out.extend_from_slice(format!("ST=91;CN={cn};").as_bytes());
+    if with_sender {
         put(&mut out, b"PW=", packet.pw);
         put(&mut out, b"MN=", packet.mn);
         let version = packet.flag.map_or(version_bits(packet.dialect), |flag| flag >> 2);
         out.extend_from_slice(format!("Flag={};", version << 2).as_bytes());
     }
     out.extend_from_slice(b"CP=&&");
+    let from = out.len();
     if !new {
-        let inside = out.len();
         put(&mut out, b"QN=", packet.qn);
-        if let (ReplyKind::Data, Some(cn)) = (kind, packet.cn) {
-            out.extend_from_slice(format!("CN={cn};").as_bytes());
-            if let Some((pno, pnum)) = packet.pno.zip(packet.pnum) {
-                out.extend_from_slice(format!("PNO={pno};PNUM={pnum};").as_bytes());
-            }
-        }
-        // No separator behind the last field.
-        if out.len() > inside {
-            out.pop();
-        }
+    }
+    out.extend_from_slice(inside);
+    // No separator behind the last field.
+    if out.len() > from {
+        out.pop();
     }
     out.extend_from_slice(b"&&");
     frame(&out)

@@ -7,6 +7,7 @@ use plume_ingest::hj212::encode::frame;
 use plume_ingest::hj212::explain::{Lang, Options, explain_all};
 use plume_ingest::hj212::fields::{FieldReader, MAX_FIELDS};
 use plume_ingest::hj212::frame::{Framer, Item};
+use plume_ingest::hj212::headers::Headers;
 use plume_ingest::hj212::packet::Packet;
 use plume_ingest::hj212::sm4::{CipherForm, DeviceKeys, Key, open, region, seal};
 
@@ -17,6 +18,7 @@ use crate::vectors;
 pub(crate) fn all(bytes: &[u8]) {
     framer(bytes);
     fields(bytes);
+    remembered(bytes);
     session(bytes);
     sm4_region(bytes);
 }
@@ -64,6 +66,20 @@ pub(crate) fn fields(bytes: &[u8]) {
     let fields = reader.read(&packet, &mut complaints);
     assert!(fields.readings.len() <= MAX_FIELDS);
     assert!(complaints.list().len() <= MAX_COMPLAINTS);
+}
+
+/// Data segments, one a line, are read as if each were the first of its link.
+pub(crate) fn remembered(bytes: &[u8]) {
+    let (mut headers, mut reader) = (Headers::default(), FieldReader::new(catalogue()));
+    for segment in bytes.split(|&b| b == b'\n').flat_map(|segment| [segment; 2]) {
+        let (mut complaints, mut by_the_book) = (Complaints::default(), Complaints::default());
+        let packet = headers.parse(segment, &mut complaints);
+        let expected = Packet::parse(segment, &mut by_the_book);
+        assert_eq!(packet, expected);
+        let fields = reader.read(&packet, &mut complaints);
+        assert_eq!(fields, FieldReader::new(catalogue()).read(&expected, &mut by_the_book));
+        assert_eq!(complaints, by_the_book);
+    }
 }
 
 /// A link survives any bytes, answers no more than it keeps, and holds no more than it may.

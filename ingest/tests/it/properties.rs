@@ -83,7 +83,64 @@ fn flat(mut message: Message) -> Message {
     message
 }
 
+/// A value as devices write it, mostly a number.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "-?[0-9]{1,5}(\\.[0-9]{1,3})?",
+        1 => "[0-9]{7,12}\\.[0-9]{6,9}",
+        1 => prop::sample::select(vec![
+            "9999.99", "-", "--", "", "NaN", "1e3", " 1", "1 ", "//1//", "1.2.3", "+5", ".5",
+        ])
+            .prop_map(str::to_owned),
+    ]
+}
+
+/// A content: each field with the values it has in three packets.
+fn contents() -> impl Strategy<Value = Vec<(String, [String; 3])>> {
+    let code = prop::sample::select(vec![
+        "a21026", "a19001", "02", "S08", "Nh3-scr", "A21002", "SB1", "a34013", "L5",
+    ]);
+    let number = prop::sample::select(vec![
+        "Rtd", "ZsRtd", "Avg", "ZsAvg", "Min", "Max", "Cou", "RS", "rtd", "DayData", "Ua",
+    ]);
+    let number = (code.clone(), number, [value(), value(), value()]);
+    let flag = || prop::sample::select(vec!["N", "N", "N", "D", "Td", "n", "3", "", "C"]).prop_map(str::to_owned);
+    let word = || "[0-9A-Za-z]{0,9}";
+    let time = || {
+        prop::sample::select(vec![
+            "20260117135900",
+            "20260118000000",
+            "20260230000000",
+            "202601171359",
+        ])
+    };
+    let time = || time().prop_map(str::to_owned);
+    let field = prop_oneof![
+        5 => number.prop_map(|(code, sub, values)| (format!("{code}-{sub}"), values)),
+        3 => (code.clone(), [flag(), flag(), flag()]).prop_map(|(code, values)| (format!("{code}-Flag"), values)),
+        1 => (code.clone(), [word(), word(), word()]).prop_map(|(code, values)| (format!("{code}-EFlag"), values)),
+        1 => (code, [word(), word(), word()]).prop_map(|(code, values)| (format!("{code}-SampleType"), values)),
+        1 => [time(), time(), time()].prop_map(|values| ("DataTime".to_owned(), values)),
+    ];
+    prop::collection::vec(field, 0..12)
+}
+
 proptest! {
+    #[test]
+    fn a_shape_seen_before_is_read_as_the_first_time(
+        contents in contents(),
+        flag in prop::sample::select(vec!["", "Flag=1;", "Flag=5;", "Flag=9;"]),
+        commas in any::<bool>(),
+    ) {
+        let separator = if commas { "," } else { ";" };
+        let segments = [0, 1, 2].map(|packet| {
+            let cp: Vec<String> = contents.iter().map(|(name, values)| format!("{name}={}", values[packet])).collect();
+            let head = "QN=20260117140000001;ST=31;CN=2061;PW=123456;MN=010000A8900016F000169DC0;";
+            format!("{head}{flag}CP=&&{}&&", cp.join(separator))
+        });
+        bodies::remembered(segments.join("\n").as_bytes());
+    }
+
     #[test]
     fn what_is_written_is_read(message in message()) {
         let Ok(packets) = message.packets() else { return Ok(()) };
@@ -130,5 +187,9 @@ proptest! {
             bytes = frame(&segment);
         }
         bodies::all(&bytes);
+        let segment = |bytes: &[u8]| bytes.get(6..bytes.len() - 6).unwrap_or_default().to_vec();
+        let first = segment(&frames[row.index(frames.len())]);
+        let segments = [first.clone(), segment(&bytes), first];
+        bodies::remembered(&segments.join(&b'\n'));
     }
 }

@@ -6,7 +6,7 @@ use plume_schemas::codes::{Codes, Direction};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::FactorCode;
 use plume_schemas::reading::{Reading, Statistic, Value};
-use plume_schemas::report::{ComplaintCode, QuarantineReason};
+use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
 use plume_schemas::time::Time;
 
 use super::checks::{self, FrameFacts};
@@ -17,7 +17,7 @@ use crate::hj212::complaints::Complaints;
 use crate::hj212::ending::{Check, CheckKind};
 use crate::hj212::fields::{FieldReader, Fields, decode_gbk};
 use crate::hj212::packet::Packet;
-use crate::hj212::reply::{ReplyKind, reply};
+use crate::hj212::reply::{ReplyKind, device_replies, reply};
 use crate::hj212::sm4::{self, DeviceKeys, Key};
 use crate::hj212::subfields::{Bare, bare};
 use crate::hj212::tokens::Tokens;
@@ -49,6 +49,7 @@ fn empty(lang: Lang, title: String) -> Explanation {
         data: Vec::new(),
         findings: Vec::new(),
         answer: String::new(),
+        device_answers: false,
     }
 }
 
@@ -180,7 +181,7 @@ impl<'a> Builder<'a> {
             .readings
             .iter()
             .filter(|r| !is_parameter(r))
-            .map(|r| self.datum(r))
+            .map(|r| self.datum(r, &packet))
             .collect();
         for complaint in complaints.list() {
             explanation
@@ -188,13 +189,9 @@ impl<'a> Builder<'a> {
                 .push(self.complaint(complaint.code, complaint.factor, complaint.text.as_str()));
         }
         let answerable = check.is_none_or(|check| check.kind == CheckKind::Standard);
-        if let Some(kind) = ReplyKind::wanted_by(&packet).filter(|_| answerable) {
-            let frame = String::from_utf8_lossy(&reply(&packet, kind)).trim_end().to_owned();
-            let password = packet.pw.map(|pw| format!("PW={};", String::from_utf8_lossy(pw)));
-            explanation.answer = match password {
-                Some(password) => frame.replace(&password, &format!("PW={SECRET};")),
-                None => frame,
-            };
+        if answerable {
+            explanation.device_answers = direction == Direction::Down;
+            explanation.answer = answers(&packet, direction);
         }
         explanation
     }
@@ -235,7 +232,7 @@ impl<'a> Builder<'a> {
         let st = text(packet.st);
         let system = st.as_deref().and_then(|st| self.codes.as_ref()?.system(st));
         let system = system.map_or("", |s| if lang == Lang::Zh { &s.name_zh } else { &s.name_en });
-        put("QN", text(packet.qn), packet.sent_at().map(moment).unwrap_or_default());
+        put("QN", text(packet.qn), packet.sent_at.map(moment).unwrap_or_default());
         put("ST", st.clone(), system.to_owned());
         put("CN", packet.cn.map(|cn| cn.to_string()), command.to_owned());
         put("PW", packet.pw.map(|_| SECRET.to_owned()), String::new());
@@ -296,7 +293,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn datum(&self, reading: &Reading) -> Datum {
+    fn datum(&self, reading: &Reading, packet: &Packet<'_>) -> Datum {
         let lang = self.lang;
         let code = reading.factor.as_str();
         // `L5-DayData` is a value of L5.
@@ -314,7 +311,7 @@ impl<'a> Builder<'a> {
         let value = match reading.value {
             Value::Decimal(value) => value.to_string(),
             Value::Float(value) => value.to_string(),
-            Value::Text(text) => text.to_string(),
+            Value::Text(text) => whole_text(packet, text.as_str()),
             Value::Empty => say(lang, ("（空）", "(empty)")).to_owned(),
         };
         let state = words::state(lang, &value).filter(|_| reading.statistic == Statistic::State);
@@ -334,6 +331,13 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// The text of a value, of which a reading keeps no more than its beginning (or the end of a serial number).
+fn whole_text(packet: &Packet<'_>, kept: &str) -> String {
+    let texts = Tokens::new(packet.cp).filter_map(|token| token.value.map(decode_gbk));
+    let mut texts = texts.filter(|text| text.starts_with(kept) || text.ends_with(kept));
+    texts.next().unwrap_or_else(|| kept.to_owned())
+}
+
 /// Values without a factor are shown among the parameters.
 fn is_parameter(reading: &Reading) -> bool {
     !matches!(bare(reading.factor.as_str().as_bytes()).0, Bare::Unknown)
@@ -342,13 +346,51 @@ fn is_parameter(reading: &Reading) -> bool {
 /// Which way the packet goes: a question or setting comes from a platform, data from a device.
 fn direction(packet: &Packet<'_>, fields: &Fields) -> Direction {
     let tells = fields.measured_at.is_some() || fields.readings.iter().any(|r| !is_parameter(r));
+    let has = |names: &[&str]| {
+        Tokens::new(packet.cp).any(|token| {
+            names
+                .iter()
+                .any(|name| token.name.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    };
+    let up = |told: bool| if told { Direction::Up } else { Direction::Down };
     match packet.cn {
-        Some(9011..=9015) => Direction::Both,
-        Some(2000..=3999) if !tells => Direction::Down,
-        Some(1001 | 1013) => Direction::Up,
-        Some(1000..=1999) if packet.wants_answer() => Direction::Down,
+        Some(9011..=9014) => Direction::Both,
+        // Read by a platform, told by the device under the same number.
+        Some(1011) => up(has(&["SystemTime"])),
+        Some(1061) => up(has(&["RtdInterval"])),
+        Some(1063) => up(has(&["MinInterval"])),
+        Some(3017) => up(has(&["CstartTime", "CTime"])),
+        Some(3018) => up(has(&["Stime"])),
+        // 1001 of 2005 sets the delay of alarms; since 2025 it brings the serial numbers of a logger.
+        Some(1001) => up(packet.dialect != Dialect::Hj2005),
+        Some(1013 | 2072 | 2081 | 9015 | 9021) => Direction::Up,
+        Some(1014) => up(!has(&["NewSK"])),
+        Some(1000..=1999) => Direction::Down,
+        Some(2000..=3999) => up(tells),
         _ => Direction::Up,
     }
+}
+
+/// The frames that answer the packet, its password hidden.
+fn answers(packet: &Packet<'_>, direction: Direction) -> String {
+    let frames = if direction == Direction::Down {
+        device_replies(packet)
+    } else {
+        ReplyKind::wanted_by(packet)
+            .map(|kind| reply(packet, kind))
+            .into_iter()
+            .collect()
+    };
+    let password = packet.pw.map(|pw| format!("PW={};", String::from_utf8_lossy(pw)));
+    let shown = frames.iter().map(|frame| {
+        let frame = String::from_utf8_lossy(frame).trim_end().to_owned();
+        match &password {
+            Some(password) => frame.replace(password, &format!("PW={SECRET};")),
+            None => frame,
+        }
+    });
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// `2016-08-01 08:58:57.223`.

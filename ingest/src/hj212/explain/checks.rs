@@ -33,7 +33,16 @@ impl FrameFacts<'_> {
             meaning,
         };
         let real = self.segment.len();
+        let encrypted = self.is_encrypted();
+        let closed = say(
+            lang,
+            (
+                "按明文计，解密后才能判断",
+                "that of the plain text: can be judged once it is opened",
+            ),
+        );
         let length = match (lang, self.declared == real) {
+            (_, false) if encrypted => closed.to_owned(),
             (Lang::Zh, true) => format!("正确：数据段 {real} 字节"),
             (Lang::Zh, false) => format!("错误：数据段实际 {real} 字节"),
             (Lang::En, true) => format!("right: {real} bytes"),
@@ -44,7 +53,11 @@ impl FrameFacts<'_> {
             (_, Lang::Zh) => format!("，应为 {:04X}", self.check.right),
             (_, Lang::En) => format!(", should be {:04X}", self.check.right),
         };
-        let sum = format!("{}{right}", verdict(lang, self.check.kind));
+        let sum = if encrypted {
+            closed.to_owned()
+        } else {
+            format!("{}{right}", verdict(lang, self.check.kind))
+        };
         let odd_tail = self.needs.iter().any(|one| one == Tolerance::OtherTail);
         let tail = if odd_tail {
             ("缺少或不是回车换行", "missing, or not CR LF")
@@ -69,9 +82,11 @@ impl FrameFacts<'_> {
     /// What is wrong with the frame.
     pub(super) fn findings(&self, lang: Lang) -> Vec<Finding> {
         let mut findings = Vec::new();
-        // The literal form of a cipher is longer than its length field says, by the standard's own printing.
-        findings.extend(length(lang, self.declared, self.segment.len()).filter(|_| self.key_id.is_none()));
-        findings.extend(checksum(lang, self.check, self.is_encrypted()));
+        // Length and checksum are those of the plain text, so of a cipher that nothing opened nothing can be said.
+        if !self.is_encrypted() {
+            findings.extend(length(lang, self.declared, self.segment.len()));
+            findings.extend(checksum(lang, self.check));
+        }
         for tolerance in self.needs.iter() {
             let what = match tolerance {
                 Tolerance::ShortLength => (
@@ -118,11 +133,14 @@ impl FrameFacts<'_> {
                 say(
                     lang,
                     (
-                        "内容像是加密的，但所给密钥解不开",
-                        "it looks encrypted, and this key does not open it",
+                        "内容像是加密的，但所给密钥解不开，平台也不会应答",
+                        "it looks encrypted, and this key does not open it: a platform would not answer either",
                     ),
                 ),
-                ("请核对密钥，或试前一个密钥", "check the key, or try the one before"),
+                (
+                    "请核对密钥，或试前一个密钥；密钥无误时，则是报文被改动过",
+                    "check the key, or try the one before; if it is right, the packet was changed on its way",
+                ),
             ),
             None if encrypted => (
                 say(lang, ("内容像是加密的（SM4）", "it looks encrypted (SM4)")),
@@ -211,7 +229,7 @@ fn verdict(lang: Lang, kind: CheckKind) -> &'static str {
 }
 
 /// What is wrong with the checksum, and what to change in the device.
-fn checksum(lang: Lang, check: Check, encrypted: bool) -> Option<Finding> {
+fn checksum(lang: Lang, check: Check) -> Option<Finding> {
     let Check { given, right, kind } = check;
     let (modbus, tolerance) = match kind {
         CheckKind::Standard => return None,
@@ -239,7 +257,6 @@ fn checksum(lang: Lang, check: Check, encrypted: bool) -> Option<Finding> {
     };
     let advice = match modbus {
         Some(_) => modbus_advice(lang, tolerance),
-        None if encrypted => String::new(),
         None if crc::possible(given) => say(
             lang,
             (

@@ -103,8 +103,10 @@ pub struct Explanation {
     pub data: Vec<Datum>,
     /// What is wrong, and what to know.
     pub findings: Vec<Finding>,
-    /// What a platform answers to it; empty where nothing is.
+    /// What is answered to it, a frame a line; empty where nothing is.
     pub answer: String,
+    /// The answer is the device's, to a request of a platform.
+    pub device_answers: bool,
 }
 
 impl Explanation {
@@ -184,8 +186,15 @@ impl fmt::Display for Explanation {
             }
         }
         if !self.answer.is_empty() {
-            let answer = table::plain(&self.answer);
-            writeln!(f, "\n{}\n  {answer}", say(lang, ("平台应答", "a platform answers")))?;
+            let title = if self.device_answers {
+                ("现场机应答", "the device answers")
+            } else {
+                ("平台应答", "a platform answers")
+            };
+            writeln!(f, "\n{}", say(lang, title))?;
+            for answer in self.answer.lines() {
+                writeln!(f, "  {}", table::plain(answer))?;
+            }
         }
         Ok(())
     }
