@@ -42,7 +42,7 @@ const MOST_ANSWERS: u64 = 600;
 /// A kill that waits for a message goes ahead without one after so long.
 const MESSAGE_WAIT: Duration = Duration::from_secs(5);
 /// A plume that has not worked off what it has after so long is stuck.
-const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+const SETTLE_LIMIT: Duration = Duration::from_mins(2);
 
 #[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn setting(name: &str, usual: u64) -> u64 {

@@ -10,3 +10,4 @@ mod docs;
 mod examples;
 mod run;
 mod tidy;
+mod turbine;

@@ -1,6 +1,7 @@
-//! The corruption table: what, where, what happened. The docs quote the snapshot.
+//! The corruption table: what, where, what happened. `docs/corruption.md` is made here, so it says what the log does.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use plume_bus::BusOptions;
 use plume_bus::fs::SimFs;
@@ -82,11 +83,11 @@ fn cases() -> Vec<Case> {
 async fn under(fs: &SimFs, options: BusOptions) -> String {
     let bus = match open_sim(fs, options).await {
         Ok(bus) => bus,
-        Err(error) => return format!("refuses to open: {error}"),
+        Err(error) => return format!("refuses to open: {error}. Remedy: {}", error.hint()),
     };
     let read = match content(&bus, REPORTS).await {
         Ok(all) => format!("opens with {} of 14 reports", all.len()),
-        Err(error) => format!("opens; reading refuses: {error}"),
+        Err(error) => format!("opens; reading refuses: {error}. Remedy: {}", error.hint()),
     };
     let findings = bus.findings().iter().map(|f| {
         let lost: Vec<_> = f
@@ -109,38 +110,69 @@ async fn under(fs: &SimFs, options: BusOptions) -> String {
         let place = format!("{} at {}", f.file.display(), f.offset);
         format!("{place}: {}, {} bytes, {kept}, {lost}{skipped}", f.kind, f.bytes)
     });
-    [read]
-        .into_iter()
-        .chain(findings)
-        .collect::<Vec<_>>()
-        .join("\n             ")
+    [read].into_iter().chain(findings).collect::<Vec<_>>().join("<br>")
+}
+
+const HEAD: &str = "\
+# What a damaged log does
+
+The log of 14 reports in four small segments is damaged in one place, then opened again and read to its end, with
+`[bus] recovery = \"refuse\"` (the default) and with `\"set_aside\"`. *closed*: plume had stopped in order; *killed*: it
+had not, so the last batch may be one that nobody was told of.
+
+This page is made by `cargo test -p plume-bus --test it corruption_table`, which fails where it is stale. The same test
+suite cuts the log at every byte and flips bits all over it (`schemas/bus/tests/it/damage.rs`); the layout of the files
+is drawn at the top of `schemas/bus/src/embedded/mod.rs`.
+
+When damage is noticed: headers of all segments and every frame of the newest one when the log is opened; the frames of
+an older (sealed) segment when it is first read, before anything of it is handed out. Opening therefore takes the time
+of one segment, whatever the log's size, and a damaged record is never passed on. Judge and archive read every record
+within seconds of its writing, so what is damaged later is almost always in files that only wait for their retention.
+
+| what | | `refuse` | `set_aside` |
+|---|---|---|---|
+";
+
+/// One row: the same damage under both options.
+async fn row(case: &Case, batch: usize, killed_bytes: usize) -> String {
+    let Case { what, change, close } = case;
+    let pristine = log(BATCHES, *close).await;
+    let paths = segments(&pristine);
+    let mut files = Files {
+        bytes: paths.iter().map(|path| pristine.content(path)).collect(),
+        batch,
+        mark: newest_bytes(&pristine) - killed_bytes,
+    };
+    change(&mut files);
+    let mut row = format!("| {what} | {} |", if *close { "closed" } else { "killed" });
+    for options in [keep(), set_aside()] {
+        let fs = SimFs::new();
+        for (path, file) in paths.iter().zip(&files.bytes) {
+            if let Some(bytes) = file {
+                fs.replace(path, bytes.clone());
+            }
+        }
+        write!(row, " {} |", under(&fs, options).await).unwrap();
+    }
+    row
+}
+
+fn newest_bytes(fs: &SimFs) -> usize {
+    fs.content(segments(fs).last().unwrap()).unwrap().len()
 }
 
 #[tokio::test]
 async fn corruption_table() {
-    let mut table = String::new();
-    let newest_bytes = |fs: &SimFs| fs.content(segments(fs).last().unwrap()).unwrap().len();
     let (one_less, killed) = (log(BATCHES - 1, false).await, log(BATCHES, false).await);
-    let batch = newest_bytes(&killed) - newest_bytes(&one_less);
-    for Case { what, change, close } in cases() {
-        let pristine = log(BATCHES, close).await;
-        let paths = segments(&pristine);
-        let mut files = Files {
-            bytes: paths.iter().map(|path| pristine.content(path)).collect(),
-            batch,
-            mark: newest_bytes(&pristine) - newest_bytes(&killed),
-        };
-        change(&mut files);
-        writeln!(table, "{what} ({})", if close { "closed" } else { "killed" }).unwrap();
-        for (name, options) in [("refuse", keep()), ("set_aside", set_aside())] {
-            let fs = SimFs::new();
-            for (path, file) in paths.iter().zip(&files.bytes) {
-                if let Some(bytes) = file {
-                    fs.replace(path, bytes.clone());
-                }
-            }
-            writeln!(table, "  {name:10} {}", under(&fs, options).await).unwrap();
-        }
+    let killed_bytes = newest_bytes(&killed);
+    let batch = killed_bytes - newest_bytes(&one_less);
+    let mut page = HEAD.to_owned();
+    for case in cases() {
+        writeln!(page, "{}", row(&case, batch, killed_bytes).await).unwrap();
     }
-    insta::assert_snapshot!(table);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/corruption.md");
+    if std::fs::read_to_string(&path).unwrap_or_default() != page {
+        std::fs::write(&path, page).unwrap();
+        panic!("docs/corruption.md was stale and has been written anew: look at it and commit it");
+    }
 }
