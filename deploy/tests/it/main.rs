@@ -8,5 +8,6 @@ mod support;
 mod commands;
 mod docs;
 mod examples;
+mod modbus;
 mod run;
 mod tidy;
