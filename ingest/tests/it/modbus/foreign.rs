@@ -1,6 +1,7 @@
 //! Servers that nobody here wrote: pymodbus (TCP, RTU over TCP, with faults), libmodbus (TCP, serial RTU over a pair of
 //! pseudo-terminals by socat). What is not installed is skipped, aloud; `.ci/run` installs all of it.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -93,9 +94,7 @@ fn servers() -> PathBuf {
 fn bus(connect: &str, units: &[(u8, &str)]) -> String {
     let mut text = format!("[[bus]]\nname = \"foreign\"\nconnect = \"{connect}\"\n");
     for (unit, mn) in units {
-        text.push_str(&format!(
-            "[[bus.unit]]\nunit = {unit}\nmn = \"{mn}\"\nuse = \"model\"\n"
-        ));
+        writeln!(text, "[[bus.unit]]\nunit = {unit}\nmn = \"{mn}\"\nuse = \"model\"").unwrap();
     }
     text
 }

@@ -1,5 +1,7 @@
 //! What the probe finds odd.
 
+use std::fmt::Write as _;
+
 use plume_ingest::modbus::hints::{Found, Hint, look};
 use plume_ingest::modbus::map::{Model, load_model};
 use plume_ingest::modbus::read::Miss;
@@ -19,11 +21,13 @@ fn model() -> Model {
     .into_iter()
     .enumerate()
     {
-        text.push_str(&format!(
-            "[[register]]\nname = \"r{i}\"\ntable = \"input\"\naddress = {}\ntype = \"float32\"\nfactor = \"{factor}\"\n\
-             unit = \"{unit}\"\n{state}\n",
-            10 + 2 * i
-        ));
+        let address = 10 + 2 * i;
+        writeln!(
+            text,
+            "[[register]]\nname = \"r{i}\"\ntable = \"input\"\naddress = {address}\ntype = \"float32\""
+        )
+        .unwrap();
+        writeln!(text, "factor = \"{factor}\"\nunit = \"{unit}\"\n{state}").unwrap();
     }
     load_model("four", &text, &catalogue()).unwrap()
 }

@@ -21,7 +21,7 @@ use crate::bench::{catalogue, config, registry, time};
 /// How much faster than real the clock runs: a minute in two seconds, a sample each 133 ms.
 pub(super) const SPEED: i64 = 30;
 /// Longest wait for something that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) struct Room {
     _ingest: IngestHandle,
