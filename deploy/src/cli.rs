@@ -10,13 +10,14 @@ use plume_schemas::ids::Mn;
 
 const EXAMPLES: &str = "\
 示例 / Examples:
-  plume demo                                   三座模拟电厂，两分钟看懂 / three simulated plants, two minutes
+  plume demo                                   四座模拟电厂，两分钟看懂 / four simulated plants, two minutes
   plume check --config plume.toml              检查配置与基础档案 / explain every error with file and line
   plume run --config plume.toml                接入真实设备 / collect from real devices
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
   plume cases                                  当前预警 / alerts in the terminal
   plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
+  plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
 
 const CASES_EXAMPLES: &str = "\
@@ -41,7 +42,7 @@ pub(crate) struct Cli {
 /// What plume can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// 三座模拟电厂在虚拟时钟上运行 / three simulated plants on a virtual clock
+    /// 四座模拟电厂在虚拟时钟上运行 / four simulated plants on a virtual clock
     Demo(DemoArgs),
     /// 接入真实设备并运行全部角色 / collect from real devices, all roles in one process
     Run(RunArgs),
@@ -71,8 +72,54 @@ pub(crate) enum Command {
     Verify(archive::VerifyArgs),
     /// 导出或验证某一事件的证据包 / the signed evidence behind an event, or check one
     Evidence(archive::EvidenceArgs),
+    /// Modbus 设备现场排查 / look at a Modbus device on site
+    Modbus(ModbusArgs),
     /// 打印全部配置项及默认值 / print every option with its default
     Config,
+}
+
+/// Arguments of `modbus`.
+#[derive(Debug, Args)]
+pub(crate) struct ModbusArgs {
+    /// 要做的事 / what to do
+    #[command(subcommand)]
+    pub(crate) command: ModbusCommand,
+}
+
+const PROBE_EXAMPLES: &str = "\
+示例 / Examples:
+  plume modbus probe 192.168.1.20:502 --unit 1 --map modbus/example-cems.toml
+  plume modbus probe rtu+tcp://192.168.1.30:4001 --unit 3 --map meter.toml --once
+  plume modbus probe 'serial:/dev/ttyUSB0?baud=9600&parity=even' --unit 1 --map meter.toml";
+
+/// What can be done with a Modbus device. All of it only reads.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModbusCommand {
+    /// 实时显示各寄存器的值、原始字与四种字节顺序，并提示可疑之处 / a live table of values, raw words, all four orders, and hints
+    #[command(after_help = PROBE_EXAMPLES)]
+    Probe(ProbeArgs),
+}
+
+/// Arguments of `modbus probe`.
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// 地址 / where it is: HOST:PORT, tcp://…, rtu+tcp://HOST:PORT or serial:/dev/ttyS0?baud=9600
+    pub(crate) device: String,
+    /// 单元号 / address on the bus
+    #[arg(long, default_value_t = 1)]
+    pub(crate) unit: u8,
+    /// 寄存器映射文件 / register map of the model
+    #[arg(long)]
+    pub(crate) map: PathBuf,
+    /// 应答时限（毫秒） / milliseconds for one answer
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) timeout_ms: u64,
+    /// 刷新间隔（毫秒） / milliseconds between rounds
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) interval_ms: u64,
+    /// 只读一遍 / one round, then stop
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 /// Arguments of `run` and `check`.

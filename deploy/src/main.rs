@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod logging;
 mod out;
+mod polling;
 mod roles;
 mod run;
 mod system;
@@ -46,6 +47,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => commands::query::export(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Evidence(args) => commands::evidence::run(&args),
+        Command::Modbus(args) => runtime()?.block_on(commands::modbus::run(args)),
         Command::Config => {
             out::line(config::DEFAULTS.trim_end());
             Ok(ExitCode::SUCCESS)

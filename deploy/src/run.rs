@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use plume_bus::ClockKind;
+use plume_ingest::poll::Pace;
 use plume_schemas::factors::Catalogue;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::config::{Config, Problem};
+use crate::polling::{self, Polling};
 use crate::system::{Plan, System};
 use crate::{clock, logging, out};
 
@@ -31,9 +33,22 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
         Err(problems) => return Ok(refuse(&problems)),
     };
+    let site = match polling::load(&args.config, &config, &catalogue, &registry) {
+        Ok((site, warnings)) => {
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            site
+        }
+        Err(problems) => return Ok(refuse(&problems)),
+    };
     let data_dir = config.plume.data_dir.clone();
     let plan = Plan {
         config,
+        polling: Polling {
+            site,
+            pace: Pace::real(clock::system()),
+        },
         clock: clock::system(),
         clock_kind: ClockKind::System,
         pace: 1,

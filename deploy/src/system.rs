@@ -11,18 +11,19 @@ use plume_alert::accounts::Chance;
 use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
-use plume_ingest::{Ingest, IngestHandle};
+use plume_ingest::{Ingest, IngestHandle, Poller};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
 use crate::chance::chance;
 use crate::config::Config;
+use crate::polling::Polling;
 use crate::roles::signals::Signals;
 use crate::roles::stop::{Stop, Stopper, pair};
 use crate::roles::{self, Context};
@@ -33,6 +34,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// What a system is made of.
 pub(crate) struct Plan {
     pub(crate) config: Config,
+    pub(crate) polling: Polling,
     pub(crate) clock: Clock,
     pub(crate) clock_kind: ClockKind,
     /// How many times faster than the system's the clock runs.
@@ -64,6 +66,7 @@ pub(crate) struct System {
     intake: Stopper,
     rest: Stopper,
     ingest: IngestHandle,
+    poller: Option<JoinHandle<()>>,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
@@ -72,6 +75,7 @@ impl System {
     pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
         let Plan {
             config,
+            polling,
             clock,
             clock_kind,
             pace,
@@ -122,7 +126,8 @@ impl System {
         tasks.spawn(admin::serve(admin_listener, context.clone(), stop));
 
         let (intake, stop_intake) = pair();
-        let ingest = start_ingest(&context, &config, stop_intake).await?;
+        let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
+        let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
         let addresses = Addresses {
             pid: std::process::id(),
             ingest: ingest.local_addr,
@@ -138,6 +143,7 @@ impl System {
             intake,
             rest,
             ingest,
+            poller,
             tasks,
         })
     }
@@ -215,7 +221,14 @@ impl System {
     /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.intake.stop();
-        let drained = tokio::time::timeout(STOP_LIMIT, self.ingest.join).await;
+        let (links, poller) = (self.ingest.join, self.poller.take());
+        let intake = async {
+            if let Some(poller) = poller {
+                poller.await?;
+            }
+            links.await
+        };
+        let drained = tokio::time::timeout(STOP_LIMIT, intake).await;
         if drained.is_err() {
             tracing::warn!(
                 limit_s = STOP_LIMIT.as_secs(),
@@ -289,6 +302,29 @@ async fn open_desk(
     desk.set_up_links(chance()?).await?;
     desk.set_registry(Arc::clone(&context.registry.borrow()));
     Ok(desk)
+}
+
+/// Starts polling, where there is something to poll.
+fn start_poller(
+    context: &Context,
+    config: &Config,
+    polling: Polling,
+    ingest: &IngestHandle,
+    stop: Stop,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    if polling.site.buses.is_empty() {
+        return Ok(None);
+    }
+    let poller = Poller::start(
+        config.modbus.clone(),
+        polling.site,
+        context.bus.clone(),
+        ingest.common.clone(),
+        polling.pace,
+        &context.metrics,
+        stop.wait(),
+    );
+    Ok(Some(poller?))
 }
 
 /// Starts the desk's loops and serves its pages.

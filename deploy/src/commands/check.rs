@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use plume_ingest::modbus::map::Site;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::{ProblemSeverity, Registry};
 
 use crate::config::{Config, Document, Lines, Problem};
-use crate::out;
+use crate::{out, polling};
 
 /// Checks and prints; fails when plume would not start.
 pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
@@ -29,7 +30,8 @@ pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
                         registry.outlets.len(),
                         registry.sources.len(),
                     ));
-                    warnings
+                    let polled = polling::load(config, &loaded, &catalogue, &registry);
+                    warnings.into_iter().chain(polled_problems(polled)).collect()
                 }
                 Err(problems) => problems,
             }
@@ -46,6 +48,22 @@ pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
         "{errors} 个错误，未启动 / {errors} error(s), plume would not start"
     ));
     Ok(ExitCode::FAILURE)
+}
+
+/// What there is to say of the devices that are polled.
+fn polled_problems(loaded: Result<(Site, Vec<Problem>), Vec<Problem>>) -> Vec<Problem> {
+    let (site, warnings) = match loaded {
+        Ok(loaded) => loaded,
+        Err(problems) => return problems,
+    };
+    if !site.buses.is_empty() {
+        let units: usize = site.buses.iter().map(|bus| bus.units.len()).sum();
+        let buses = site.buses.len();
+        out::line(format_args!(
+            "modbus: {buses} 条总线，{units} 台设备 / {buses} buses, {units} devices"
+        ));
+    }
+    warnings
 }
 
 /// The registry file of a configuration: relative to the configuration's own directory.

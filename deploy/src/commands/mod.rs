@@ -6,6 +6,7 @@ mod client;
 pub(crate) mod decode;
 pub(crate) mod enter;
 pub(crate) mod evidence;
+pub(crate) mod modbus;
 pub(crate) mod notify;
 pub(crate) mod query;
 pub(crate) mod running;

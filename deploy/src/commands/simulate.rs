@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use plume_bus::ClockKind;
+use plume_ingest::modbus::map::Site;
+use plume_ingest::poll::Pace;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::Mn;
 use plume_schemas::registry::Registry;
@@ -25,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use super::check;
 use crate::cli::SimulateArgs;
 use crate::config::{Config, LogConfig, LogFormat};
+use crate::polling::Polling;
 use crate::system::{Plan, System};
 use crate::{clock, logging, out};
 
@@ -171,6 +174,10 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     config.admin.listen = ([127, 0, 0, 1], 0).into();
     let plan = Plan {
         config,
+        polling: Polling {
+            site: Site::default(),
+            pace: Pace::real(clock.clone()),
+        },
         clock: clock.clone(),
         clock_kind: ClockKind::Virtual,
         pace: 1,

@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) admin: AdminConfig,
     pub(crate) bus: plume_bus::BusConfig,
     pub(crate) ingest: plume_ingest::config::IngestConfig,
+    pub(crate) modbus: plume_ingest::config::PollConfig,
     pub(crate) detect: plume_detect::Settings,
     pub(crate) archive: plume_archive::ArchiveConfig,
     pub(crate) alert: plume_alert::config::AlertConfig,
@@ -136,6 +137,9 @@ impl Config {
             "give each its own port",
         );
         found.extend(self.alert.problems());
+        if let Err(error) = self.modbus.check() {
+            found.push(("modbus", error.to_string(), error.hint()));
+        }
         if let Err(error) = self.bus.resolve(plume_bus::ClockKind::System, Vec::new()) {
             found.push(("bus", error.to_string(), error.hint()));
         }

@@ -1,4 +1,5 @@
-//! `plume demo`: all of plume on one virtual clock (D3), three simulated plants, and the people who answer.
+//! `plume demo`: all of plume on one virtual clock (D3), four simulated plants (one of them polled),
+//! and the people who answer.
 //!
 //! Nothing here knows how the story ends: plants, judge, desk and archive are the real ones, and the closing line
 //! is counted from
@@ -6,6 +7,7 @@
 
 mod narrator;
 mod outcome;
+mod polled;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use crate::chance::chance;
 use crate::cli::DemoArgs;
 use crate::clock::VirtualClock;
 use crate::config::{Config, LogConfig, LogFormat};
+use crate::polling::Polling;
 use crate::system::{Plan, System};
 use crate::{logging, out};
 
@@ -39,10 +42,11 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     });
     prepare(&args.data)?;
     let time = VirtualClock::start(story::start(), args.speed);
-    let mut system = System::start(plan(&args, &time)?).await?;
+    let (stop_devices, devices_stop) = watch::channel(false);
+    let polling = polled::station(&time, args.seed, devices_stop.clone()).await?;
+    let mut system = System::start(plan(&args, &time, polling)?).await?;
     greet(&args, &system).await?;
 
-    let (stop_devices, devices_stop) = watch::channel(false);
     let (steer, steering) = mpsc::channel(4);
     let pace = time.clone();
     let conditions = Conditions {
@@ -99,7 +103,7 @@ fn story_end() -> Time {
     story::start().plus(story::LENGTH_MIN * MINUTE_MS)
 }
 
-fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {
+fn plan(args: &DemoArgs, time: &VirtualClock, polling: Polling) -> anyhow::Result<Plan> {
     let mut config = Config::defaults().map_err(|problems| anyhow::anyhow!("default.toml: {problems:?}"))?;
     "127.0.0.1:0".clone_into(&mut config.ingest.listen);
     config.desk.listen = args.listen;
@@ -109,10 +113,11 @@ fn plan(args: &DemoArgs, time: &VirtualClock) -> anyhow::Result<Plan> {
     config.archive.publish_every_s = 300;
     Ok(Plan {
         config,
+        polling,
         clock: time.clock(),
         clock_kind: ClockKind::Virtual,
         pace: pace_of(args.speed),
-        registry: story::registry(),
+        registry: story::registry_with_polled(),
         data_dir: args.data.clone(),
         console: None,
     })
@@ -175,7 +180,9 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
             "/",
         ),
     ];
-    out::line("plume demo · 三座模拟电厂，虚拟时钟 / three simulated plants on a virtual clock");
+    out::line(
+        "plume demo · 四座模拟电厂（甲乙丙 HJ 212，丁 Modbus），虚拟时钟 / four simulated plants on a virtual clock",
+    );
     out::line(format_args!(
         "时钟 {} 起，{} 倍速 / clock starts there, {} times as fast",
         story::start(),

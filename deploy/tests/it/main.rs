@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod docs;
 mod examples;
+mod modbus;
 mod run;
 mod tidy;
 mod turbine;

@@ -5,7 +5,7 @@
 //!              (truth)  (shown)   (annex D)             (misbehaviours)   (answers, resends, backfill)
 //! ```
 //!
-//! The demo, tests, `plume simulate` and the benches use it. Everything but [`tcp`] is sans-IO and takes time and
+//! The demo, tests, `plume simulate` and the benches use it. Everything but [`tcp`] and [`modbus`] is sans-IO and takes time and
 //! seed as arguments.
 
 pub mod plant;
@@ -18,6 +18,7 @@ pub mod misbehave;
 pub mod sender;
 
 pub mod from;
+pub mod modbus;
 pub mod story;
 pub mod tcp;
 

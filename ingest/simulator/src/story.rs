@@ -1,10 +1,11 @@
-//! The demo's story: three plants around one hour, 14:00 to 15:00 on the virtual clock, seen from 13:50 on.
+//! The demo's story: plants around one hour, 14:00 to 15:00 on the virtual clock, seen from 13:50 on.
 //!
 //! | | what happens | what plume should make of it |
 //! |---|---|---|
 //! | 甲 | a slurry pump weakens at 14:20; told, the enterprise acts | warned near minute 25, the hour ends near 33.9 |
 //! | 乙 | the same at 14:14; nobody answers | warned as well; the hour ends near 37.1, 0.06 times over 35 |
 //! | 丙 | its SO₂ analyser is stuck from 13:50 on, while the flow moves | CONST after 60 minutes, at 14:50 |
+//! | 丁 | runs well; its analysers are polled over Modbus, in `plume demo` alone | its minutes are judged like all others |
 //!
 //! No outcome is written down anywhere: pumps, reserves and analysers are, and the numbers come out of the physics
 //! with this seed. The loggers have been running since 13:00, so the hour packet sent at 14:00 is whole; what they
@@ -43,10 +44,12 @@ pub enum Part {
     Yi,
     /// 丙: a stuck analyser.
     Bing,
+    /// 丁: runs well, and has no logger: its analysers are polled over Modbus.
+    Ding,
 }
 
 impl Part {
-    /// All three, in order.
+    /// The three with loggers, in order.
     pub const ALL: [Self; 3] = [Self::Jia, Self::Yi, Self::Bing];
 
     /// The enterprise's name.
@@ -55,6 +58,7 @@ impl Part {
             Self::Jia => "甲热电有限公司",
             Self::Yi => "乙热电有限公司",
             Self::Bing => "丙能源有限公司",
+            Self::Ding => "丁供热有限公司",
         }
     }
 
@@ -64,6 +68,7 @@ impl Part {
             Self::Jia => "DE300000000000000000001A",
             Self::Yi => "DE300000000000000000002B",
             Self::Bing => "DE300000000000000000003C",
+            Self::Ding => "DE300000000000000000004D",
         })
         .unwrap_or_default()
     }
@@ -74,6 +79,7 @@ impl Part {
             Self::Jia => "91000000DEMOJIA001",
             Self::Yi => "91000000DEMOYI0002",
             Self::Bing => "91000000DEMOBING03",
+            Self::Ding => "91000000DEMODING04",
         })
         .unwrap_or_default()
     }
@@ -124,6 +130,7 @@ impl Part {
                 spec.upsets.push(upset(14, 0.979_05, 480.0));
             }
             Self::Bing => spec.faults.push(Fault::on(so2, FaultKind::Stuck, from(-10))),
+            Self::Ding => {}
         }
         spec
     }
@@ -154,6 +161,19 @@ pub fn registry() -> Registry {
         sources: Part::ALL.iter().map(|part| part.source_row()).collect(),
         ..Registry::default()
     }
+}
+
+/// [`registry`] with 丁, whose analysers are polled.
+pub fn registry_with_polled() -> Registry {
+    let mut registry = registry();
+    registry.enterprises.push(Part::Ding.enterprise_row());
+    registry.outlets.push(Part::Ding.outlet_row());
+    registry.sources.push(Source {
+        password: None,
+        realtime_interval_s: None,
+        ..Part::Ding.source_row()
+    });
+    registry
 }
 
 impl Part {
@@ -246,6 +266,7 @@ impl Part {
             Self::Jia => "001",
             Self::Yi => "002",
             Self::Bing => "003",
+            Self::Ding => "004",
         }
     }
 
@@ -254,6 +275,7 @@ impl Part {
             Self::Jia => "jia",
             Self::Yi => "yi",
             Self::Bing => "bing",
+            Self::Ding => "ding",
         }
     }
 }

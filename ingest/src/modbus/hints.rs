@@ -44,6 +44,19 @@ pub enum Hint {
     Blank,
 }
 
+impl Hint {
+    /// How many registers it is about.
+    fn registers(&self) -> usize {
+        match self {
+            Self::Order { registers, .. }
+            | Self::OffByOne { registers, .. }
+            | Self::Table(registers)
+            | Self::Address(registers) => registers.len(),
+            Self::Blank => 0,
+        }
+    }
+}
+
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,18 +115,23 @@ pub fn look(model: &Model, found: &[Found]) -> Vec<Hint> {
             .filter(|(_, found)| found.words == Err(Miss::Exception(code)));
         with.map(|(register, _)| register.name.clone()).collect()
     };
-    let shifted = off_by_one(&pairs);
-    let is_shifted = shifted.is_some();
-    hints.extend(shifted);
+    // A shifted float and one with its words swapped often look alike: both are told where both explain as much.
+    let (order, shift) = (other_order(&pairs), off_by_one(&pairs));
+    let explains = |hint: &Option<Hint>| hint.as_ref().map_or(0, Hint::registers);
+    let most = explains(&order).max(explains(&shift));
+    let is_shifted = shift.is_some();
+    hints.extend(
+        [order, shift]
+            .into_iter()
+            .flatten()
+            .filter(|hint| hint.registers() == most),
+    );
     for (code, hint) in [(1, Hint::Table as fn(Vec<String>) -> Hint), (2, Hint::Address)] {
         let names = refused(code);
         let explained = is_shifted && code == 2;
         if !names.is_empty() && !explained {
             hints.push(hint(names));
         }
-    }
-    if !is_shifted {
-        hints.extend(other_order(&pairs));
     }
     let mut words = pairs
         .iter()

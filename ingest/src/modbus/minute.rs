@@ -129,8 +129,11 @@ fn spread(mean: f64, values: &[f64]) -> (f64, f64, f64) {
 mod tests {
     use super::*;
 
-    fn minute(due: usize, samples: &[(usize, Result<(f64, Flag), Miss>)]) -> Minute {
-        let of = |(count, one): &(usize, Result<(f64, Flag), Miss>)| {
+    /// So many rounds that brought this.
+    type Rounds = (usize, Result<(f64, Flag), Miss>);
+
+    fn minute(due: usize, samples: &[Rounds]) -> Minute {
+        let of = |(count, one): &Rounds| {
             let sample = Sample {
                 at: Time(0),
                 points: one.map(|(value, flag)| {

@@ -38,7 +38,7 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn show_report(out: &mut String, report: &Report) {
+pub(crate) fn show_report(out: &mut String, report: &Report) {
     let at = report.times.measured_at.stamp14();
     let sent = report.times.sent_at.map_or("-".to_owned(), Time::stamp17);
     let (outlet, kind, dialect) = (report.outlet, report.kind, report.origin.dialect);

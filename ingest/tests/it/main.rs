@@ -15,6 +15,8 @@ mod frames;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod modbus;
+#[cfg(test)]
 mod normalize;
 #[cfg(test)]
 mod properties;

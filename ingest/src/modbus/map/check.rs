@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use plume_schemas::decimal::Decimal;
 use plume_schemas::factors::Catalogue;
+use plume_schemas::ids::FactorCode;
 use plume_schemas::units::{Quantity, Unit};
 
 use super::file::{CheckFile, ModelFile, RegisterFile, StandardFile, StatusFile, WhenFile};
@@ -12,6 +13,7 @@ use super::model::{Check, DeviceClock, GasState, Model, Register, Standard, Stat
 use super::problem::MapProblem;
 use crate::modbus::plan::Limits;
 use crate::modbus::read::{MAX_BITS, MAX_WORDS, Read};
+use crate::modbus::series::OXYGEN;
 use crate::modbus::value::{Meaning, Scaling};
 use crate::modbus::words::{Form, Kind, Order};
 
@@ -278,11 +280,15 @@ impl<'a> Checker<'a> {
 
     /// A gas or flow says in which state it is.
     fn state(&mut self, i: usize, file: &RegisterFile, unit: Unit) -> GasState {
-        let stateful = matches!(
-            unit.quantity(),
-            Quantity::GasConcentration | Quantity::VolumeRatio | Quantity::Flow
-        ) || file.factor.is_some_and(|code| code.as_str() == "a19001");
-        let needed = stateful && file.factor.is_some();
+        let of_gas = |code: FactorCode| {
+            let quantity = self.catalogue.unit(code).unwrap_or(unit).quantity();
+            let gas = matches!(
+                quantity,
+                Quantity::GasConcentration | Quantity::VolumeRatio | Quantity::Flow
+            );
+            gas || code.as_str() == OXYGEN
+        };
+        let needed = file.factor.is_some_and(of_gas);
         let hint = "dry_standard, wet_standard, dry_actual or wet_actual: it is converted, never guessed";
         let message = format!("`{}` has no state", file.name);
         self.need(

@@ -83,8 +83,14 @@ impl Merged {
         let top = key.split(['.', '[']).next().unwrap_or_default();
         let changed = in_over.filter(|&i| registers(changes).get(i).is_some_and(|change| change.contains_key(top)));
         match (changed, in_base, in_over) {
-            (Some(i), ..) | (None, None, Some(i)) => joined(over, &format!("register[{i}].{key}")),
-            (None, base_i, _) => joined(base, &format!("register[{}].{key}", base_i.unwrap_or(index))),
+            (Some(i), ..) | (None, None, Some(i)) => {
+                let path = format!("register[{i}].{key}");
+                joined(over, path.trim_end_matches('.'))
+            }
+            (None, base_i, _) => {
+                let path = format!("register[{}].{key}", base_i.unwrap_or(index));
+                joined(base, path.trim_end_matches('.'))
+            }
         }
     }
 
@@ -94,9 +100,10 @@ impl Merged {
             Ok(file) => file,
             Err(error) => {
                 let (file, path) = self.place(&error.path().to_string());
-                let message = error.into_inner().to_string();
+                let inner = error.into_inner();
+                let message = inner.message();
                 let hint = "deploy/examples/modbus has an example of every key";
-                return Err(vec![MapProblem::new(&file, path, message.trim(), hint)]);
+                return Err(vec![MapProblem::new(&file, path, message, hint)]);
             }
         };
         let (model, problems) = Checker::check(&self, catalogue, &file);

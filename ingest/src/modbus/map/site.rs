@@ -187,8 +187,8 @@ fn parse(text: &str) -> Result<SiteFile, Vec<MapProblem>> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
         let hint = "deploy/examples/modbus.toml has an example of every key";
-        let message = error.into_inner().to_string();
-        vec![MapProblem::new(&MapFile::Site, path, message.trim(), hint)]
+        let inner = error.into_inner();
+        vec![MapProblem::new(&MapFile::Site, path, inner.message(), hint)]
     })
 }
 
@@ -289,11 +289,12 @@ impl Loader<'_> {
             Ok(unit) => unit,
             Err(error) => {
                 let path = format!("{at}.{}", error.path());
-                let message = error.into_inner().to_string();
+                let inner = error.into_inner();
+                let message = inner.message();
                 self.need(
                     false,
                     path.trim_end_matches(['.', '?']),
-                    message.trim(),
+                    message,
                     "a unit needs unit, mn and use",
                 );
                 return None;
