@@ -164,6 +164,9 @@ pub struct MailConfig {
     pub port: u16,
     /// How the connection is protected.
     pub tls: MailTls,
+    /// File with the certificate of the authority that issued the server's, as PEM; empty for the web's.
+    #[serde(default)]
+    pub ca_file: String,
     /// Account, or empty for none.
     pub username: String,
     /// Password, or empty for none.

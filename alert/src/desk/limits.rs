@@ -37,6 +37,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// nine bytes for each Chinese character.
 pub const BODY_BYTES: usize = 48 * 1_024;
 
+/// Largest upload: one photo of a phone as it comes, with the rest of its form.
+pub const PHOTO_BYTES: usize = 8 * 1_024 * 1_024;
+
 /// Longest packet that 报文解析 takes: ten of the standard's longest.
 pub const PACKET_BYTES: usize = 10 * 1_024;
 

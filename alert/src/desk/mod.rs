@@ -41,7 +41,11 @@ pub fn router(state: DeskState) -> Router {
     let mut router = Router::new();
     for route in routes::ROUTES {
         let guard = from_fn_with_state((state.clone(), route.need), auth::guard);
-        router = router.route(route.path, (route.handler)().layer(guard));
+        let mut handler = (route.handler)();
+        if route.path.ends_with("/photos") {
+            handler = handler.layer(DefaultBodyLimit::max(limits::PHOTO_BYTES));
+        }
+        router = router.route(route.path, handler.layer(guard));
     }
     let programs = crate::api::router(state.desk().clone());
     router

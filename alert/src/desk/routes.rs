@@ -4,7 +4,7 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, case, duty, enter, link, login, numbers, outlet, overview, phone, problems, records, silences, users,
+    act, case, duty, enter, link, login, numbers, outlet, overview, phone, photos, problems, records, silences, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -161,9 +161,12 @@ pub static ROUTES: &[Route] = routes! {
     GET "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer_form;
     POST "/m/alerts/{id}/officer", Need::Site(OFFICER), phone::officer;
 
+    POST "/m/alerts/{id}/photos", Need::Site(ANSWER), photos::add_to_case;
+    POST "/m/problems/{id}/photos", Need::Site(ANSWER), photos::add_to_problem;
     GET "/m/problems/{id}", Need::Site(VIEW), problems::phone_page;
     POST "/m/problems/{id}/submit", Need::Site(ANSWER), problems::submit;
 
+    GET "/files/{id}", Need::Both(VIEW), photos::get;
     GET "/events", Need::Both(VIEW), live::events;
     GET "/api/series/{id}", Need::Both(VIEW), series::get;
 };

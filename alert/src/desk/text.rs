@@ -423,6 +423,16 @@ texts! {
     cause_missing: "请选择原因并填写措施。", "Choose a cause and write the measures.";
     text_missing: "请填写内容。", "Please write something.";
 
+    photo: "照片", "Photo";
+    photos: "照片", "Photos";
+    photo_add: "上传照片", "Add photo";
+    photo_about: "JPEG、PNG 或 WebP，每项最多 9 张", "JPEG, PNG or WebP; nine at most";
+    photo_note: "上传照片：{}", "Photo: {}";
+    photo_many: "最多 {} 张照片。", "No more than {} photos.";
+    photo_none: "请选择照片。", "Choose a photo.";
+    photo_kind: "仅支持 JPEG、PNG 或 WebP 照片。", "Only JPEG, PNG and WebP are taken.";
+    photo_large: "照片不能超过 {} MB。", "A photo may have {} MB.";
+    done_photo: "照片已上传。", "Photo added.";
     link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
 
     // Accounts

@@ -6,7 +6,7 @@ use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::{Outgoing, SendError};
@@ -35,6 +35,14 @@ pub enum EmailError {
         /// As configured.
         from: String,
     },
+    /// The own certificate cannot be read.
+    #[error("cannot read the certificate `{path}`: {detail}")]
+    Ca {
+        /// Which file.
+        path: String,
+        /// Why.
+        detail: String,
+    },
     /// TLS cannot be set up for this host.
     #[error("cannot set up TLS for `{host}`: {detail}")]
     Tls {
@@ -50,9 +58,29 @@ impl EmailError {
     pub fn hint(&self) -> String {
         match self {
             Self::From { .. } => "write `plume <plume@example.com>`".into(),
+            Self::Ca { .. } => "name a file with the certificate of the issuing authority as PEM".into(),
             Self::Tls { .. } => "write the host as it stands in the server's certificate".into(),
         }
     }
+}
+
+/// TLS for the server's host: by the certificates of the web, and the bureau's own where it names one.
+fn tls(config: &MailConfig) -> Result<TlsParameters, EmailError> {
+    let refused = |detail: String| EmailError::Tls {
+        host: config.host.clone(),
+        detail,
+    };
+    let mut parameters = TlsParameters::builder(config.host.clone());
+    if !config.ca_file.is_empty() {
+        let unread = |detail: String| EmailError::Ca {
+            path: config.ca_file.clone(),
+            detail,
+        };
+        let pem = std::fs::read(&config.ca_file).map_err(|error| unread(error.to_string()))?;
+        let own = Certificate::from_pem(&pem).map_err(|error| unread(error.to_string()))?;
+        parameters = parameters.add_root_certificate(own);
+    }
+    parameters.build().map_err(|error| refused(error.to_string()))
 }
 
 impl EmailSink {
@@ -61,12 +89,7 @@ impl EmailSink {
         let from = config.from.parse().map_err(|_| EmailError::From {
             from: config.from.clone(),
         })?;
-        let tls = || {
-            TlsParameters::new(config.host.clone()).map_err(|error| EmailError::Tls {
-                host: config.host.clone(),
-                detail: error.to_string(),
-            })
-        };
+        let tls = || tls(config);
         let tls = match config.tls {
             MailTls::None => Tls::None,
             MailTls::Starttls => Tls::Required(tls()?),

@@ -55,6 +55,7 @@ const ENGINE: &str = include_str!("../../migrations/0003_engine.sql");
 pub(crate) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
+    Bytes(Vec<u8>),
 }
 
 macro_rules! value_from {
@@ -72,6 +73,7 @@ value_from! {
     bool => |x| Self::Int(Some(i64::from(x)));
     Time => |x| Self::Int(Some(x.0));
     Option<Time> => |x| Self::Int(x.map(|at| at.0));
+    Vec<u8> => |x| Self::Bytes(x);
     &str => |x| Self::Text(Some(x.to_owned()));
     String => |x| Self::Text(Some(x));
     &String => |x| Self::Text(Some(x.clone()));
@@ -102,6 +104,10 @@ impl Row {
     }
 
     pub(crate) fn opt_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        self.get(column)
+    }
+
+    pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
         self.get(column)
     }
 
@@ -440,6 +446,7 @@ macro_rules! bind {
             for value in values {
                 query = match value {
                     Value::Int(value) => query.bind(value),
+                    Value::Bytes(value) => query.bind(value),
                     // PostgreSQL's text holds everything but NUL.
                     Value::Text(value) => query.bind(value.map(|text| text.replace('\0', "\u{fffd}"))),
                 };

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 mod clause;
 pub(crate) mod db;
 mod duty;
+mod files;
 mod json;
 pub(crate) mod log;
 pub(crate) mod outbox;
@@ -25,6 +26,7 @@ use plume_schemas::ids::ContentId;
 
 pub use audit::{AuditKind, AuditLine, MAX_AUDIT_ROWS};
 use db::Db;
+pub use files::{FileRow, Item, ItemKind, MAX_FILES, NewFile};
 pub(crate) use json::judgement_json;
 pub use problems::ProblemFilter;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};

@@ -61,3 +61,62 @@ fn help_and_config_are_there() {
         assert!(fine && text.len() > 200, "{text}");
     }
 }
+
+#[test]
+fn check_names_a_channel_that_cannot_work() {
+    let site = Site::new("");
+    let path = site.dir.path().join("plume.toml");
+    let channel = "[[alert.channel]]\ntype = \"webhook\"\nname = \"x\"\nurl = \"ftp://x\"\nsecret = \"\"\n\
+                   carries = [\"sms\"]\ntimeout_ms = 1000\n[alert.notify]\nmax_attempts = 0\n";
+    std::fs::write(&path, channel).unwrap();
+    let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
+    assert!(!fine, "{text}");
+    for said in [
+        "`alert.channel`",
+        "not an http or https address",
+        "`alert.notify.max_attempts`",
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+}
+
+#[test]
+fn a_channel_is_tried_from_the_terminal() {
+    let site = Site::new("");
+    let test = ["notify", "test", "--config", "plume.toml", "--to", "zhang@example.com"];
+    let (fine, text) = site.plume(&test);
+    assert!(!fine && text.contains("no channel is set up"), "{text}");
+    let (fine, text) = site.plume(&[&test[..], &["--channel", "pigeon"]].concat());
+    assert!(!fine && text.contains("mail, sms, voice or ring"), "{text}");
+}
+
+#[test]
+fn cases_are_read_in_the_terminal() {
+    let site = Site::new("");
+    let data = site.data();
+    let data = data.to_str().unwrap();
+    let (fine, text) = site.plume(&["cases", "--data", data]);
+    assert!(!fine && text.contains("no plume has run"), "{text}");
+    let running = site.start();
+    let (fine, text) = site.plume(&["cases", "--data", data]);
+    assert!(fine && text.trim() == "0 / 0", "{text}");
+    let (fine, text) = site.plume(&["cases", "--data", data, "--role", "boss"]);
+    assert!(!fine && text.contains("city_duty"), "{text}");
+    let (fine, text) = site.plume(&["cases", "show", "zz", "--data", data]);
+    assert!(!fine && text.contains("no case id"), "{text}");
+    let (fine, text) = site.plume(&["cases", "show", "abcdef", "--data", data]);
+    assert!(!fine && text.contains("none of the latest"), "{text}");
+    drop(running);
+}
+
+/// A small bureau for a day: the whole way from minute values to the officers' lists. `.ci/run` holds a larger one to
+/// its baseline.
+#[test]
+fn the_desk_is_scored() {
+    let site = Site::new("");
+    let (fine, text) = site.plume(&["score", "--desk", "--outlets", "60", "--days", "1", "--json"]);
+    assert!(fine, "{text}");
+    let score: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(score["cases"].as_u64().unwrap() > 0, "{score}");
+    assert_eq!(score["device_cases_of_the_stop"], 0);
+}

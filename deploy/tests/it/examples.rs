@@ -16,6 +16,8 @@ fn the_examples_check() {
         }
         std::fs::copy(&path, site.dir.path().join(path.file_name().unwrap())).unwrap();
     }
-    let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
-    assert!(fine && !text.contains("warning"), "{text}");
+    for config in ["plume.toml", "channels.toml"] {
+        let (fine, text) = site.plume(&["check", "--config", config]);
+        assert!(fine && !text.contains("warning"), "{config}: {text}");
+    }
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use plume_schemas::ids::ContentId;
 use serde::Deserialize;
 
+use super::photos::{PhotoView, photos};
 use crate::accounts::Action;
 use crate::case::{ActKind, MAX_ACT_TEXT_CHARS};
 use crate::desk::auth::Visitor;
@@ -18,7 +19,7 @@ use crate::desk::still::{Size, WIDE};
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::{CaseView, Link, Making};
 use crate::desk::view::number::when;
-use crate::store::{CaseFilter, CaseRow, Order, Page, TraceRow};
+use crate::store::{CaseFilter, CaseRow, Item, ItemKind, Order, Page, TraceRow};
 
 /// Related cases shown on a page.
 const RELATED: u32 = 6;
@@ -92,6 +93,14 @@ impl<'a> Found<'a> {
         making.case(&self.row, &self.trace, say)
     }
 
+    /// As something that files belong to.
+    pub(crate) fn item(&self) -> Item {
+        Item {
+            kind: ItemKind::Case,
+            id: self.row.id,
+        }
+    }
+
     /// Its chart.
     pub(crate) fn chart(&self, state: &DeskState, visitor: &Visitor, zoom: Zoom, size: Size) -> Option<ChartView> {
         let charting = Charting {
@@ -118,6 +127,7 @@ pub(crate) fn flash(t: &Texts, done: Option<&str>, case: &CaseView, undo_s: Opti
         "answer" => t.done_answer,
         "fault" => t.done_fault,
         "officer" => t.done_officer,
+        "photo" => t.done_photo,
         _ => return None,
     };
     let undo = undo_s.filter(|_| done == "acknowledge").map(|seconds| Undo {
@@ -141,6 +151,7 @@ struct CasePageView {
     flash: Option<Flash>,
     related: Vec<Link>,
     notices: Vec<NoticeView>,
+    photos: Vec<PhotoView>,
     note_chars: usize,
 }
 
@@ -175,6 +186,7 @@ pub(crate) async fn page(
         ),
         related: related(&state, &visitor, &found).await?,
         notices: notices(&state, &visitor, &found).await?,
+        photos: photos(&state, &visitor, found.item()).await?,
         note_chars: MAX_ACT_TEXT_CHARS,
         case,
     })

@@ -12,6 +12,7 @@ pub(crate) mod numbers;
 pub(crate) mod outlet;
 pub(crate) mod overview;
 pub(crate) mod phone;
+pub(crate) mod photos;
 pub(crate) mod problems;
 pub(crate) mod records;
 pub(crate) mod silences;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::act::{back_to, done};
 use super::case::{CaseQuery, Flash, Found, flash};
+use super::photos::{PhotoView, photos};
 use super::problems::{LIVE, due, tag};
 use crate::accounts::Scope;
 use crate::act::ActError;
@@ -203,6 +204,7 @@ struct PhoneCasePage {
     case: CaseView,
     chart: Option<ChartView>,
     flash: Option<Flash>,
+    photos: Vec<PhotoView>,
 }
 
 /// `GET /m/alerts/{id}`.
@@ -225,6 +227,7 @@ pub(crate) async fn case(
             state.undo_left(&found.row, &visitor.viewer),
             &case.href,
         ),
+        photos: photos(&state, &visitor, found.item()).await?,
         case,
     })
 }

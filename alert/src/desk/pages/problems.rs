@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::case::{CaseQuery, Flash};
 use super::phone::causes;
+use super::photos::{PhotoView, photos};
 use crate::case::MAX_ACT_TEXT_CHARS;
 use crate::desk::auth::{Signed, Visitor};
 use crate::desk::names::Names;
@@ -21,7 +22,7 @@ use crate::desk::view::case::Link;
 use crate::desk::view::number::{fixed, lasting_text, when};
 use crate::desk::view::sheet::{Cell, Number, Sheet, Table, link, text, words};
 use crate::problem::{Problem, ProblemError, ProblemState, Step, Verdict};
-use crate::store::ProblemFilter;
+use crate::store::{Item, ItemKind, ProblemFilter};
 use crate::words::Lang;
 
 /// Problems on one page; the ones due first.
@@ -150,6 +151,7 @@ struct OfficePage {
     shell: Shell,
     problem: ProblemView,
     may_review: bool,
+    photos: Vec<PhotoView>,
     flash: Option<Flash>,
     chars: usize,
 }
@@ -161,8 +163,26 @@ struct PhonePage {
     problem: ProblemView,
     may_submit: bool,
     causes: [&'static str; 5],
+    photos: Vec<PhotoView>,
     flash: Option<Flash>,
     chars: usize,
+}
+
+/// Photos of a problem, and of the case it came from.
+async fn photos_of(state: &DeskState, visitor: &Visitor, problem: &Problem) -> Result<Vec<PhotoView>, Refusal> {
+    let own = Item {
+        kind: ItemKind::Problem,
+        id: problem.id,
+    };
+    let mut shown = photos(state, visitor, own).await?;
+    if let Some(id) = problem.case {
+        let item = Item {
+            kind: ItemKind::Case,
+            id,
+        };
+        shown.extend(photos(state, visitor, item).await?);
+    }
+    Ok(shown)
 }
 
 async fn read(state: &DeskState, visitor: &Visitor, id: &str) -> Result<Problem, Refusal> {
@@ -175,6 +195,7 @@ fn said(done: Option<&str>, t: &Texts) -> Option<Flash> {
     let word = match done? {
         "review" => t.done_review,
         "submit" => t.done_submit,
+        "photo" => t.done_photo,
         _ => return None,
     };
     Some(Flash {
@@ -251,6 +272,7 @@ pub(crate) async fn page(
     html(&OfficePage {
         shell: Shell::new(&visitor, problem.title.clone()),
         may_review: waits && crate::mute::silence::may_silence(visitor.viewer.role),
+        photos: photos_of(&state, &visitor, &problem).await?,
         flash: said(query.done.as_deref(), visitor.lang.texts()),
         problem: ProblemView::of(&problem, &state, &visitor),
         chars: MAX_ACT_TEXT_CHARS,
@@ -271,6 +293,7 @@ pub(crate) async fn phone_page(
         shell: Shell::new(&visitor, problem.title.clone()),
         may_submit: waits && visitor.viewer.role == crate::accounts::Role::Enterprise,
         causes: causes(t),
+        photos: photos_of(&state, &visitor, &problem).await?,
         flash: said(query.done.as_deref(), t),
         problem: ProblemView::of(&problem, &state, &visitor),
         chars: MAX_ACT_TEXT_CHARS,

@@ -5,6 +5,7 @@ mod forms;
 mod leads;
 mod live;
 mod pages;
+mod photos;
 mod rectify;
 mod roles;
 mod seed;

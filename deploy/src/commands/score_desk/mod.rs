@@ -44,6 +44,8 @@ const NIGHT: (i64, i64) = (22 * 60, 7 * 60 + 30);
 const MOST_ITEMS_PER_OFFICER_HOUR: f64 = 6.0;
 const MOST_RINGS_PER_NIGHT: f64 = 2.0;
 const FULL_BUREAU: f64 = 3_000.0;
+/// The city's desk in the score.
+const CITY: &str = "city";
 
 /// What was counted.
 #[derive(Debug, Serialize)]
@@ -64,9 +66,17 @@ pub(crate) struct DeskScore {
 }
 
 impl DeskScore {
-    /// What is over the budget. A smaller bureau is held to its share of it.
+    /// What is over the budget. A smaller bureau is held to its share of it, by the city's list and the mean of the
+    /// branches: of few cases the fullest of ten lists says little.
     fn failures(&self) -> Vec<String> {
         let share = (self.outlets as f64 / FULL_BUREAU).min(1.0);
+        let city = self.by_desk.get(CITY).copied().unwrap_or_default();
+        let branches: f64 = self.by_desk.values().sum::<f64>() - city;
+        let items = if share < 1.0 {
+            city.max(branches / DISTRICTS as f64)
+        } else {
+            self.items_per_officer_hour
+        };
         let mut failures = Vec::new();
         let mut need = |holds: bool, what: &str| {
             if !holds {
@@ -74,7 +84,7 @@ impl DeskScore {
             }
         };
         need(
-            self.items_per_officer_hour <= MOST_ITEMS_PER_OFFICER_HOUR * share,
+            items <= MOST_ITEMS_PER_OFFICER_HOUR * share,
             "new items per officer-hour are over the budget",
         );
         need(
@@ -272,7 +282,7 @@ fn officers() -> Vec<Officer> {
         seen: HashSet::new(),
         items: 0,
     };
-    let city = officer("city".to_owned(), Role::CityDuty, Scope::All, Audience::City);
+    let city = officer(CITY.to_owned(), Role::CityDuty, Scope::All, Audience::City);
     let branches = (0..DISTRICTS).map(|n| {
         let district = bureau::district(n);
         officer(
