@@ -105,16 +105,7 @@ impl System {
         let mut tasks = JoinSet::new();
         let desk = open_desk(&context, &config, pace, console).await?;
         let desk_address = start_desk(&context, &config, clock_kind, &desk, &stop, &mut tasks).await?;
-        for partition in 0..context.bus.partitions() {
-            let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
-            tasks.spawn(roles::detect::run(
-                context.clone(),
-                partition,
-                config.detect.clone(),
-                interval,
-                stop.clone(),
-            ));
-        }
+        start_judges(&context, &config, &stop, &mut tasks);
         tasks.spawn(roles::archive::run(
             context.clone(),
             config.clone(),
@@ -278,6 +269,20 @@ async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow:
         stop.wait(),
     );
     Ok(ingest.await?)
+}
+
+/// One judge per partition.
+fn start_judges(context: &Context, config: &Config, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
+    for partition in 0..context.bus.partitions() {
+        let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
+        tasks.spawn(roles::detect::run(
+            context.clone(),
+            partition,
+            config.detect.clone(),
+            interval,
+            stop.clone(),
+        ));
+    }
 }
 
 /// Opens the desk: its database, its channels, its one-time links.

@@ -47,7 +47,7 @@ async fn list(client: &Client, args: &CasesArgs) -> anyhow::Result<()> {
     let mut query = format!("state={}&order=gravest&limit={MOST}", escaped(&args.state));
     for (name, value) in [("district", &args.district), ("enterprise", &args.enterprise)] {
         if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", escaped(value)));
+            query.extend(["&", name, "=", &escaped(value)]);
         }
     }
     let page = client.ask("GET", &format!("/api/v1/cases?{query}"), None).await?;
@@ -138,15 +138,14 @@ fn moment(value: &Value, pointer: &str) -> String {
 
 /// A value of a query, with everything but letters and digits escaped.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
+    let escaped = text.bytes().map(|byte| {
         if byte.is_ascii_alphanumeric() {
-            escaped.push(char::from(byte));
+            char::from(byte).to_string()
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            format!("%{byte:02X}")
         }
-    }
-    escaped
+    });
+    escaped.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Integration tests of the binary and of the house as a whole.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -21,7 +21,6 @@ const LIMIT_MG_M3: f64 = 80.0;
 /// Minute packets an hour, of deploy/examples/turbine-map.toml.
 const MINUTES_AN_HOUR: usize = 6;
 
-#[expect(clippy::disallowed_methods, reason = "which table is the caller's choice")]
 fn table() -> PathBuf {
     let slice = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ingest/simulator/tests/data/gas_turbine_200_hours.csv");
     let Some(whole) = std::env::var_os("TURBINE_CSV").map(PathBuf::from) else {

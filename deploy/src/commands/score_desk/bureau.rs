@@ -146,13 +146,14 @@ impl Bureau {
     /// Its registry: enterprises of three outlets over ten districts, each with somebody to tell.
     pub(super) fn registry(&self) -> anyhow::Result<Registry> {
         let enterprises = (0..self.stacks.len().div_ceil(OUTLETS_EACH)).map(enterprise);
-        let outlets = self.stacks.iter().map(|stack| outlet(stack));
+        let outlets = self.stacks.iter().map(outlet);
         Ok(Registry {
             revision: 1,
             recorded_at: self.minute,
             enterprises: enterprises.collect::<anyhow::Result<_>>()?,
             outlets: outlets.collect::<anyhow::Result<_>>()?,
             sources: self.stacks.iter().map(source).collect(),
+            ..Registry::default()
         })
     }
 
