@@ -5,9 +5,11 @@ tells data teams to, and compares counts and exact sums with what the test wrote
 Usage: cargo test -p plume-archive --test it readers && alert/archive/tests/readers.py [DIRECTORY]
 """
 
+import contextlib
 import csv
 import glob
 import pathlib
+import re
 import sys
 from decimal import Decimal, localcontext
 
@@ -37,6 +39,31 @@ def exact_sums(rows):
             count, total = sums.get(key, (0, Decimal(0)))
             sums[key] = (count + 1, total + typed(row["value"], row["decimals"], row["text"]))
         return {key: (count, int(total * EXACT)) for key, (count, total) in sums.items()}
+
+
+def queries_of_the_page(archive):
+    """The queries with which docs/archive.md opens, word for word, in the directory it assumes."""
+    page = (ROOT / "docs/archive.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(sql|python)\n(.*?)```", page, flags=re.S)
+    assert len(blocks) >= 4, "docs/archive.md has lost its queries"
+    ran = []
+    with contextlib.chdir(archive.parent):
+        for language, code in blocks:
+            if language == "sql":
+                for query in filter(str.strip, code.split(";")):
+                    rows = duckdb.sql(query).fetchall()
+                    assert rows, f"no row from {query}"
+                    ran.append("DuckDB")
+                continue
+            if "spark" in code:
+                print("SKIPPED: the Spark query of docs/archive.md (no Spark here)")
+                continue
+            names = {}
+            exec(code, names)  # pylint: disable=exec-used
+            assert len(names["answer"]) > 0, f"nothing from {code}"
+            ran.append("pandas" if "pandas" in code else "Polars")
+    assert {"DuckDB", "pandas", "Polars"} <= set(ran), ran
+    print(f"docs/archive.md: {len(ran)} queries ran")
 
 
 def main():
@@ -100,6 +127,8 @@ def main():
             }
             assert set(counts.values()) == {rows} and rows > 0, (name, rows, counts)
             print(f"{name}: {rows} rows in DuckDB, Polars, pyarrow and pandas")
+
+    queries_of_the_page(archive)
 
     # A reading leads to its packet.
     joined = duckdb.sql(f"""

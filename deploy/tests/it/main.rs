@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archive;
 mod commands;
 mod docs;
 mod examples;

@@ -26,7 +26,7 @@ use plume_bus::fs::RealFs;
 use plume_bus::{Record, Topic, TopicPartition};
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::{FactorCode, OutletId};
-use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 use plume_schemas::wire;
 
 use self::plant::{Chance, Outcome, Plant};
@@ -252,23 +252,38 @@ fn queries(archive: &Archive, start: Time) -> Outcome<()> {
     };
     let outlet = Some(OutletId::new("91330100MA27X00071C:DA001")?);
     let nox = Some(FactorCode::new("a21002")?);
+    let day = |spec| QuerySpec {
+        from: Some(start),
+        to: Some(start.plus(DAY_MS)),
+        ..spec
+    };
     let hour = QuerySpec {
         from: Some(start),
         to: Some(start.plus(HOUR_MS)),
         ..all(None, nox)
     };
-    println!("\n| query | rows | ms | bytes read |\n|---|---|---|---|");
+    let tables = reader.stats().tables;
+    let total = tables
+        .iter()
+        .find(|table| table.table == "readings")
+        .map_or(0, |table| table.bytes);
+    println!(
+        "\n| query of {:.0} MB | rows | ms | of the bytes |\n|---|---|---|---|",
+        total as f64 / 1e6
+    );
     for (name, spec) in [
-        ("one outlet, one factor", all(outlet, nox)),
-        ("one outlet", all(outlet, None)),
+        ("one outlet, one factor, one day", day(all(outlet, nox))),
+        ("one outlet, one day", day(all(outlet, None))),
+        ("one outlet, one factor, all days", all(outlet, nox)),
         ("all outlets, one factor, one hour", hour),
     ] {
         let (before, begun) = (reader.read_bytes(), Instant::now());
         let rows = reader.query(&spec)?.count();
+        let share = (reader.read_bytes() - before) as f64 / total as f64;
         println!(
-            "| {name} | {rows} | {} | {} |",
+            "| {name} | {rows} | {} | {:.2} % |",
             begun.elapsed().as_millis(),
-            reader.read_bytes() - before
+            share * 100.0
         );
     }
     Ok(())

@@ -327,5 +327,14 @@ fn mistakes_are_named() {
         .iter()
         .map(|error| format!("{error}\n  {}", error.hint()))
         .collect();
-    insta::assert_snapshot!(text.join("\n"));
+    // Hashes say what the files of this version are; the sentences are what is held here.
+    let words: Vec<String> = text
+        .join("\n")
+        .split_inclusive(|letter: char| !letter.is_ascii_hexdigit())
+        .map(|word| match word.split_at_checked(64) {
+            Some((hash, rest)) if hash.bytes().all(|digit| digit.is_ascii_hexdigit()) => format!("<sha256>{rest}"),
+            _ => word.to_owned(),
+        })
+        .collect();
+    insta::assert_snapshot!(words.concat());
 }

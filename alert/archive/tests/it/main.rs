@@ -4,6 +4,7 @@
 
 mod crash;
 mod flow;
+mod groups;
 mod make;
 mod model;
 mod read;

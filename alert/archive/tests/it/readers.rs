@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use plume_bus::fs::RealFs;
 use plume_schemas::decimal::Decimal;
+use plume_schemas::factors::Catalogue;
+use plume_schemas::judgement::Pane;
 use plume_schemas::reading::{ReportKind, Statistic};
+use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span};
 
 use crate::make::*;
@@ -33,7 +36,9 @@ fn writes_what_other_readers_check() {
     if directory.exists() {
         std::fs::remove_dir_all(directory).unwrap();
     }
-    let mut archive = open(&directory.join("archive"), Arc::new(RealFs), &config()).unwrap();
+    let catalogue = Arc::new(Catalogue::embedded().unwrap());
+    let archive = open(&directory.join("archive"), Arc::new(RealFs), &config()).unwrap();
+    let mut archive = archive.describing(catalogue).confirming_at(12);
     let start = at("20261121200000");
     drive(&mut archive, &[entry(0, &registry(3, start))]).unwrap();
     // Sums as integers of 10^-14: exact, whatever adds them.
@@ -70,10 +75,16 @@ fn writes_what_other_readers_check() {
         }
     }
     let window = Span::hour_of(start);
+    let mut revised = judgement(1, window, 9);
+    revised.pane = Pane::Late;
+    let mut of_day = judgement(1, window, 9);
+    of_day.rule = RuleCode::ExceedDay;
     drive(
         &mut archive,
         &[
             of_judgement(0, &judgement(1, window, 3)),
+            of_judgement(1, &revised),
+            of_judgement(2, &of_day),
             of_event(0, judgement(1, window, 3)),
             of_quarantine(0, start),
         ],

@@ -1,0 +1,276 @@
+//! The archive's commands through the real binary: what is asked for is found while plume runs, after a kill and after
+//! a stop; damage is named; evidence can be checked by anybody.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Link, MN, Site, minute_packet};
+
+const DAY: &str = "2026-11-20";
+const OUTLET: &str = "91330100MA27X0AB1C:DA001";
+
+/// A site whose virtual clock has seen six hours, two of them over the limit of 35 mg/m³, and what came of it.
+fn played() -> Site {
+    let site = Site::new("");
+    let dir = site.dir.path();
+    let hours = "hour,so2,o2\n0,20,6\n1,50.5,6\n2,52.5,6\n3,20,6\n4,20,6\n5,20,6\n";
+    std::fs::write(dir.join("hours.csv"), hours).unwrap();
+    std::fs::write(
+        dir.join("map.toml"),
+        format!(
+            "[time]\nstart = \"{DAY} 08:00\"\n\
+             [[factor]]\ncolumn = \"so2\"\ncode = \"a21026\"\nunit = \"mg/m3\"\n\
+             [[factor]]\ncolumn = \"o2\"\ncode = \"a19001\"\nunit = \"%\"\n\
+             [minutes]\ninterval_min = 1\nphi = 0.5\nnoise_share = 0.01\nseed = 1\n"
+        ),
+    )
+    .unwrap();
+    let play = [
+        "simulate",
+        "--registry",
+        "registry.toml",
+        "--from",
+        "hours.csv",
+        "--map",
+        "map.toml",
+    ];
+    let (fine, text) = site.plume(&[&play[..], &["--data", "data"]].concat());
+    assert!(fine, "{text}");
+    site
+}
+
+fn rows(site: &Site, args: &[&str]) -> Vec<serde_json::Value> {
+    let (fine, text) = site.plume(&[&["query"][..], args, &["--data", "data", "--format", "json"]].concat());
+    assert!(fine, "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn hours_are_found_judged_and_grouped() {
+    let site = played();
+    let hours = rows(&site, &["hours", "--outlet", OUTLET, "--factor", "a21026"]);
+    let breaches: Vec<_> = hours.iter().filter(|hour| hour["verdict"] == "breach").collect();
+    let starts: Vec<_> = breaches
+        .iter()
+        .map(|hour| hour["measured_at"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        starts,
+        [format!("{DAY} 09:00:00"), format!("{DAY} 10:00:00")],
+        "{hours:?}"
+    );
+    assert_eq!(breaches[0]["limit_value"], 35.0, "{breaches:?}");
+    assert_eq!(breaches[0]["limit_source"], "permit", "{breaches:?}");
+    assert_eq!(breaches[0]["status"], "preliminary", "{breaches:?}");
+
+    let minutes = [
+        "readings",
+        "--kind",
+        "minute",
+        "--factor",
+        "a21026",
+        "--statistic",
+        "avg",
+        "--by",
+        "hour",
+    ];
+    let groups = rows(&site, &minutes);
+    assert_eq!(groups[0]["count"], 60, "{groups:?}");
+    assert_eq!(groups[0]["valid_share"], 1.0, "{groups:?}");
+    // The minutes are drawn so that their mean is the hour's value.
+    assert!((groups[1]["mean"].as_f64().unwrap() - 50.5).abs() < 0.01, "{groups:?}");
+
+    let (fine, table) = site.plume(&["query", "--data", "data", "--day", DAY]);
+    assert!(
+        fine && table.contains("exceed_ratio") && table.contains("breach"),
+        "{table}"
+    );
+    let (fine, joined) = site.plume(&["query", "outlets", "--data", "data"]);
+    assert!(
+        fine && joined.contains("示例热电有限公司") && joined.contains("滨江区"),
+        "{joined}"
+    );
+    let (fine, text) = site.plume(&["query", "hours", "--data", "data", "--columns", "price"]);
+    assert!(
+        !fine && text.contains("limit_value"),
+        "an unknown column names those there are: {text}"
+    );
+}
+
+#[test]
+fn exports_are_whole_files() {
+    let site = played();
+    let dir = site.dir.path();
+    let export = |extra: &[&str]| {
+        let day = [
+            "export", "readings", "--kind", "minute", "--outlet", OUTLET, "--day", DAY, "--data", "data",
+        ];
+        let (fine, text) = site.plume(&[&day[..], extra].concat());
+        assert!(fine, "{text}");
+    };
+    export(&[]);
+    let csv = std::fs::read(dir.join(format!("readings-{}-{DAY}.csv", OUTLET.replace(':', "_")))).unwrap();
+    let text = String::from_utf8(csv).unwrap();
+    assert!(
+        text.starts_with("\u{feff}kind,factor,outlet"),
+        "{}",
+        text.lines().next().unwrap()
+    );
+    let lines = text.lines().count() - 1;
+    assert!(lines >= 6 * 60 * 2, "{lines}");
+    export(&["--format", "xlsx", "--out", "day.xlsx"]);
+    let book = std::fs::read(dir.join("day.xlsx")).unwrap();
+    assert!(book.starts_with(b"PK\x03\x04"));
+    let sheet = String::from_utf8_lossy(&book);
+    assert_eq!(sheet.matches("<row>").count(), lines + 1);
+    export(&["--format", "parquet", "--out", "day.parquet"]);
+    assert!(std::fs::read(dir.join("day.parquet")).unwrap().starts_with(b"PAR1"));
+    let (fine, text) = site.plume(&["query", "readings", "--data", "data", "--format", "xlsx"]);
+    assert!(!fine && text.contains("--out"), "{text}");
+}
+
+fn a_part(dir: &Path) -> PathBuf {
+    dir.join(format!("data/archive/packets/date={DAY}/part-0.parquet"))
+}
+
+#[test]
+fn verify_names_what_was_changed() {
+    let site = played();
+    let (fine, text) = site.plume(&["verify", "--data", "data", "--json"]);
+    assert!(fine, "{text}");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["sound"], true, "{report}");
+    let head = report["head"].as_str().unwrap();
+    let (fine, text) = site.plume(&["verify", "--archive", "data/archive", "--head", head]);
+    assert!(fine && text.contains("完好"), "{text}");
+    let (fine, text) = site.plume(&["verify", "--data", "data", "--head", &"0".repeat(64)]);
+    assert!(!fine && text.contains("chain"), "{text}");
+
+    let part = a_part(site.dir.path());
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    let (fine, text) = site.plume(&["verify", "--data", "data"]);
+    assert!(!fine && text.contains("part-0.parquet was changed"), "{text}");
+}
+
+#[test]
+fn evidence_stands_by_itself_and_hides_the_password() {
+    let site = played();
+    let events = rows(&site, &["events", "--columns", "event_id,edge,rule"]);
+    let opened = events
+        .iter()
+        .find(|event| event["rule"] == "EXCEED_HOUR" && event["edge"] == "opened")
+        .unwrap();
+    let id = opened["event_id"].as_str().unwrap();
+    let (fine, text) = site.plume(&["evidence", id, "--data", "data", "--out", "e.zip"]);
+    assert!(fine && text.contains("packets"), "{text}");
+    let path = site.dir.path().join("e.zip");
+    let bundle = std::fs::read(&path).unwrap();
+    let shown = String::from_utf8_lossy(&bundle);
+    for part in [
+        "event.json",
+        "judgements.jsonl",
+        "PW=******",
+        "readings.csv",
+        "SHA256SUMS.sig",
+        "排污许可证",
+    ] {
+        assert!(shown.contains(part), "{part}");
+    }
+    assert!(
+        !shown.contains("PW=123456") && !shown.contains("13900001234"),
+        "no password, no phone"
+    );
+
+    let (fine, text) = site.plume(&["evidence", "--check", "e.zip", "--data", "data"]);
+    assert!(fine && text.contains("key of this data directory"), "{text}");
+    checked_by_openssl(site.dir.path());
+    // A packet changed, with its checksum in the ZIP file set right: the hash tells.
+    let at = bundle.windows(9).position(|window| window == b"PW=******").unwrap();
+    let mut forged = bundle.clone();
+    forged[at + 3] = b'7';
+    std::fs::write(&path, &forged).unwrap();
+    let (fine, text) = site.plume(&["evidence", "--check", "e.zip"]);
+    assert!(!fine, "{text}");
+    let (fine, text) = site.plume(&["evidence", &"0".repeat(32), "--data", "data"]);
+    assert!(!fine && text.contains("plume query events"), "{text}");
+}
+
+/// The three commands that the bundle's README names, but for unpacking.
+fn checked_by_openssl(dir: &Path) {
+    let script = "import zipfile; zipfile.ZipFile('e.zip').extractall('unpacked')";
+    let unpacked = Command::new("python3").args(["-c", script]).current_dir(dir).status();
+    if !unpacked.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: no python3 to unpack the bundle with");
+        return;
+    }
+    let unpacked = dir.join("unpacked");
+    let sums = Command::new("sha256sum")
+        .args(["-c", "SHA256SUMS"])
+        .current_dir(&unpacked)
+        .output()
+        .unwrap();
+    assert!(sums.status.success(), "{}", String::from_utf8_lossy(&sums.stdout));
+    let verify = "pkeyutl -verify -pubin -inkey public.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig";
+    match Command::new("openssl")
+        .args(verify.split(' '))
+        .current_dir(&unpacked)
+        .output()
+    {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => println!("SKIPPED: no openssl to check the signature with: {error}"),
+    }
+}
+
+#[test]
+fn what_just_came_is_seen_while_plume_runs_and_after_a_kill() {
+    let site = Site::new("");
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    let mut send = |minute: u32, value: &str| {
+        let (qn, at) = (
+            format!("2026011708{minute:02}30000"),
+            format!("2026011708{minute:02}00"),
+        );
+        link.send(minute_packet(MN, &qn, &at, value).as_bytes()).unwrap();
+        link.answer().unwrap();
+    };
+    let ask = || {
+        let args = [
+            "query",
+            "readings",
+            "--config",
+            "plume.toml",
+            "--factor",
+            "a21026",
+            "--format",
+            "json",
+        ];
+        let (fine, text) = site.plume(&[&args[..], &["--columns", "measured_at,value"]].concat());
+        assert!(fine, "{text}");
+        text
+    };
+    send(1, "21.50");
+    assert_eq!(ask(), "{\"measured_at\":\"2026-01-17 08:01:00\",\"value\":21.50}\n");
+    send(2, "22.75");
+    running.kill();
+    let both = ask();
+    assert!(both.contains("21.50") && both.contains("22.75"), "{both}");
+    let again = site.start();
+    assert!(again.stop(), "what a query archived is taken over");
+    assert_eq!(ask(), both);
+}
+
+#[test]
+fn every_command_shows_examples() {
+    let site = Site::new("");
+    for command in ["query", "export", "verify", "evidence"] {
+        let (fine, text) = site.plume(&[command, "--help"]);
+        assert!(
+            fine && text.contains("Examples") && text.contains(&format!("plume {command}")),
+            "{text}"
+        );
+    }
+}
