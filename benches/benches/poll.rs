@@ -1,7 +1,8 @@
 //! 500 endpoints of 40 registers each, sampled every 5 s over real sockets: what the poller costs and how late it is.
 //!
-//! `cargo bench -p plume-benches --bench poll -- 120` polls for 120 s (75 without a number). The devices run in a process of
-//! their own, so that only the poller is measured. A table is printed; nothing is asserted but that samples came.
+//! `cargo bench -p plume-benches --bench poll -- 120` polls for 120 s (75 without a number). The devices run in a
+//! process of their own, so that only the poller is measured. A table is printed; nothing is asserted but that samples
+//! came.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -176,7 +177,8 @@ async fn measure(seconds: u64) {
     for (number, address) in addresses.iter().enumerate() {
         let mn = mn(number);
         site.push_str(&said(format_args!(
-            "[[bus]]\nname = \"b{number}\"\nconnect = \"tcp://{address}\"\n[[bus.unit]]\nunit = 1\nmn = \"{mn}\"\nuse = \"bench\"\n"
+            "[[bus]]\nname = \"b{number}\"\nconnect = \"tcp://{address}\"\n\
+             [[bus.unit]]\nunit = 1\nmn = \"{mn}\"\nuse = \"bench\"\n"
         )));
         rows.push_str(&said(format_args!(
             "[[source]]\nmn = \"{mn}\"\noutlet = \"E:{number}\"\n"
