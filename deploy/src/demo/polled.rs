@@ -25,7 +25,8 @@ pub(super) async fn station(time: &VirtualClock, seed: u64, stop: watch::Receive
     let plant = Part::Ding.plant(story::start(), seed);
     tokio::spawn(serve(listener, Arc::new(Station::new(plant, time.clock())), stop));
     let site = format!(
-        "[[bus]]\nname = \"{}\"\nconnect = \"tcp://{address}\"\n[[bus.unit]]\nunit = 1\nmn = \"{}\"\nuse = \"simulated-cems\"\n",
+        "[[bus]]\nname = \"{}\"\nconnect = \"tcp://{address}\"\n\
+         [[bus.unit]]\nunit = 1\nmn = \"{}\"\nuse = \"simulated-cems\"\n",
         Part::Ding.name(),
         Part::Ding.mn()
     );

@@ -72,7 +72,8 @@ fn serve(mut stream: TcpStream, swapped: bool) {
 fn polled(address: SocketAddr, mn: &str, map: &str) -> Site {
     let site = Site::new("[modbus]\nsite = \"modbus.toml\"");
     let text = format!(
-        "[[bus]]\nname = \"b\"\nconnect = \"tcp://{address}\"\n\n[[bus.unit]]\nunit = 1\nmn = \"{mn}\"\nuse = \"meter\"\n"
+        "[[bus]]\nname = \"b\"\nconnect = \"tcp://{address}\"\n\n\
+         [[bus.unit]]\nunit = 1\nmn = \"{mn}\"\nuse = \"meter\"\n"
     );
     std::fs::write(site.dir.path().join("modbus.toml"), text).unwrap();
     std::fs::create_dir(site.dir.path().join("modbus")).unwrap();
@@ -144,7 +145,8 @@ fn the_example_maps_check() {
     // Every model by itself, used as it is.
     for name in names {
         let text = format!(
-            "[[bus]]\nname = \"b\"\nconnect = \"tcp://h:502\"\n[[bus.unit]]\nunit = 1\nmn = \"{MN}\"\nuse = \"{name}\"\n"
+            "[[bus]]\nname = \"b\"\nconnect = \"tcp://h:502\"\n\
+             [[bus.unit]]\nunit = 1\nmn = \"{MN}\"\nuse = \"{name}\"\n"
         );
         std::fs::write(site.dir.path().join("modbus.toml"), text).unwrap();
         let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
@@ -223,7 +225,8 @@ fn a_plume_that_runs_polls_and_archives() {
     };
     while reported(&running.get("/metrics")) == 0 {
         assert!(began.elapsed() < PATIENCE, "no minute in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(500));
+        // Asked again twice a second.
+        std::thread::park_timeout(Duration::from_millis(500));
     }
     assert!(running.stop());
     let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);

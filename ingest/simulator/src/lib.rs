@@ -5,8 +5,8 @@
 //!              (truth)  (shown)   (annex D)             (misbehaviours)   (answers, resends, backfill)
 //! ```
 //!
-//! The demo, tests, `plume simulate` and the benches use it. Everything but [`tcp`] and [`modbus`] is sans-IO and takes time and
-//! seed as arguments.
+//! The demo, tests, `plume simulate` and the benches use it. Everything but [`tcp`] and [`modbus`] is sans-IO and takes
+//! time and seed as arguments.
 
 pub mod plant;
 

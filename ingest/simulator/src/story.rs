@@ -5,7 +5,7 @@
 //! | 甲 | a slurry pump weakens at 14:20; told, the enterprise acts | warned near minute 25, the hour ends near 33.9 |
 //! | 乙 | the same at 14:14; nobody answers | warned as well; the hour ends near 37.1, 0.06 times over 35 |
 //! | 丙 | its SO₂ analyser is stuck from 13:50 on, while the flow moves | CONST after 60 minutes, at 14:50 |
-//! | 丁 | runs well; its analysers are polled over Modbus, in `plume demo` alone | its minutes are judged like all others |
+//! | 丁 | runs well, polled over Modbus (in `plume demo` alone) | judged like the others, nothing said |
 //!
 //! No outcome is written down anywhere: pumps, reserves and analysers are, and the numbers come out of the physics
 //! with this seed. The loggers have been running since 13:00, so the hour packet sent at 14:00 is whole; what they

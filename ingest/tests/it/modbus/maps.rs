@@ -218,7 +218,8 @@ proptest! {
             let order = Order::ALL[one.order];
             writeln!(
                 text,
-                "[[register]]\nname = \"r{i}\"\ntable = \"holding\"\naddress = {address}\ntype = \"{kind}\"\norder = \"{}\"",
+                "[[register]]\nname = \"r{i}\"\ntable = \"holding\"\naddress = {address}\n\
+                 type = \"{kind}\"\norder = \"{}\"",
                 order.code()
             ).unwrap();
             for (at, word) in (address..).zip(encode(kind, order, one.value)) {
