@@ -7,7 +7,7 @@ use plume_schemas::entry::{Entry, EntryBody, LogPosition, Tick};
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
 use plume_schemas::registry::{
-    Contact, ContactRole, Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source,
+    Contact, ContactRole, Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Part, Registry, Source,
 };
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
@@ -150,6 +150,7 @@ impl Bureau {
         Ok(Registry {
             revision: 1,
             recorded_at: self.minute,
+            part: Part::WHOLE,
             enterprises: enterprises.collect::<anyhow::Result<_>>()?,
             outlets: outlets.collect::<anyhow::Result<_>>()?,
             sources: self.stacks.iter().map(source).collect(),
