@@ -104,6 +104,7 @@ fn decode(c: &mut Criterion) {
 }
 
 /// What decides about the packets of the one device of the stream, which is registered.
+#[expect(clippy::unwrap_used, reason = "what the bench itself writes is well formed")]
 fn link(catalogue: &Arc<Catalogue>) -> (Intake, Arrival, RegistryIndex) {
     let config: IngestConfig = toml::from_str(include_str!("../../ingest/tests/data/ingest.toml")).unwrap();
     let registry = RegistryIndex::new(toml::from_str(&registry(2).unwrap()).unwrap());
