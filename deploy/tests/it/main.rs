@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod docs;
 mod examples;
+mod judge;
 mod modbus;
 mod run;
 mod tidy;

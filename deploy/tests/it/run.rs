@@ -1,5 +1,7 @@
 //! A real plume over real TCP: answers after durability, nothing lost over `kill -9`, books that balance.
 
+use std::fmt::Write as _;
+
 use crate::support::{Link, MN, Site, frame, minute_packet};
 
 /// Moments that are neither in the future nor beyond the oldest year.
@@ -97,17 +99,19 @@ fn a_bureau_with_thousands_of_outlets_is_registered() {
     let site = Site::new("");
     let path = site.dir.path().join("registry.toml");
     let mut registry = std::fs::read_to_string(&path).unwrap();
-    let last = "LAST00000000000000002500".to_owned();
-    for n in 1..=2_500 {
+    let last = "LAST00000000000000001800".to_owned();
+    for n in 1..=1_800 {
         let (outlet, mn) = (format!("91330100MA27X0AB1C:D{n:05}"), format!("LAST{n:020}"));
-        registry += &format!(
+        write!(
+            registry,
             "[[outlet]]\nid = \"{outlet}\"\nenterprise = \"91330100MA27X0AB1C\"\nnumber = \"D{n:05}\"\n\
              name = \"{n}号排放口，名称较长以接近真实档案\"\n\
              [[outlet.factor]]\ncode = \"a21026\"\nreference_o2_pct = \"6\"\n\
              [[outlet.factor.limit]]\nwindow = \"hour\"\nvalue = \"35\"\nsource = \"permit\"\n\
              clause = \"排污许可证副本第二章表3，按登记内容逐项执行\"\n\
              [[source]]\nmn = \"{mn}\"\npassword = \"123456\"\noutlet = \"{outlet}\"\n"
-        );
+        )
+        .unwrap();
     }
     std::fs::write(&path, registry).unwrap();
     let running = site.start();
