@@ -1,11 +1,12 @@
-//! `/metrics`, `/healthz`, `/readyz` and `/stats` for machines and operators, apart from the desk's pages.
+//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/explain` and `/marks` for machines and operators, apart from the
+//! desk's pages. Whoever reaches this address may enter marks: keep it on loopback, as it is by default.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,9 +14,9 @@ use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::balance;
 use crate::roles::stop::Stop;
-use crate::roles::{Context, measure_lag};
+use crate::roles::{self, Context, measure_lag};
+use crate::{balance, explain};
 
 /// Whoever asks for the archive to be written gives up after so long and reads what there is.
 const ARCHIVE_LIMIT: Duration = Duration::from_secs(20);
@@ -56,6 +57,8 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/readyz", get(ready))
         .route("/stats", get(stats))
         .route("/archive", post(archive))
+        .route("/explain", get(explain_event))
+        .route("/marks", post(marks))
         .with_state(context);
     Ok(axum::serve(listener, router)
         .with_graceful_shutdown(stop.wait())
@@ -106,5 +109,33 @@ async fn archive(State(context): State<Context>) -> Response {
             "the archive is busy or cannot write; see /readyz\n",
         )
             .into_response(),
+    }
+}
+
+/// Which event, in which language.
+#[derive(Debug, serde::Deserialize)]
+struct Explained {
+    event: String,
+    #[serde(default)]
+    lang: String,
+}
+
+/// What `plume explain` prints.
+async fn explain_event(State(context): State<Context>, Query(asked): Query<Explained>) -> Response {
+    let Context { bus, archive_root, .. } = &context;
+    match explain::explain(bus, archive_root, &asked.event, &asked.lang).await {
+        Ok(Some(text)) => text.into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, format!("no event {} here\n", asked.event)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Takes the CSV text of `plume marks import`.
+async fn marks(State(context): State<Context>, text: String) -> Response {
+    let index = Arc::clone(&context.registry.borrow());
+    let now = context.clock.now();
+    match roles::marks::import(&context.bus, index.registry(), &text, now).await {
+        Ok(said) => (said + "\n").into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }

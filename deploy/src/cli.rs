@@ -1,6 +1,9 @@
 //! The command line: one binary, a subcommand for each errand.
 
 pub(crate) mod archive;
+pub(crate) mod judge;
+
+pub(crate) use judge::{MarksCommand, ScoreArgs};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +21,9 @@ const EXAMPLES: &str = "\
   plume cases                                  当前预警 / alerts in the terminal
   plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
   plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
+  plume explain 5f2c…                          逐步说明一次预警的依据 / why an event was said, step by step
+  plume marks import marks.csv                 录入人工标记 / enter manual marks
+  plume score                                  预警质量评分 / how good the warnings are, on held-out seeds
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
 
 const CASES_EXAMPLES: &str = "\
@@ -56,7 +62,7 @@ pub(crate) enum Command {
     /// 通知通道 / channels of notices
     #[command(subcommand)]
     Notify(NotifyCommand),
-    /// 评测工作台的报警负荷 / measure the load of the desk
+    /// 给提前预警评分，或评测工作台的报警负荷 / score the early warnings, or measure the load of the desk
     Score(ScoreArgs),
     /// 扮演设备发送数据 / play devices against a listening plume
     Simulate(SimulateArgs),
@@ -74,6 +80,13 @@ pub(crate) enum Command {
     Evidence(archive::EvidenceArgs),
     /// Modbus 设备现场排查 / look at a Modbus device on site
     Modbus(ModbusArgs),
+    /// 逐步说明一次预警的依据：数值、计数、公式、条款 / why an event was said: values, counts, formula and clause
+    Explain(judge::ExplainArgs),
+    /// 人工标记 / manual marks
+    #[command(subcommand)]
+    Marks(MarksCommand),
+    /// 从头重放日志，与当时的判定逐字节比较 / judge the recorded log again and compare with what was said, byte by byte
+    Replay(judge::ReplayArgs),
     /// 打印全部配置项及默认值 / print every option with its default
     Config,
 }
@@ -183,26 +196,6 @@ pub(crate) enum CasesCommand {
         #[arg(long, default_value = "")]
         measures: String,
     },
-}
-
-/// Arguments of `score`.
-#[derive(Debug, Args)]
-pub(crate) struct ScoreArgs {
-    /// 模拟整个辖区的报警负荷 / simulate a bureau and count what its officers would see
-    #[arg(long, required = true)]
-    pub(crate) desk: bool,
-    /// 排放口数 / outlets
-    #[arg(long, default_value_t = 3_000, value_parser = outlets)]
-    pub(crate) outlets: usize,
-    /// 天数 / days
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=31))]
-    pub(crate) days: u32,
-    /// 随机种子 / seed
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// 输出 JSON / print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What `notify` can do.
@@ -329,15 +322,6 @@ pub(crate) struct StatsArgs {
     /// 输出 JSON / print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn outlets(text: &str) -> Result<usize, String> {
-    let outlets: usize = text.parse().map_err(|_| format!("`{text}` is no whole number"))?;
-    if (30..=30_000).contains(&outlets) {
-        Ok(outlets)
-    } else {
-        Err("give 30 to 30000 outlets".to_owned())
-    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod config;
 mod demo;
+mod explain;
 mod logging;
 mod out;
 mod polling;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, NotifyCommand};
+use cli::{Cli, Command, MarksCommand, NotifyCommand};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse()) {
@@ -38,10 +39,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => commands::check::run(&args.config),
         Command::Cases(args) => runtime()?.block_on(commands::cases::run(&args)),
         Command::Notify(NotifyCommand::Test(args)) => runtime()?.block_on(commands::notify::test(&args)),
-        Command::Score(args) => runtime()?.block_on(commands::score_desk::run(&args)),
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Decode(args) => commands::decode::run(&args),
+        Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
+        Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),
+        Command::Replay(args) => runtime()?.block_on(commands::replay::run(&args)),
+        Command::Score(args) if args.desk => runtime()?.block_on(commands::score_desk::run(&args)),
+        Command::Score(args) => commands::score::run(&args),
         Command::Stats(args) => runtime()?.block_on(commands::stats::run(&args)),
         Command::Query(args) => commands::query::query(&args),
         Command::Export(args) => commands::query::export(&args),

@@ -11,7 +11,7 @@ use crate::engine::Ctx;
 use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
 use crate::number;
 use crate::outlet::Outlet;
-use crate::plan::OutletPlan;
+use crate::plan::{FactorPlan, MAX_FACTORS, OutletPlan};
 use crate::ring::{DeviceValue, Ring, Short};
 use crate::rules::common_cause::CommonCause;
 use crate::rules::constant::{self, Seen};
@@ -117,20 +117,43 @@ fn heard(outlet: &mut Outlet, report: &Report, place: Place, end: Time) {
     }
 }
 
-/// Finds the value of a factor: the corrected one where one is judged, else the measured one to be corrected.
-fn given(ctx: &Ctx<'_>, report: &Report, code: FactorCode, basis: Basis, statistic: Statistic) -> Option<Given> {
-    let (mut standard, mut zs): (Option<&Reading>, Option<&Reading>) = (None, None);
-    for reading in report
-        .readings
-        .iter()
-        .filter(|reading| reading.factor == code && reading.statistic == statistic)
-    {
-        match reading.basis {
-            Basis::Standard => standard = standard.or(Some(reading)),
-            Basis::Corrected => zs = zs.or(Some(reading)),
-            Basis::Raw => {}
+/// Which readings of a report are of which factor: numbers of readings plus one, as measured and corrected; 0 for none.
+struct Spread([[u16; 2]; MAX_FACTORS]);
+
+impl Spread {
+    /// Goes through the report once. Of several readings with one name the first counts.
+    fn new(codes: &[FactorCode], report: &Report, statistic: Statistic) -> Self {
+        let mut places = [[0; 2]; MAX_FACTORS];
+        let mut last = 0;
+        for (number, reading) in (1_u16..).zip(&report.readings) {
+            if reading.statistic != statistic || reading.basis == Basis::Raw {
+                continue;
+            }
+            // Readings of one factor stand together, and factors mostly come in the order of their codes.
+            if codes.get(last) != Some(&reading.factor) {
+                let Some(found) = codes.iter().position(|&code| code == reading.factor) else {
+                    continue;
+                };
+                last = found;
+            }
+            let place = &mut places[last][usize::from(reading.basis == Basis::Corrected)];
+            if *place == 0 {
+                *place = number;
+            }
         }
+        Self(places)
     }
+
+    /// The readings of the factor at `place`: as measured, and corrected.
+    fn of<'a>(&self, place: usize, report: &'a Report) -> [Option<&'a Reading>; 2] {
+        self.0[place].map(|number| report.readings.get(usize::from(number.checked_sub(1)?)))
+    }
+}
+
+/// Finds the value of a factor: the corrected one where one is judged, else the measured one to be corrected.
+fn given(ctx: &Ctx<'_>, report: &Report, spread: &Spread, (i, factor): (usize, &FactorPlan)) -> Option<Given> {
+    let [standard, zs] = spread.of(i, report);
+    let (code, basis) = (factor.code, factor.basis);
     let wants_corrected = basis == Basis::Corrected;
     let chosen = if wants_corrected { zs.or(standard) } else { standard }?;
     let fit = |reading: &Reading| match reading.flag {
@@ -163,8 +186,9 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
     let (hour, first) = (place.minute.div_euclid(60), place.minute.rem_euclid(60));
     let last = (first + i64::from(place.covers)).min(60);
     let mut changed = 0_u64;
+    let spread = Spread::new(&plan.codes, report, Statistic::Mean);
     for (i, factor) in plan.factors.iter().enumerate() {
-        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Mean) else {
+        let Some(given) = given(ctx, report, &spread, (i, factor)) else {
             continue;
         };
         let slot = match given.value {
@@ -255,8 +279,9 @@ fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
         .iter()
         .all(|device| device.mn != report.origin.mn || device.hour_end.is_none());
     let mut changed = 0_u64;
+    let spread = Spread::new(&plan.codes, report, Statistic::Sample);
     for (i, factor) in plan.factors.iter().enumerate() {
-        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Sample) else {
+        let Some(given) = given(ctx, report, &spread, (i, factor)) else {
             continue;
         };
         let sample = Sample {
@@ -312,8 +337,9 @@ fn put_sample(outlet: &mut Outlet, i: usize, place: Place, slot: Slot) -> Change
 fn windows(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, (period, rank): (Period, u8)) {
     let number = period.number(report.times.measured_at);
     let mut changed = 0_u64;
+    let spread = Spread::new(&plan.codes, report, Statistic::Mean);
     for (i, factor) in plan.factors.iter().enumerate() {
-        let Some(given) = given(ctx, report, factor.code, factor.basis, Statistic::Mean) else {
+        let Some(given) = given(ctx, report, &spread, (i, factor)) else {
             continue;
         };
         let new = DeviceValue {

@@ -5,11 +5,14 @@ use std::collections::{BinaryHeap, HashMap};
 
 use plume_schemas::dedupe::{Dedupe, Horizons, Packet};
 use plume_schemas::entry::{Entry, EntryBody};
-use plume_schemas::ids::OutletId;
+use plume_schemas::ids::{IdMap, OutletId};
 use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
+mod outlook;
 mod saved;
+
+pub use outlook::HourOutlook;
 
 use crate::apply;
 use crate::clock::JudgeClock;
@@ -103,7 +106,7 @@ pub struct Engine {
     plan: Plan,
     /// Parallel to the plan's outlets, which are sorted by id.
     outlets: Vec<Outlet>,
-    places: HashMap<OutletId, usize>,
+    places: IdMap<OutletId, usize>,
     /// When each outlet wants time to pass, soonest first; later moments are found out when the entry comes up.
     due: BinaryHeap<Reverse<(Time, usize)>>,
     /// Earliest entry of each outlet in `due`.
@@ -125,7 +128,7 @@ impl Engine {
             assembly: Assembly::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
-            places: HashMap::new(),
+            places: IdMap::default(),
             due: BinaryHeap::new(),
             scheduled: Vec::new(),
         }

@@ -36,7 +36,7 @@ mod state;
 mod value;
 
 pub use config::Settings;
-pub use engine::{Counts, Engine, Memory, Partition};
+pub use engine::{Counts, Engine, HourOutlook, Memory, Partition};
 pub use explain::{Lang, explain, explain_event};
 pub use out::Out;
 pub use series::HOT_CORE_LIMIT;

@@ -23,12 +23,14 @@ use crate::value::Minutes;
 /// Devices remembered per outlet; beyond it they are judged but their silence is not watched.
 const MAX_DEVICES: usize = 16;
 
-/// State of one factor: its hot core, and its minutes apart.
+/// State of one factor: its hot core, and its minutes apart. What leads to the minutes stands beside what every minute
+/// touches of the hot core.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Factor {
+    pub(crate) minutes: Option<MinuteStore>,
     pub(crate) code: FactorCode,
     pub(crate) series: Series,
-    pub(crate) minutes: Option<MinuteStore>,
 }
 persist!(Factor { code, series, minutes });
 

@@ -37,6 +37,8 @@ pub(crate) struct OutletPlan {
     pub(crate) stop_work: Vec<Validity>,
     pub(crate) sources: Vec<SourcePlan>,
     pub(crate) factors: Vec<FactorPlan>,
+    /// Codes of the factors, close together for looking up.
+    pub(crate) codes: Vec<FactorCode>,
     /// Place of the oxygen among the factors.
     pub(crate) oxygen: Option<usize>,
     /// Factors that show whether gas flows.
@@ -143,6 +145,7 @@ impl OutletPlan {
                 .collect(),
             sources: sources.collect(),
             flows: FLOWS.map(|code| FactorCode::new(code).unwrap_or_default()),
+            codes: factors.iter().map(|factor| factor.code).collect(),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
             factors,
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use plume_ingest::modbus::map::Site;
 use plume_schemas::factors::Catalogue;
-use plume_schemas::registry::{ProblemSeverity, Registry};
+use plume_schemas::registry::{CsvFile, CsvFiles, CsvProblem, ProblemSeverity, Registry};
 
 use crate::config::{Config, Document, Lines, Problem};
 use crate::{out, polling};
@@ -73,6 +73,9 @@ pub(crate) fn registry_path(config: &Path, loaded: &Config) -> std::path::PathBu
 
 /// Reads and checks a registry file. Errors: everything that makes it unusable; else the warnings beside it.
 pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Registry, Vec<Problem>), Vec<Problem>> {
+    if path.is_dir() {
+        return load_sheets(path, catalogue);
+    }
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let hint = "set `plume.registry` in the configuration; deploy/examples/registry.toml is a start".to_owned();
@@ -105,6 +108,71 @@ pub(crate) fn load_registry(path: &Path, catalogue: &Catalogue) -> Result<(Regis
             hint: found.hint,
         })
         .collect();
+    if problems.iter().all(|problem| problem.warning) {
+        Ok((registry, problems))
+    } else {
+        Err(problems)
+    }
+}
+
+/// The sheets of a directory, by the part of the registry each holds.
+const SHEETS: [&str; 7] = [
+    "enterprises.csv",
+    "contacts.csv",
+    "outlets.csv",
+    "stop_work.csv",
+    "factors.csv",
+    "limits.csv",
+    "sources.csv",
+];
+
+/// Reads and checks a registry kept as CSV sheets in one directory; what is missing adds no rows.
+fn load_sheets(dir: &Path, catalogue: &Catalogue) -> Result<(Registry, Vec<Problem>), Vec<Problem>> {
+    let sheet = |name: &str| {
+        let path = dir.join(name);
+        let text = std::fs::read_to_string(&path).ok()?;
+        Some((path.display().to_string(), text))
+    };
+    let texts = SHEETS.map(sheet);
+    if texts.iter().all(Option::is_none) {
+        let hint = format!("put at least outlets.csv there; sheets are {}", SHEETS.join(", "));
+        let message = "no sheet of a registry in this directory".to_owned();
+        return Err(vec![Problem::of_file(&dir.display().to_string(), message, hint)]);
+    }
+    let file = |place: usize| {
+        let (name, text) = texts.get(place)?.as_ref()?;
+        Some(CsvFile { name, text })
+    };
+    let files = CsvFiles {
+        enterprises: file(0),
+        contacts: file(1),
+        outlets: file(2),
+        stop_work: file(3),
+        factors: file(4),
+        limits: file(5),
+        sources: file(6),
+    };
+    let registry = Registry::from_csv(&files).map_err(|problems| {
+        let of_row = |found: &CsvProblem| Problem {
+            place: Some((usize::try_from(found.line).unwrap_or(1), 1)),
+            ..Problem::of_file(
+                &found.file,
+                format!("{}: {}", found.column, found.message),
+                found.hint(),
+            )
+        };
+        problems.iter().map(of_row).collect::<Vec<_>>()
+    })?;
+    let found = registry.check(catalogue, crate::clock::system().now());
+    let problems = found.into_iter().map(|found| Problem {
+        warning: found.severity == ProblemSeverity::Warning,
+        ..Problem::of_file(
+            &dir.display().to_string(),
+            format!("`{}`: {}", found.path, found.message),
+            found.hint,
+        )
+    });
+    let problems: Vec<Problem> = problems.collect();
     if problems.iter().all(|problem| problem.warning) {
         Ok((registry, problems))
     } else {

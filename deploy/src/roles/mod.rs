@@ -5,6 +5,7 @@ pub(crate) mod archive;
 pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
+pub(crate) mod marks;
 pub(crate) mod registry;
 pub(crate) mod signals;
 pub(crate) mod stop;

@@ -86,6 +86,12 @@ async fn append(bus: &Bus, registry: &Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The registry of the last revision, of a plume that is not running.
+pub(crate) fn kept(data_dir: &Path) -> anyhow::Result<Registry> {
+    let path = kept_path(data_dir);
+    load_kept(&path)?.with_context(|| format!("no registry in {}; start plume once", path.display()))
+}
+
 fn kept_path(data_dir: &Path) -> PathBuf {
     data_dir.join("state").join("registry.json")
 }

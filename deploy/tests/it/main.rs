@@ -10,6 +10,7 @@ mod archive;
 mod commands;
 mod docs;
 mod examples;
+mod judge;
 mod modbus;
 mod run;
 mod tidy;

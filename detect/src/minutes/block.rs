@@ -59,14 +59,14 @@ impl Block {
         let kind = if judged { JUDGED } else { TO_CORRECT };
         let needed = digits(value);
         if self.kind == EMPTY {
-            let base = value / pow10(SCALE - needed) - SPAN / 2;
+            let base = in_units(value, needed) - SPAN / 2;
             (self.base, self.scale, self.kind) = (i32::try_from(base).ok()?, needed, kind);
         }
         if self.kind != kind {
             return None;
         }
         let scale = self.scale.max(needed);
-        let units = value / pow10(SCALE - scale);
+        let units = in_units(value, scale);
         let offset = units - i64::from(self.base);
         if scale != self.scale || !(0..SPAN).contains(&offset) {
             self.rebase(units, scale)?;
@@ -102,7 +102,31 @@ impl Block {
 
 /// Digits behind the point that a value in millionths needs.
 fn digits(value: i64) -> u8 {
-    (0..SCALE)
-        .find(|&scale| value % pow10(SCALE - scale) == 0)
-        .unwrap_or(SCALE)
+    // Constant divisors, and two digits first, which is what most loggers send.
+    if value % 10_000 != 0 {
+        return match () {
+            () if value % 1_000 == 0 => 3,
+            () if value % 100 == 0 => 4,
+            () if value % 10 == 0 => 5,
+            () => SCALE,
+        };
+    }
+    match () {
+        () if value % 1_000_000 == 0 => 0,
+        () if value % 100_000 == 0 => 1,
+        () => 2,
+    }
+}
+
+/// A value in millionths in whole units of a scale.
+fn in_units(value: i64, scale: u8) -> i64 {
+    match scale {
+        0 => value / 1_000_000,
+        1 => value / 100_000,
+        2 => value / 10_000,
+        3 => value / 1_000,
+        4 => value / 100,
+        5 => value / 10,
+        _ => value,
+    }
 }

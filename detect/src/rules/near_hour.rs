@@ -63,19 +63,25 @@ pub(crate) struct Running<'a> {
 
 /// What the rest of the hour means.
 #[derive(Clone, Copy, Debug)]
-struct Outlook {
+pub(crate) struct Outlook {
     /// Minutes of the hour that can still become valid.
-    left: u8,
+    pub(crate) left: u8,
     /// What they may average, millionths, rounded down to one digit more than the limit has.
-    headroom: i64,
+    pub(crate) headroom: i64,
     forecast: Forecast,
-    probability: f64,
-    projected: f64,
+    pub(crate) probability: f64,
+    pub(crate) projected: f64,
 }
 
 impl Running<'_> {
     /// `None` while nothing can be said: the hour is complete, too young, or cannot become valid.
-    fn outlook(&self, limit: &LimitPlan, series: &Series, settings: &NearSettings, needed: u8) -> Option<Outlook> {
+    pub(crate) fn outlook(
+        &self,
+        limit: &LimitPlan,
+        series: &Series,
+        settings: &NearSettings,
+        needed: u8,
+    ) -> Option<Outlook> {
         let (n, left) = (self.scan.all.n, 60_u8.saturating_sub(self.scan.end));
         let total = n + u32::from(left);
         if left == 0 || n < u32::from(settings.min_minutes) || total < u32::from(needed) {

@@ -23,13 +23,11 @@ mod shape;
 mod state;
 mod stream;
 
-use std::collections::HashMap;
-
 pub use state::DedupeError;
 
 use self::shape::Shapes;
 use self::stream::{Prints, Stream};
-use crate::ids::{Mn, OutletId};
+use crate::ids::{IdMap, Mn, OutletId};
 use crate::reading::ReportKind;
 use crate::report::Report;
 use crate::time::{DAY_MS, HOUR_MS, Time};
@@ -154,7 +152,7 @@ pub struct Dedupe {
     horizons: Horizons,
     /// The Beijing day of the last sweep for silent devices.
     swept_day: i64,
-    devices: HashMap<(Mn, OutletId), Device>,
+    devices: IdMap<(Mn, OutletId), Device>,
     shapes: Shapes,
     /// Kept between calls for its room only.
     scratch: Prints,
@@ -176,7 +174,7 @@ impl Dedupe {
         Self {
             horizons,
             swept_day: i64::MIN,
-            devices: HashMap::new(),
+            devices: IdMap::default(),
             shapes: Shapes::default(),
             scratch: Prints::default(),
         }

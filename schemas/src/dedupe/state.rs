@@ -9,7 +9,7 @@ use super::hash;
 use super::shape::{Key, ShapeId, Shapes};
 use super::stream::{Prints, Record, Stream};
 use super::{Dedupe, Device, Horizons};
-use crate::ids::{FactorCode, Inline, Mn, OutletId};
+use crate::ids::{FactorCode, IdMap, Inline, Mn, OutletId};
 use crate::reading::{Basis, ReportKind, Statistic};
 use crate::time::Time;
 
@@ -100,7 +100,7 @@ impl Dedupe {
             let print = names.fold(hash::Print::new(), hash::Print::word);
             ids.push(shapes.add(keys.into(), print.get(), 0));
         }
-        let mut devices = HashMap::new();
+        let mut devices = IdMap::default();
         for _ in 0..reader.number()? {
             let mn = reader.parsed("an MN", |text| Mn::new(text).ok())?;
             let outlet = reader.parsed("an outlet id", |text| OutletId::new(text).ok())?;

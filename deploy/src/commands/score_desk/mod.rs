@@ -213,7 +213,7 @@ async fn score(args: &ScoreArgs) -> anyhow::Result<DeskScore> {
 async fn week(args: &ScoreArgs, dir: &std::path::Path) -> anyhow::Result<DeskScore> {
     let start = Time::parse_stamp(START).context("start")?;
     let mut run = prepare(args, dir, start).await?;
-    let minutes = i64::from(args.days) * DAY_MS / MINUTE_MS;
+    let minutes = i64::from(args.desk_days()) * DAY_MS / MINUTE_MS;
     let stop = start.plus(minutes / 2 * MINUTE_MS).floor(HOUR_MS);
     let stopped = Span {
         start: stop,
@@ -244,7 +244,7 @@ async fn week(args: &ScoreArgs, dir: &std::path::Path) -> anyhow::Result<DeskSco
 async fn prepare(args: &ScoreArgs, dir: &std::path::Path, start: Time) -> anyhow::Result<Run> {
     let mut config = Config::defaults().map_err(|problems| anyhow::anyhow!("default.toml: {problems:?}"))?;
     config.alert.console.enabled = true;
-    let mut bureau = Bureau::new(args.outlets, start, args.days, args.seed)?;
+    let mut bureau = Bureau::new(args.outlets, start, args.desk_days(), args.desk_seed())?;
     let counter = Counter::default();
     counter.now.store(start.0, Ordering::Relaxed);
     let now = Arc::clone(&counter.now);
@@ -336,7 +336,7 @@ impl Run {
     }
 
     async fn count(self, args: &ScoreArgs, stopped: Span) -> anyhow::Result<DeskScore> {
-        let hours = f64::from(args.days) * 24.0;
+        let hours = f64::from(args.desk_days()) * 24.0;
         let by_desk: BTreeMap<String, f64> = self
             .officers
             .iter()
@@ -378,14 +378,14 @@ impl Run {
             .count();
         let score = DeskScore {
             outlets: args.outlets,
-            days: args.days,
-            seed: args.seed,
+            days: args.desk_days(),
+            seed: args.desk_seed(),
             events: usize::try_from(self.events).unwrap_or(usize::MAX),
             cases,
             items_per_officer_hour: by_desk.values().copied().fold(0.0, f64::max),
             by_desk,
             most_within_ten_minutes: self.most,
-            rings_per_night: self.counter.night_rings.load(Ordering::Relaxed) as f64 / f64::from(args.days),
+            rings_per_night: self.counter.night_rings.load(Ordering::Relaxed) as f64 / f64::from(args.desk_days()),
             device_cases_of_the_stop: of_the_stop,
             messages: self.counter.messages.load(Ordering::Relaxed),
         };

@@ -2,6 +2,7 @@
 //! column heads in any order. Every row that cannot be taken is reported with its file and line; none is dropped in
 //! silence.
 
+mod marks;
 mod sheet;
 
 use std::collections::HashMap;

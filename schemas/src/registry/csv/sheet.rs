@@ -121,7 +121,7 @@ impl Row<'_> {
         self.problems.is_empty()
     }
 
-    fn problem(&mut self, column: &str, message: String) {
+    pub(super) fn problem(&mut self, column: &str, message: String) {
         self.problems.push(CsvProblem {
             file: self.file.to_owned(),
             line: self.record.position().map_or(0, csv::Position::line),

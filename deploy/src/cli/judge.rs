@@ -1,0 +1,130 @@
+//! What the commands about judging take.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+const EXPLAIN_EXAMPLES: &str = "\
+示例 / Examples:
+  plume explain 5f2c90aa17b84d0e9c41d7be20f3a6c5
+  plume explain 5f2c90aa17b84d0e9c41d7be20f3a6c5 --lang en --data /var/lib/plume";
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// 事件编号（工作台、接口或归档 events 表中） / id of the event, as desk, API and archive show it
+    pub(crate) event: String,
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// 输出语言 / language: zh, en or both
+    #[arg(long, default_value = "both", value_parser = ["zh", "en", "both"])]
+    pub(crate) lang: String,
+}
+
+/// What can be done with marks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MarksCommand {
+    /// 从 CSV 录入或撤销人工标记 / enter or withdraw manual marks from a CSV file
+    Import(MarksArgs),
+}
+
+const MARKS_EXAMPLES: &str = "\
+文件示例 / The file:
+  outlet,factor,start,end,kind,by,note,withdrawn
+  91330100MA27X0AB1C:DA001,,2026-11-21T10:00,2026-11-21T11:30,calibration,李主管,季度校准,
+
+  kind: stopped 停运, stop_work 停产/停运报备, start_up 启炉, shut_down 停炉, plant_fault 故障/事故, maintenance CEMS维护,
+        calibration 校准, instrument_fault CEMS故障, link_down 通讯中断, invalid 数据无效
+  factor 留空为整个排放口 / empty: the whole outlet; withdrawn 是/yes: 撤销同样内容的标记 / takes the same mark back";
+
+/// Arguments of `marks import`.
+#[derive(Debug, Args)]
+#[command(after_help = MARKS_EXAMPLES)]
+pub(crate) struct MarksArgs {
+    /// CSV 文件 / CSV file
+    pub(crate) file: PathBuf,
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// 配置文件 / configuration file it was judged under
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录（须已停止） / data directory of a plume that is stopped
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+const SCORE_EXAMPLES: &str = "\
+示例 / Examples:
+  plume score                         100 座电厂 × 2 天，留出种子 / held-out seeds
+  plume score --training              调参所用种子 / the seeds the method was tuned on
+  plume score --desk                  辖区一周的报警负荷 / a week's load of a bureau
+  plume score --plants 400 --check    达不到目标则返回非零 / non-zero where a target is missed";
+
+/// Arguments of `score`.
+#[derive(Debug, Args)]
+#[command(after_help = SCORE_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct ScoreArgs {
+    /// 改为模拟整个辖区的报警负荷 / instead, simulate a bureau and count what its officers would see
+    #[arg(long)]
+    pub(crate) desk: bool,
+    /// 排放口数，与 --desk 同用 / outlets, with --desk
+    #[arg(long, default_value_t = 3_000, value_parser = outlets, requires = "desk")]
+    pub(crate) outlets: usize,
+    /// 模拟电厂数 / simulated plants
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) plants: u32,
+    /// 天数，默认 2，与 --desk 同用时为 7 / days: 2, with --desk 7
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=31))]
+    pub(crate) days: Option<u32>,
+    /// 随机种子，代替留出的种子 / seed, instead of the held-out ones; with --desk 1 by default
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// 使用调参种子 / the seeds the method was tuned on
+    #[arg(long, conflicts_with_all = ["seed", "desk"])]
+    pub(crate) training: bool,
+    /// 配置文件，取其 [detect] / configuration whose [detect] is scored; the defaults without one
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 达不到目标则返回非零 / fail where a target is missed
+    #[arg(long, conflicts_with = "desk")]
+    pub(crate) check: bool,
+    /// 输出 JSON / print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl ScoreArgs {
+    /// Days of a bureau: a week, because its load has a week's rhythm.
+    pub(crate) fn desk_days(&self) -> u32 {
+        self.days.unwrap_or(7)
+    }
+
+    /// Seed of a bureau.
+    pub(crate) fn desk_seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+}
+
+fn outlets(text: &str) -> Result<usize, String> {
+    let outlets: usize = text.parse().map_err(|_| format!("`{text}` is no whole number"))?;
+    if (30..=30_000).contains(&outlets) {
+        Ok(outlets)
+    } else {
+        Err("give 30 to 30000 outlets".to_owned())
+    }
+}

@@ -1,0 +1,188 @@
+//! `plume replay`: judges the recorded log again from its beginning and compares what comes out with what was said
+//! then, byte by byte. The same binary, rules and settings must say the same (D11); where they do not, this names the
+//! first difference.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use bytes::Bytes;
+use plume_bus::{Bus, Topic, TopicPartition};
+use plume_detect::{Engine, Out, Partition, Settings};
+use plume_schemas::entry::{Entry, LogPosition};
+use plume_schemas::wire;
+
+use super::place::place;
+use super::view::open_stopped;
+use crate::cli::judge::ReplayArgs;
+use crate::out;
+use crate::roles::{DETECT, READ_LIMIT, at, consumer};
+
+/// Replays every partition; fails at the first difference.
+pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let (config, data_dir) = place(args.config.as_deref(), args.data.as_deref())?;
+    let bus = open_stopped(&config, &data_dir).await?;
+    let mut total = Replayed::default();
+    for partition in 0..bus.partitions() {
+        match Replay::open(&bus, partition, &config.detect).await?.run().await? {
+            Ok(replayed) => total.add(&replayed),
+            Err(difference) => {
+                out::line(format_args!("不一致 / DIFFERENT: {difference}"));
+                bus.close().await?;
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    bus.close().await?;
+    out::line(format_args!(
+        "逐字节一致 / identical to the byte: {} 条记录 records, {} 条判定 judgements, {} 个事件 events",
+        total.entries, total.judgements, total.events
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was compared.
+#[derive(Debug, Default)]
+struct Replayed {
+    entries: u64,
+    judgements: u64,
+    events: u64,
+}
+
+impl Replayed {
+    fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.judgements += other.judgements;
+        self.events += other.events;
+    }
+}
+
+/// One partition on its way.
+struct Replay<'a> {
+    bus: &'a Bus,
+    partition: u32,
+    engine: Engine,
+    /// Up to where the judge had come.
+    judged: u64,
+    judgements: Recorded<'a>,
+    events: Recorded<'a>,
+}
+
+impl<'a> Replay<'a> {
+    async fn open(bus: &'a Bus, partition: u32, settings: &Settings) -> anyhow::Result<Self> {
+        let reports = at(Topic::Reports, partition);
+        let start = bus.range(reports).await?.start;
+        if start > 0 {
+            bail!(
+                "the log of partition {partition} begins at offset {start}: what came before has expired, and the judge's \
+                 memory of it with it; an exact replay needs the log from its beginning"
+            );
+        }
+        let count = bus.partitions();
+        Ok(Self {
+            bus,
+            partition,
+            engine: Engine::new(
+                settings.clone(),
+                Partition {
+                    index: partition,
+                    count,
+                },
+            ),
+            judged: bus.committed(consumer(DETECT)?, reports).await?.unwrap_or(0),
+            judgements: Recorded::open(bus, at(Topic::Judgements, partition)).await?,
+            events: Recorded::open(bus, at(Topic::Events, partition)).await?,
+        })
+    }
+
+    /// Errors: the log cannot be read. The inner error is the first difference.
+    async fn run(mut self) -> anyhow::Result<Result<Replayed, String>> {
+        let (mut replayed, mut out) = (Replayed::default(), Out::default());
+        let (judged, mut next) = (self.judged, 0);
+        while next < judged {
+            let records = self
+                .bus
+                .read(at(Topic::Reports, self.partition), next, READ_LIMIT)
+                .await?;
+            if records.is_empty() {
+                break;
+            }
+            for record in records.into_iter().filter(|record| record.offset < judged) {
+                next = record.offset + 1;
+                replayed.entries += 1;
+                // What could not be read was not judged then either.
+                let Ok(body) = wire::decode_entry(&record.payload) else {
+                    continue;
+                };
+                let position = LogPosition {
+                    partition: self.partition,
+                    offset: record.offset,
+                };
+                out.clear();
+                self.engine.step(&Entry { at: position, body }, &mut out);
+                if let Some(difference) = self.compare(&out, position).await? {
+                    return Ok(Err(difference));
+                }
+                replayed.judgements += out.judgements.len() as u64;
+                replayed.events += out.events.len() as u64;
+            }
+        }
+        for recorded in [&mut self.judgements, &mut self.events] {
+            if recorded.next().await?.is_some() {
+                let line = recorded.line;
+                return Ok(Err(format!("{line} holds more than the replay said")));
+            }
+        }
+        Ok(Ok(replayed))
+    }
+
+    /// The first difference between what the entry at `position` makes the judge say and what was recorded.
+    async fn compare(&mut self, out: &Out, position: LogPosition) -> anyhow::Result<Option<String>> {
+        for judgement in &out.judgements {
+            let recorded = self.judgements.next().await?;
+            if recorded.as_deref() != Some(wire::encode_judgement(judgement).as_slice()) {
+                let then = recorded.map(|bytes| format!("{:?}", wire::decode_judgement(&bytes)));
+                let then = then.unwrap_or_else(|| "nothing".to_owned());
+                return Ok(Some(format!("entry {position}: now {judgement:?}, then {then}")));
+            }
+        }
+        for event in &out.events {
+            let recorded = self.events.next().await?;
+            if recorded.as_deref() != Some(wire::encode_event(event).as_slice()) {
+                let then = recorded.map(|bytes| format!("{:?}", wire::decode_event(&bytes)));
+                let then = then.unwrap_or_else(|| "nothing".to_owned());
+                return Ok(Some(format!("entry {position}: now {event:?}, then {then}")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The recorded outputs of a line, one after the other.
+struct Recorded<'a> {
+    bus: &'a Bus,
+    line: TopicPartition,
+    next: u64,
+    read: VecDeque<Bytes>,
+}
+
+impl<'a> Recorded<'a> {
+    async fn open(bus: &'a Bus, line: TopicPartition) -> anyhow::Result<Self> {
+        let next = bus.range(line).await?.start;
+        Ok(Self {
+            bus,
+            line,
+            next,
+            read: VecDeque::new(),
+        })
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        if self.read.is_empty() {
+            let records = self.bus.read(self.line, self.next, READ_LIMIT).await?;
+            self.next = records.last().map_or(self.next, |record| record.offset + 1);
+            self.read.extend(records.into_iter().map(|record| record.payload));
+        }
+        Ok(self.read.pop_front())
+    }
+}
