@@ -12,5 +12,6 @@ mod docs;
 mod examples;
 mod modbus;
 mod run;
+mod simulate;
 mod tidy;
 mod turbine;
