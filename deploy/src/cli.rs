@@ -8,8 +8,10 @@ pub(crate) use judge::{MarksCommand, ScoreArgs};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand};
 use plume_schemas::ids::Mn;
+use plume_simulator::misbehave::Misbehaviour;
 
 const EXAMPLES: &str = "\
 示例 / Examples:
@@ -283,6 +285,12 @@ pub(crate) struct SimulateArgs {
     /// 版本：2005、2017 或 2025 / edition spoken
     #[arg(long, default_value = "2017", value_parser = ["2005", "2017", "2025"])]
     pub(crate) edition: String,
+    /// 不规范行为，可重复 / a misbehaviour, may be repeated
+    #[arg(long, value_name = "NAME", value_parser = misbehaviours())]
+    pub(crate) misbehave: Vec<String>,
+    /// 用该 SM4 密钥加密（2025） / encrypt with this SM4 key (2025)
+    #[arg(long, env = "PLUME_SM4_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
     /// 随机种子 / seed
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -291,8 +299,21 @@ pub(crate) struct SimulateArgs {
     pub(crate) seconds: u64,
 }
 
+/// Examples of `decode`, by what a technician has at hand.
+const DECODE_EXAMPLES: &str = "\
+例 / examples:
+  plume decode '##0101QN=2016…&&1C80'           一条报文，回车换行可省略 / one packet, CR LF may be missing
+  plume decode --file logger.log                日志中的全部报文，GBK 亦可 / every packet in a log, GBK too
+  plume decode '23 23 30 31 30 31 …'            十六进制 / hex
+  cat logger.log | plume decode                 标准输入 / standard input
+  plume decode --key 0123456789abcdef --file x  SM4 加密的报文 / encrypted packets (or PLUME_SM4_KEY)
+  plume decode --json --lang en '##…'           供程序读取 / for programs
+
+有报文平台不会接收时返回非零 / fails when a platform would not take one of them";
+
 /// Arguments of `decode`.
 #[derive(Debug, Args)]
+#[command(after_help = DECODE_EXAMPLES)]
 pub(crate) struct DecodeArgs {
     /// 报文；不给则读标准输入 / packets; standard input if none
     pub(crate) packets: Vec<String>,
@@ -305,8 +326,8 @@ pub(crate) struct DecodeArgs {
     /// 输出 JSON / print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// SM4 密钥（16 字符） / SM4 key, 16 characters
-    #[arg(long)]
+    /// SM4 密钥：16 字符或 32 位十六进制 / SM4 key: 16 characters or 32 hex digits
+    #[arg(long, env = "PLUME_SM4_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
 }
 
@@ -322,6 +343,15 @@ pub(crate) struct StatsArgs {
     /// 输出 JSON / print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The simulator's misbehaviours, each with what it is.
+fn misbehaviours() -> PossibleValuesParser {
+    let value = |kind: &Misbehaviour| {
+        let help = format!("{} / {}", kind.zh(), kind.en());
+        PossibleValue::new(kind.code()).help(help)
+    };
+    PossibleValuesParser::new(Misbehaviour::ALL.iter().map(value))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

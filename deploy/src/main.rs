@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod decoder;
 mod demo;
 mod explain;
 mod logging;

@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::admin::{self, Health};
 use crate::chance::chance;
 use crate::config::Config;
+use crate::decoder;
 use crate::polling::Polling;
 use crate::roles::signals::Signals;
 use crate::roles::stop::{Stop, Stopper, pair};
@@ -342,7 +343,7 @@ async fn start_desk(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<SocketAddr> {
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
-    let pages = DeskState::with_decoder(desk.clone(), options, Some(roles::desk::decode));
+    let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
     let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {

@@ -58,7 +58,9 @@ pub struct IngestConfig {
     pub far_data_time_h: i64,
     /// Complain of 2025 data that came in clear.
     pub expect_encryption_2025: bool,
-    /// Keys of devices that encrypt (2025); filled in by the host, never written in this section.
+    /// File with the keys of devices that encrypt (2025); empty for none. The host reads it.
+    pub keys_file: String,
+    /// What is in it; filled in by the host, never written in this section.
     #[serde(skip)]
     pub keys: Arc<KeyRing>,
 }
@@ -272,6 +274,7 @@ pub(crate) mod tests {
             oldest_data_year: 2000,
             far_data_time_h: 48,
             expect_encryption_2025: false,
+            keys_file: String::new(),
             keys: Arc::default(),
         }
     }

@@ -1,5 +1,8 @@
 //! What the room tells the operator: one function for each happening, which counts it and writes the log line.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use plume_bus::BusError;
 use plume_schemas::ids::{Inline, Mn};
 use plume_schemas::report::{ComplaintCode, QuarantineReason};
@@ -8,6 +11,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 
 use crate::hj212::intake::Verdict;
 use crate::hj212::session::{CloseReason, Note};
+use crate::hj212::tolerance::Tolerances;
 
 /// Why a link was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +94,7 @@ pub struct Signals {
     quarantined: IntCounterVec,
     garbage_bytes: IntCounterVec,
     complaints: IntCounterVec,
+    departures: Departures,
     devices_came: IntCounter,
     answers: IntCounter,
     append_refused: IntCounter,
@@ -128,6 +133,7 @@ impl Signals {
             quarantined: m.by("quarantined", "frames and runs of garbage set aside", reasons())?,
             garbage_bytes: m.by("garbage_bytes", "bytes outside any frame", reasons())?,
             complaints: m.by("complaints", "complaints about accepted packets", codes)?,
+            departures: Departures::new(&m)?,
             devices_came: m.count("devices_came", "devices seen on a new link")?,
             answers: m.count("answers", "answers sent")?,
             append_refused: m.count("append_refused", "appends the bus refused")?,
@@ -184,6 +190,7 @@ impl Signals {
                 sender,
                 verdict,
                 complaints,
+                tolerated,
                 repeat,
                 ..
             } => {
@@ -192,6 +199,9 @@ impl Signals {
                 }
                 for code in complaints {
                     self.complaints.with_label_values(&[code.code()]).inc();
+                }
+                if matches!(verdict, Verdict::Accepted | Verdict::Answer) {
+                    self.departures.count(sender.mn, complaints, *tolerated);
                 }
                 let mn = sender.mn.as_ref().map(Mn::as_str).unwrap_or_default();
                 let cn = sender.cn.unwrap_or(0);
@@ -242,6 +252,47 @@ fn append_seconds() -> HistogramOpts {
     ])
 }
 
+/// Devices whose departures are counted each for itself; those beyond are counted together, under no MN. A thousand
+/// devices with a handful of departures each are what a Prometheus takes from one process without a thought.
+pub const MAX_COUNTED_DEVICES: usize = 1_000;
+
+/// What each device does otherwise than the standard: complaints, and tolerances its frames needed.
+#[derive(Clone, Debug)]
+struct Departures {
+    counter: IntCounterVec,
+    counted: Arc<Mutex<HashSet<Mn>>>,
+}
+
+impl Departures {
+    fn new(m: &Metrics<'_>) -> Result<Self, prometheus::Error> {
+        let help = "departures from the standard in accepted packets, by device (mn) and complaint or tolerance \
+                    (reason); devices beyond the first thousand together";
+        let opts = Opts::new("plume_ingest_departures_total", help);
+        Ok(Self {
+            counter: m.add(IntCounterVec::new(opts, &["mn", "reason"])?)?,
+            counted: Arc::default(),
+        })
+    }
+
+    fn count(&self, mn: Option<Mn>, complaints: &[ComplaintCode], tolerated: Tolerances) {
+        if complaints.is_empty() && tolerated.is_empty() {
+            return;
+        }
+        let counted = mn.filter(|mn| {
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            counted.contains(mn) || (counted.len() < MAX_COUNTED_DEVICES && counted.insert(*mn))
+        });
+        let mn = counted.as_ref().map(Mn::as_str).unwrap_or_default();
+        for code in complaints {
+            self.counter.with_label_values(&[mn, code.code()]).inc();
+        }
+        for tolerance in tolerated.iter() {
+            let reason = format!("tolerated_{}", tolerance.name());
+            self.counter.with_label_values(&[mn, reason.as_str()]).inc();
+        }
+    }
+}
+
 /// Makes and registers metrics named `plume_ingest_<noun>_total`.
 struct Metrics<'a>(&'a Registry);
 
@@ -267,5 +318,35 @@ impl Metrics<'_> {
             metric.with_label_values(&[reason]).reset();
         }
         Ok(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hj212::tolerance::Tolerance;
+
+    #[test]
+    fn departures_are_counted_for_each_device_up_to_the_limit() {
+        let registry = Registry::new();
+        let departures = Departures::new(&Metrics(&registry)).unwrap();
+        let tolerated = Tolerances::NONE.with(Tolerance::ShortLength);
+        for device in 0..MAX_COUNTED_DEVICES + 5 {
+            let mn = Mn::new(&format!("M{device}")).unwrap();
+            departures.count(Some(mn), &[], Tolerances::NONE);
+            departures.count(Some(mn), &[ComplaintCode::WrongLength], tolerated);
+            departures.count(Some(mn), &[], tolerated);
+        }
+        let value = |mn: &str, reason: &str| departures.counter.with_label_values(&[mn, reason]).get();
+        assert_eq!(
+            (value("M7", "wrong_length"), value("M7", "tolerated_short_length")),
+            (1, 2)
+        );
+        assert_eq!(
+            (value("", "wrong_length"), value("", "tolerated_short_length")),
+            (5, 10)
+        );
+        let series: usize = registry.gather().iter().map(|family| family.get_metric().len()).sum();
+        assert_eq!(series, 2 * (MAX_COUNTED_DEVICES + 1));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use plume_bus::ClockKind;
+use plume_ingest::hj212::sm4::{CipherForm, Key};
 use plume_ingest::modbus::map::Site;
 use plume_ingest::poll::Pace;
 use plume_schemas::factors::Catalogue;
@@ -19,6 +20,7 @@ use plume_schemas::time::{Clock, MINUTE_MS, Time};
 use plume_simulator::device::Device;
 use plume_simulator::from::{Script, Table, TableMapping, parse_packets};
 use plume_simulator::logger::{Logger, LoggerSpec};
+use plume_simulator::misbehave::{Habit, Misbehaviour};
 use plume_simulator::plant::{Plant, PlantSpec};
 use plume_simulator::sender::LinkSpec;
 use plume_simulator::tcp::{Conditions, DeviceStats, Pacer, run_devices};
@@ -79,10 +81,16 @@ fn links(args: &SimulateArgs, registry: Option<&Registry>) -> anyhow::Result<Vec
         bail!("no device to play: give --mn MN (may be repeated) or --registry FILE");
     }
     wanted.truncate(MAX_DEVICES);
+    let habits = args.misbehave.iter().filter_map(|name| Misbehaviour::from_code(name));
+    let habits: Vec<Habit> = habits.map(Habit::always).collect();
+    let key = args.key.as_deref().map(Key::parse).transpose();
+    let key = key.map_err(|error| anyhow::anyhow!("--key: {error} (hint: {})", error.hint()))?;
     Ok(wanted
         .into_iter()
         .map(|mn| {
             let mut link = LinkSpec::usual(mn, dialect);
+            link.habits.clone_from(&habits);
+            link.cipher = key.clone().map(|key| (key, CipherForm::Raw));
             let source = registry.and_then(|registry| registry.sources.iter().find(|source| source.mn == mn));
             if let Some(source) = source {
                 link.password = source.password.clone().unwrap_or(link.password);

@@ -1,10 +1,12 @@
 //! The configuration: `default.toml` holds every option once, a user's file says what differs.
 
+mod keys;
 mod merge;
 mod problem;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Table;
@@ -86,7 +88,13 @@ impl Config {
             let hint = "give the path with --config FILE, or write one with `plume help config`".to_owned();
             vec![Problem::of_file(&file, format!("cannot be read: {error}"), hint)]
         })?;
-        Self::from_text(&file, &text)
+        let mut config = Self::from_text(&file, &text)?;
+        if !config.ingest.keys_file.is_empty() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let ring = keys::read(&folder.join(&config.ingest.keys_file))?;
+            config.ingest.keys = Arc::new(ring);
+        }
+        Ok(config)
     }
 
     /// Parses a user's text over the defaults.

@@ -7,13 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::{Decoded, DecodedRow, DeskState};
-use plume_alert::words::Lang;
+use plume_alert::desk::DeskState;
 use plume_bus::Topic;
-use plume_ingest::hj212::explain::{self, Options};
 use plume_schemas::entry::LogPosition;
 use plume_schemas::event::Event;
-use plume_schemas::factors::Catalogue;
 use plume_schemas::wire;
 
 use super::stop::Stop;
@@ -156,48 +153,4 @@ pub(crate) fn holder(data_dir: &Path) -> anyhow::Result<String> {
     let name = format!("desk-{}", Token::new(chance()?).hash());
     std::fs::write(&path, &name).with_context(|| format!("write {}", path.display()))?;
     Ok(name)
-}
-
-/// Takes a pasted packet apart for the page 报文解析.
-pub(crate) fn decode(packet: &str, lang: Lang) -> Decoded {
-    let Ok(catalogue) = Catalogue::embedded() else {
-        return Decoded {
-            verdict: String::new(),
-            rows: Vec::new(),
-        };
-    };
-    let spoken = match lang {
-        Lang::Zh => explain::Lang::Zh,
-        Lang::En => explain::Lang::En,
-    };
-    let told = explain::explain(packet.as_bytes(), &catalogue, spoken, &Options { key: None });
-    let named = [&told.frame, &told.header, &told.parameters].into_iter().flatten();
-    let mut rows: Vec<DecodedRow> = named
-        .map(|named| DecodedRow {
-            name: format!("{} {}", named.field, named.name),
-            value: named.value.clone(),
-            note: named.meaning.clone(),
-        })
-        .collect();
-    rows.extend(told.data.iter().map(|datum| DecodedRow {
-        name: format!("{} {} {}", datum.code, datum.name, datum.statistic),
-        value: format!("{} {}", datum.value, datum.unit),
-        note: datum.flag.clone(),
-    }));
-    rows.extend(told.findings.iter().map(|finding| DecodedRow {
-        name: lang.pick("检查结果", "Finding").to_owned(),
-        value: finding.what.clone(),
-        note: finding.advice.clone(),
-    }));
-    if !told.answer.is_empty() {
-        rows.push(DecodedRow {
-            name: lang.pick("平台应答", "Answer").to_owned(),
-            value: told.answer.clone(),
-            note: String::new(),
-        });
-    }
-    Decoded {
-        verdict: told.title,
-        rows,
-    }
 }

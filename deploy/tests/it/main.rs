@@ -13,5 +13,6 @@ mod examples;
 mod judge;
 mod modbus;
 mod run;
+mod simulate;
 mod tidy;
 mod turbine;

@@ -63,6 +63,8 @@ pub struct Taken {
     pub verdict: Verdict,
     /// What was wrong with it, one for each complaint.
     pub complaints: Vec<ComplaintCode>,
+    /// Departures of the frame that had to be tolerated.
+    pub tolerated: Tolerances,
     /// The sender is registered and was not refused: the device is there.
     pub present: bool,
 }
@@ -98,6 +100,7 @@ impl Intake {
     pub fn take(&mut self, frame: &Frame<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
         Taken {
             bytes: frame.raw.len(),
+            tolerated: frame.needs,
             ..self.decide(frame, arrival, registry)
         }
     }
@@ -251,6 +254,7 @@ impl Intake {
                 dialect: None,
                 id,
                 bytes: 0,
+                tolerated: Tolerances::NONE,
                 complaints: reports
                     .first()
                     .map(|r| r.complaints.iter().map(|c| c.code).collect())
@@ -353,6 +357,7 @@ fn refused(sender: Sender, id: ContentId) -> Taken {
         dialect: None,
         id,
         bytes: 0,
+        tolerated: Tolerances::NONE,
         records: Vec::new(),
         reply: None,
         verdict: Verdict::Refused,
@@ -375,6 +380,7 @@ fn set_aside(
         dialect: None,
         id,
         bytes: 0,
+        tolerated: Tolerances::NONE,
         records: vec![LogRecord::Quarantined(Box::new(record))],
         reply,
         verdict: Verdict::Quarantined(reason),

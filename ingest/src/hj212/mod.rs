@@ -13,6 +13,7 @@ pub mod fields;
 pub mod frame;
 pub mod headers;
 pub mod intake;
+pub mod keys;
 pub mod packet;
 pub mod reply;
 pub mod session;

@@ -16,6 +16,7 @@ use plume_schemas::time::Time;
 
 use super::frame::{Framer, Item};
 use super::intake::{Intake, LogRecord, Taken, Verdict};
+use super::tolerance::Tolerances;
 use crate::config::IngestConfig;
 use crate::quarantine::{Arrival, Sender, quarantined};
 
@@ -54,6 +55,8 @@ pub enum Note {
         verdict: Verdict,
         /// What was wrong with it.
         complaints: Vec<ComplaintCode>,
+        /// Departures of its frame that had to be tolerated.
+        tolerated: Tolerances,
         /// It came again while its first copy was on its way to disk.
         repeat: bool,
     },
@@ -301,6 +304,7 @@ impl Session {
             dialect: taken.dialect,
             verdict: taken.verdict,
             complaints: taken.complaints,
+            tolerated: taken.tolerated,
             repeat: joined.is_some(),
         }));
         match taken.verdict {

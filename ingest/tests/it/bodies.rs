@@ -3,13 +3,15 @@
 //! here they run over the committed corpus, the annexes and the cases.
 
 use plume_ingest::hj212::complaints::{Complaints, MAX_COMPLAINTS};
-use plume_ingest::hj212::encode::frame;
+use plume_ingest::hj212::encode::{Field, Group, Message, frame};
 use plume_ingest::hj212::explain::{Lang, Options, explain_all};
 use plume_ingest::hj212::fields::{FieldReader, MAX_FIELDS};
 use plume_ingest::hj212::frame::{Framer, Item};
 use plume_ingest::hj212::headers::Headers;
 use plume_ingest::hj212::packet::Packet;
 use plume_ingest::hj212::sm4::{CipherForm, DeviceKeys, Key, open, region, seal};
+use plume_ingest::hj212::tokens::Tokens;
+use plume_schemas::report::Dialect;
 
 use crate::bench::{Driven, catalogue};
 use crate::vectors;
@@ -19,11 +21,13 @@ pub(crate) fn all(bytes: &[u8]) {
     framer(bytes);
     fields(bytes);
     remembered(bytes);
+    round_trip(bytes);
     session(bytes);
     sm4_region(bytes);
 }
 
-/// Cut into single bytes, or whole: the same frames; and no more bytes come out than went in.
+/// Cut into single bytes, into pieces as the bytes themselves say, or not at all: the same frames; and no more bytes
+/// come out than went in.
 pub(crate) fn framer(bytes: &[u8]) {
     let run = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut framer = Framer::new(1024);
@@ -48,6 +52,14 @@ pub(crate) fn framer(bytes: &[u8]) {
     };
     let whole = run(&mut std::iter::once(bytes));
     assert_eq!(whole, run(&mut bytes.chunks(1)));
+    let mut rest = bytes;
+    let mut pieces = std::iter::from_fn(|| {
+        let length = rest.len().min(1 + usize::from(*rest.first()? ^ *rest.last()?) % 64);
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        Some(piece)
+    });
+    assert_eq!(whole, run(&mut pieces));
     let mut end = 0;
     for (offset, raw, _) in whole {
         assert!(offset >= end, "items overlap");
@@ -80,6 +92,83 @@ pub(crate) fn remembered(bytes: &[u8]) {
         assert_eq!(fields, FieldReader::new(catalogue()).read(&expected, &mut by_the_book));
         assert_eq!(complaints, by_the_book);
     }
+}
+
+/// The message of whole packets, put together again.
+pub(crate) fn read_back(stream: &[u8]) -> Message {
+    let mut framer = Framer::new(2048);
+    framer.push(stream);
+    let mut whole: Option<Message> = None;
+    while let Some(item) = framer.next_item() {
+        let Item::Frame(frame) = item else { panic!("{item:?}") };
+        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+        let packet = Packet::parse(frame.segment, &mut Complaints::default());
+        let fields = Tokens::new(packet.cp).map(|t| {
+            Group(vec![Field {
+                name: text(Some(t.name)),
+                value: text(t.value),
+            }])
+        });
+        match &mut whole {
+            None => {
+                whole = Some(Message {
+                    dialect: packet.dialect,
+                    qn: text(packet.qn),
+                    st: text(packet.st),
+                    cn: packet.cn.unwrap(),
+                    pw: text(packet.pw),
+                    mn: text(packet.mn),
+                    wants_answer: packet.wants_answer(),
+                    backfill: packet.backfill,
+                    body: fields.collect(),
+                });
+            }
+            Some(message) => message.body.extend(fields),
+        }
+    }
+    whole.expect("a packet")
+}
+
+/// The message with each field a group of its own: separators are read alike.
+pub(crate) fn flat(mut message: Message) -> Message {
+    let fields = message.body.into_iter().flat_map(|group| group.0);
+    message.body = fields.map(|field| Group(vec![field])).collect();
+    message
+}
+
+/// What is written is read: the bytes choose dialect, flags and fields of a message.
+pub(crate) fn round_trip(bytes: &[u8]) {
+    let [dialect, flags, fields @ ..] = bytes else { return };
+    let kept = |text: &[u8], more: &[u8]| -> String {
+        let chars = text.iter().filter(|b| b.is_ascii_alphanumeric() || more.contains(b));
+        chars.map(|&b| char::from(b)).collect()
+    };
+    let mut body: Vec<Group> = Vec::new();
+    for line in fields.split(|&b| b == b'\n') {
+        let (name, value) = line.split_at(line.iter().position(|&b| b == b'=').unwrap_or(line.len()));
+        let field = Field {
+            name: format!("x{}", kept(name, b"-").trim_end_matches('-')),
+            value: kept(value, b"_.:-"),
+        };
+        match body.last_mut().filter(|_| line.first() == Some(&b',')) {
+            Some(group) => group.0.push(field),
+            None => body.push(Group(vec![field])),
+        }
+    }
+    let message = Message {
+        dialect: [Dialect::Hj2005, Dialect::Hj2017, Dialect::Hj2025][usize::from(dialect % 3)],
+        qn: "20260117140000001".to_owned(),
+        st: "31".to_owned(),
+        cn: 2051,
+        pw: "123456".to_owned(),
+        mn: "010000A8900016F000169DC0".to_owned(),
+        wants_answer: flags & 1 == 1,
+        backfill: flags & 2 == 2,
+        body,
+    };
+    let Ok(packets) = message.packets() else { return };
+    assert!(packets.iter().all(|packet| packet.len() <= 1036));
+    assert_eq!(read_back(&packets.concat()), flat(message));
 }
 
 /// A link survives any bytes, answers no more than it keeps, and holds no more than it may.

@@ -1,10 +1,6 @@
 //! Properties that must hold for any bytes: run by proptest here, and by the bodies over the committed corpus.
 
-use plume_ingest::hj212::complaints::Complaints;
 use plume_ingest::hj212::encode::{Field, Group, Message, frame};
-use plume_ingest::hj212::frame::{Framer, Item};
-use plume_ingest::hj212::packet::Packet;
-use plume_ingest::hj212::tokens::Tokens;
 use plume_schemas::report::Dialect;
 use proptest::prelude::*;
 
@@ -39,48 +35,6 @@ fn message() -> impl Strategy<Value = Message> {
             body,
         },
     )
-}
-
-/// The message of whole packets, put together again.
-fn read_back(stream: &[u8]) -> Message {
-    let mut framer = Framer::new(2048);
-    framer.push(stream);
-    let mut whole: Option<Message> = None;
-    while let Some(item) = framer.next_item() {
-        let Item::Frame(frame) = item else { panic!("{item:?}") };
-        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
-        let packet = Packet::parse(frame.segment, &mut Complaints::default());
-        let fields = Tokens::new(packet.cp).map(|t| {
-            Group(vec![Field {
-                name: text(Some(t.name)),
-                value: text(t.value),
-            }])
-        });
-        match &mut whole {
-            None => {
-                whole = Some(Message {
-                    dialect: packet.dialect,
-                    qn: text(packet.qn),
-                    st: text(packet.st),
-                    cn: packet.cn.unwrap(),
-                    pw: text(packet.pw),
-                    mn: text(packet.mn),
-                    wants_answer: packet.wants_answer(),
-                    backfill: packet.backfill,
-                    body: fields.collect(),
-                });
-            }
-            Some(message) => message.body.extend(fields),
-        }
-    }
-    whole.expect("a packet")
-}
-
-/// The message with each field a group of its own: separators are read alike.
-fn flat(mut message: Message) -> Message {
-    let fields = message.body.into_iter().flat_map(|group| group.0);
-    message.body = fields.map(|field| Group(vec![field])).collect();
-    message
 }
 
 /// A value as devices write it, mostly a number.
@@ -145,7 +99,7 @@ proptest! {
     fn what_is_written_is_read(message in message()) {
         let Ok(packets) = message.packets() else { return Ok(()) };
         prop_assert!(packets.iter().all(|packet| packet.len() <= 1036));
-        prop_assert_eq!(read_back(&packets.concat()), flat(message));
+        prop_assert_eq!(bodies::read_back(&packets.concat()), bodies::flat(message));
     }
 
     #[test]

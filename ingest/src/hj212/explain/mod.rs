@@ -44,6 +44,18 @@ pub enum Level {
     Note,
 }
 
+impl Level {
+    /// Its name for readers.
+    pub fn word(self, lang: Lang) -> &'static str {
+        let both = match self {
+            Self::Error => ("错误", "error"),
+            Self::Warning => ("不规范", "departure"),
+            Self::Note => ("提示", "note"),
+        };
+        say(lang, both)
+    }
+}
+
 /// One thing to say about the packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -115,6 +127,16 @@ impl Explanation {
         self.readable
     }
 
+    /// Who answers it, as a heading.
+    pub fn answer_title(&self) -> &'static str {
+        let both = if self.device_answers {
+            ("现场机应答", "the device answers")
+        } else {
+            ("平台应答", "a platform answers")
+        };
+        say(self.lang, both)
+    }
+
     /// The explanation as JSON.
     pub fn to_json(&self) -> String {
         // A struct of strings and enums always has a JSON form.
@@ -170,12 +192,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "\n{}", say(lang, ("检查结果", "findings")))?;
         }
         for finding in &self.findings {
-            let level = match finding.level {
-                Level::Error => ("错误", "error"),
-                Level::Warning => ("不规范", "departure"),
-                Level::Note => ("提示", "note"),
-            };
-            writeln!(f, "  [{}] {}", say(lang, level), table::plain(&finding.what))?;
+            writeln!(f, "  [{}] {}", finding.level.word(lang), table::plain(&finding.what))?;
             if !finding.advice.is_empty() {
                 let change = if finding.level == Level::Note {
                     ""
@@ -186,12 +203,7 @@ impl fmt::Display for Explanation {
             }
         }
         if !self.answer.is_empty() {
-            let title = if self.device_answers {
-                ("现场机应答", "the device answers")
-            } else {
-                ("平台应答", "a platform answers")
-            };
-            writeln!(f, "\n{}", say(lang, title))?;
+            writeln!(f, "\n{}", self.answer_title())?;
             for answer in self.answer.lines() {
                 writeln!(f, "  {}", table::plain(answer))?;
             }
