@@ -211,7 +211,12 @@ impl System {
     }
 
     /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop_within(STOP_LIMIT).await
+    }
+
+    /// [`Self::stop`], with so much time for the archive to write what waits.
+    pub(crate) async fn stop_within(mut self, limit: Duration) -> anyhow::Result<()> {
         self.intake.stop();
         let (links, poller) = (self.ingest.join, self.poller.take());
         let intake = async {
@@ -240,7 +245,7 @@ impl System {
             }
             first_error
         };
-        let error = tokio::time::timeout(STOP_LIMIT, finish).await.ok().flatten();
+        let error = tokio::time::timeout(limit, finish).await.ok().flatten();
         self.context.bus.close().await.context("close the log")?;
         error.map_or(Ok(()), Err)
     }

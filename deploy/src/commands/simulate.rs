@@ -36,6 +36,11 @@ use crate::{clock, logging, out};
 /// Most devices of a registry that are played at once; more is a load test.
 const MAX_DEVICES: usize = 1_000;
 
+/// A table passes through days of virtual time in a second: batches of minutes would be files of a few rows each.
+const BATCH_S: u64 = 86_400;
+/// How long the archive may take to write what waits when the file has been played.
+const ARCHIVE_LIMIT: Duration = Duration::from_mins(30);
+
 /// Plays until the file's end, the time given, or Ctrl-C.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     logging::start(&LogConfig {
@@ -180,6 +185,8 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     "127.0.0.1:0".clone_into(&mut config.ingest.listen);
     config.desk.listen = ([127, 0, 0, 1], 0).into();
     config.admin.listen = ([127, 0, 0, 1], 0).into();
+    config.archive.batch_every_s = BATCH_S;
+    config.archive.publish_every_s = BATCH_S;
     let plan = Plan {
         config,
         polling: Polling {
@@ -215,7 +222,7 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     };
     // Stopping writes what waits in the archive; only judge and desk are waited for.
     system.judged(&system.mark().await?).await?;
-    system.stop().await?;
+    system.stop_within(ARCHIVE_LIMIT).await?;
     Ok(report(&stats))
 }
 

@@ -42,7 +42,7 @@ const MOST_ANSWERS: u64 = 600;
 /// A kill that waits for a message goes ahead without one after so long.
 const MESSAGE_WAIT: Duration = Duration::from_secs(5);
 /// A plume that has not worked off what it has after so long is stuck.
-const SETTLE_LIMIT: Duration = Duration::from_mins(2);
+const SETTLE_LIMIT: Duration = Duration::from_mins(10);
 
 #[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn setting(name: &str, usual: u64) -> u64 {
@@ -134,7 +134,7 @@ fn settle(site: &Site, receivers: &Receivers) {
     loop {
         receivers.next_life();
         let running = site.start();
-        verdict::wait_for_desk(site, began + SETTLE_LIMIT);
+        verdict::wait_for_desk(site, &running, began + SETTLE_LIMIT);
         assert!(running.stop());
         if verdict::is_settled(site) {
             return;
