@@ -153,6 +153,7 @@ impl Bureau {
             enterprises: enterprises.collect::<anyhow::Result<_>>()?,
             outlets: outlets.collect::<anyhow::Result<_>>()?,
             sources: self.stacks.iter().map(source).collect(),
+            ..Registry::default()
         })
     }
 
