@@ -219,8 +219,8 @@ async fn measure(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let took = before.0.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - before.1;
-    let rss_mib = rss_bytes() / (1 << 20) as f64;
-    drop(stop.send(()));
+    let rss_mib = rss_bytes() / f64::from(1 << 20);
+    assert!(stop.send(()).is_ok(), "the poller ended by itself");
     drop(poller.await);
     let ok = count(&metrics, "plume_ingest_poll_rounds_total", "ok");
     let all = total(&metrics, "plume_ingest_poll_rounds_total");
