@@ -220,7 +220,7 @@ async fn measure(seconds: u64) {
     let took = before.0.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - before.1;
     let rss_mib = rss_bytes() / f64::from(1 << 20);
-    stop.send(()).ok();
+    assert!(stop.send(()).is_ok(), "the poller ended by itself");
     drop(poller.await);
     let ok = count(&metrics, "plume_ingest_poll_rounds_total", "ok");
     let all = total(&metrics, "plume_ingest_poll_rounds_total");

@@ -197,6 +197,9 @@ impl BusCore {
         if self.round.is_some() {
             self.end_round(now, Err(Miss::NoLink));
         }
+        if self.fruitless >= self.config.gone_after {
+            self.all_gone(Miss::NoLink);
+        }
     }
 
     /// What came of the last [`Step::Ask`]; bits are words of 0 and 1.
@@ -237,9 +240,13 @@ impl BusCore {
     /// plume is stopping: who is there leaves. A minute that is not over is not reported, so that it is never told
     /// twice.
     pub fn stop(&mut self) {
+        self.all_gone(Miss::Late);
+    }
+
+    fn all_gone(&mut self, why: Miss) {
         for (place, turn) in self.turns.iter_mut().enumerate().filter(|(_, turn)| turn.present) {
             turn.present = false;
-            self.outputs.push_back(Output::Gone(place, Miss::Late));
+            self.outputs.push_back(Output::Gone(place, why));
         }
     }
 
@@ -339,7 +346,10 @@ impl BusCore {
                 let why = outcome.err().or(round.image.why()).unwrap_or(Miss::Late);
                 turn.failures = turn.failures.saturating_add(1);
                 turn.why = why;
-                turn.rests_until = now.plus(pause);
+                // Where there is no line, the pauses between tries to connect are rest enough.
+                if why != Miss::NoLink {
+                    turn.rests_until = now.plus(pause);
+                }
                 turn.miss(now, why);
                 if turn.present && turn.failures >= gone_after {
                     turn.present = false;

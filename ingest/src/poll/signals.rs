@@ -89,7 +89,12 @@ impl Signals {
 
     pub(super) fn gone(&self, bus: &str, mn: Mn, why: Miss) {
         self.units_present.dec();
-        tracing::warn!(bus, %mn, %why, "polled device no longer answers");
+        if why == Miss::Late {
+            // plume itself has stopped asking.
+            tracing::info!(bus, %mn, "polling of a device ends");
+        } else {
+            tracing::warn!(bus, %mn, %why, "polled device no longer answers");
+        }
     }
 
     pub(super) fn dropped(&self, records: usize, why: &str) {

@@ -152,6 +152,21 @@ fn connecting_is_tried_ever_more_rarely_up_to_a_limit() {
 }
 
 #[test]
+fn a_bus_that_is_cut_takes_all_its_units_and_brings_them_back_at_once() {
+    let mut script = script(&[MN_2017, OTHER]);
+    script.run(script.now.plus(2 * MINUTE_MS));
+    script.reachable = false;
+    script.run(script.now.plus(5 * MINUTE_MS));
+    let told = events(&script);
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[2..].iter().all(|one| one.contains("gone")), "{told:?}");
+    script.reachable = true;
+    // The longest pause between tries, and one sample.
+    script.run(script.now.plus(60_000 * 5 / 4 + 8_000));
+    assert_eq!(events(&script).len(), 6, "{:?}", events(&script));
+}
+
+#[test]
 fn a_bus_that_accepts_and_hangs_up_is_not_hammered() {
     let mut script = script(&[MN_2017]);
     script.unit(1).miss = Some(Miss::Broken);

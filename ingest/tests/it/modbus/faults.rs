@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use plume_ingest::config::PollConfig;
 use plume_schemas::entry::PresenceState;
 use plume_schemas::reading::{Basis, Flag, Value};
 use plume_schemas::report::ComplaintCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::room::{Room, is_normal, mean};
+use super::room::{Room, counter, fast_config, is_normal, mean};
 use super::script::units;
 use crate::bench::MN_2017;
 
@@ -268,5 +269,29 @@ async fn a_slow_bus_does_not_delay_another() {
     let missed = reports[1..].iter().flat_map(|report| &report.complaints).count();
     assert_eq!(missed, 0, "{reports:#?}");
     assert!(room.reports(MN_2017).await.is_empty());
+    room.close().await;
+}
+
+/// At `queue_records` waiting minutes the newest are lost and counted; the sampling goes on, and so does the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_refuses_holds_up_no_sampling() {
+    let device = Device::start(|_, _| Act::Answer).await;
+    let config = PollConfig {
+        queue_records: 1,
+        ..fast_config()
+    };
+    let room = Room::open_with(&device.site(&[MN_2017]), MAP, &[MN_2017], config).await;
+    room.wait(MN_2017, |reports| !reports.is_empty()).await;
+    room.refuse.send_replace(true);
+    let mut pause = tokio::time::interval(Duration::from_millis(50));
+    while counter(&room, "plume_ingest_poll_dropped_records_total") < 1.0 {
+        pause.tick().await;
+    }
+    let asked = device.asked.lock().unwrap().len();
+    let had = room.reports(MN_2017).await.len();
+    room.refuse.send_replace(false);
+    let reports = room.wait(MN_2017, |reports| reports.len() >= had + 3).await;
+    assert!(device.asked.lock().unwrap().len() > asked);
+    assert!(is_normal(reports.last().unwrap()), "{:?}", reports.last());
     room.close().await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use plume_ingest::modbus::decode::{Image, decode};
-use plume_ingest::modbus::map::{MapFile, MapProblem, load_model, load_site};
+use plume_ingest::modbus::map::{MAX_BUSES, MAX_REGISTERS, MapFile, MapProblem, load_model, load_site};
 use plume_ingest::modbus::plan::plan;
 use plume_ingest::modbus::read::Table;
 use plume_ingest::modbus::words::Order;
@@ -154,6 +154,26 @@ fn a_mistake_in_a_shared_model_is_told_once() {
         (&problems[0].file, problems[0].path.as_str()),
         (&MapFile::Model("good".to_owned()), "register[0].unit")
     );
+}
+
+#[test]
+fn limits_are_named_where_they_are_met() {
+    let register =
+        |i: usize| format!("[[register]]\nname = \"r{i}\"\ntable = \"holding\"\naddress = {i}\ntype = \"uint16\"\n");
+    let model = |count: usize| format!("model = \"m\"\n{}", (0..count).map(register).collect::<String>());
+    assert!(load_model("m", &model(MAX_REGISTERS), &catalogue()).is_ok());
+    let problems = load_model("m", &model(MAX_REGISTERS + 1), &catalogue()).unwrap_err();
+    assert_eq!(problems[0].message, "513 registers, expected 1 to 512");
+
+    let models = BTreeMap::from([("good".to_owned(), GOOD.to_owned())]);
+    let bus = |i: usize| {
+        format!(
+            "[[bus]]\nname = \"b{i}\"\nconnect = \"tcp://h:1\"\n[[bus.unit]]\nunit = 1\nmn = \"M{i}\"\nuse = \"good\"\n"
+        )
+    };
+    let site: String = (0..=MAX_BUSES).map(bus).collect();
+    let problems = load_site(&site, &models, &catalogue()).unwrap_err();
+    assert_eq!(problems[0].message, "more than 2000 buses");
 }
 
 /// One register of a made-up map: type, words, and the value it will hold.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plume_bus::{Bus, ReadLimit, Topic, TopicPartition};
+use plume_bus::{Bus, BusError, NewRecord, ReadLimit, Topic, TopicPartition};
 use plume_ingest::config::PollConfig;
 use plume_ingest::poll::Pace;
+use plume_ingest::store::Store;
 use plume_ingest::{Ingest, IngestHandle, Poller};
 use plume_schemas::entry::{EntryBody, Presence};
 use plume_schemas::reading::{Basis, Flag, Reading, Statistic};
@@ -23,6 +24,31 @@ pub(super) const SPEED: i64 = 30;
 /// Longest wait for something that must come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A log that refuses while it is told to.
+#[derive(Clone)]
+struct Gate {
+    bus: Bus,
+    refuse: watch::Receiver<bool>,
+}
+
+impl Store for Gate {
+    fn partitions(&self) -> u32 {
+        self.bus.partitions()
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) -> Result<(), BusError> {
+        if *self.refuse.borrow() {
+            return Err(BusError::DiskFull {
+                place: "test".into(),
+                used_bytes: 1,
+                limit_bytes: Some(1),
+                held_by: None,
+            });
+        }
+        self.bus.append(records).await.map(|_| ())
+    }
+}
+
 pub(super) struct Room {
     _ingest: IngestHandle,
     poller: JoinHandle<()>,
@@ -30,6 +56,7 @@ pub(super) struct Room {
     stop: Vec<oneshot::Sender<()>>,
     _registry: watch::Sender<Arc<plume_schemas::registry::RegistryIndex>>,
     pub(super) metrics: prometheus::Registry,
+    pub(super) refuse: watch::Sender<bool>,
 }
 
 /// The settings for sockets on loopback. Timeouts are real milliseconds, pauses run on the fast clock.
@@ -44,6 +71,10 @@ pub(super) fn fast_config() -> PollConfig {
 impl Room {
     /// Polls a site of one model; each MN has an outlet `E1:<MN>`.
     pub(super) async fn open(text: &str, map: &str, mns: &[&str]) -> Self {
+        Self::open_with(text, map, mns, fast_config()).await
+    }
+
+    pub(super) async fn open_with(text: &str, map: &str, mns: &[&str], poll: PollConfig) -> Self {
         let outlets: Vec<String> = mns.iter().map(|mn| format!("E1:{mn}")).collect();
         let rows: Vec<(&str, &str, &str)> = mns
             .iter()
@@ -72,16 +103,12 @@ impl Room {
             .await
             .unwrap();
         let common = ingest.common.clone();
-        let poller = Poller::start(
-            fast_config(),
-            site(text, map),
-            bus.clone(),
-            common,
-            pace,
-            &metrics,
-            second,
-        )
-        .unwrap();
+        let (refuse, refusing) = watch::channel(false);
+        let gate = Gate {
+            bus: bus.clone(),
+            refuse: refusing,
+        };
+        let poller = Poller::start(poll, site(text, map), gate, common, pace, &metrics, second).unwrap();
         Self {
             _ingest: ingest,
             poller,
@@ -89,6 +116,7 @@ impl Room {
             stop: stops,
             _registry: tell,
             metrics,
+            refuse,
         }
     }
 
@@ -152,6 +180,13 @@ impl Room {
         let count = metric.get_counter().get_value() as usize;
         count
     }
+}
+
+/// A counter without labels.
+pub(super) fn counter(room: &Room, name: &str) -> f64 {
+    let families = room.metrics.gather();
+    let family = families.iter().find(|family| family.name() == name).unwrap();
+    family.get_metric()[0].get_counter().get_value()
 }
 
 /// The mean of a factor on a basis.
