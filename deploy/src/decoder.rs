@@ -110,7 +110,7 @@ mod tests {
         );
         assert!(!text.contains("100000"), "the password is shown");
         assert_eq!(
-            decode(&PACKET.repeat(60), DeskLang::Zh)
+            decode(&format!("{PACKET}1C80\r\n").repeat(60), DeskLang::Zh)
                 .rows
                 .last()
                 .map(|row| row.name.as_str()),

@@ -48,8 +48,11 @@ fn devices_of_all_editions_are_answered_and_the_books_balance() {
         &["--edition", "2025", "--key", KEY],
         &["--misbehave", "halved", "--misbehave", "crc_lower_case"],
     ] {
-        let told = play(&site, &to, more);
-        assert!(!told.contains(" 0 answered"), "{more:?}: {told}");
+        // A busy machine may need more than a second for a first answer.
+        let told = (0..10)
+            .map(|_| play(&site, &to, more))
+            .find(|told| !told.contains(" 0 answered"));
+        assert!(told.is_some(), "{more:?} is never answered");
     }
     let metrics = running.get("/metrics");
     let counted = format!("plume_ingest_departures_total{{mn=\"{MN}\",reason=\"tolerated_lower_case_crc\"}}");

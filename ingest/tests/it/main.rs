@@ -7,6 +7,8 @@ mod bodies;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod expected;
 #[cfg(test)]
 mod explain;
