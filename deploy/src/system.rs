@@ -17,7 +17,7 @@ use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
@@ -182,6 +182,14 @@ impl System {
     /// [`Self::caught_up`] without the archive.
     pub(crate) async fn judged(&self, mark: &[u64]) -> anyhow::Result<()> {
         self.wait_for(&[roles::DETECT], mark).await
+    }
+
+    /// Resolves when the archive's files hold what the log holds now, whether its batches had ended or not.
+    pub(crate) async fn archived(&self) -> anyhow::Result<()> {
+        let (asker, answered) = oneshot::channel();
+        let asked = self.context.archive_now.send(asker).await;
+        asked.context("ask the archive to write")?;
+        answered.await.context("the archive ended before it wrote")
     }
 
     async fn wait_for(&self, consumers: &[&str], mark: &[u64]) -> anyhow::Result<()> {

@@ -149,10 +149,10 @@ impl Batch {
         match input {
             Input::Entry(EntryBody::Report(report)) => self.report(report, place, memory),
             Input::Entry(body) => {
-                if let EntryBody::Registry(registry) = body {
-                    if let Some(whole) = memory.learn(registry) {
-                        self.registry(&whole, known.catalogue);
-                    }
+                if let EntryBody::Registry(registry) = body
+                    && let Some(whole) = memory.learn(registry)
+                {
+                    self.registry(&whole, known.catalogue);
                 }
                 self.counts.entries += 1;
                 let received_at = body.received_at();

@@ -222,7 +222,7 @@ impl Reader {
         let (mut last, mut parts) = (None, Assembly::default());
         for batch in self.scan(scan) {
             let (_, batch) = batch?;
-            let wire = batch.column_by_name("wire").map(|column| column.as_binary::<i32>());
+            let wire = batch.column_by_name("wire").map(AsArray::as_binary::<i32>);
             let rows = wire
                 .into_iter()
                 .flat_map(|wire| (0..wire.len()).map(|row| wire.value(row)));
@@ -362,7 +362,12 @@ fn pretty(value: &Json) -> Vec<u8> {
 }
 
 fn lines(rows: impl Iterator<Item = Json>) -> Vec<u8> {
-    rows.map(|row| format!("{row}\n")).collect::<String>().into_bytes()
+    let mut text = String::new();
+    for row in rows {
+        text += &row.to_string();
+        text.push('\n');
+    }
+    text.into_bytes()
 }
 
 /// Files as one ZIP archive: equal files make equal archives.

@@ -31,6 +31,8 @@ use crate::polling::Polling;
 use crate::system::{Plan, System};
 use crate::{clock, logging, out};
 
+/// Seconds of the virtual clock after which a batch of the archive ends: a day.
+const BATCH_EVERY_S: u64 = 86_400;
 /// Most devices of a registry that are played at once; more is a load test.
 const MAX_DEVICES: usize = 1_000;
 
@@ -172,6 +174,8 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     "127.0.0.1:0".clone_into(&mut config.ingest.listen);
     config.desk.listen = ([127, 0, 0, 1], 0).into();
     config.admin.listen = ([127, 0, 0, 1], 0).into();
+    // The clock runs as fast as packets are answered: a batch in five minutes of it would be one a packet.
+    config.archive.batch_every_s = BATCH_EVERY_S;
     let plan = Plan {
         config,
         polling: Polling {
@@ -205,8 +209,9 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
         () = progress(&clock) => Vec::new(),
         () = enough(args.seconds) => { stop.send_replace(true); playing.await? }
     };
-    // Stopping writes what waits in the archive; only judge and desk are waited for.
+    // A stop has a limit, and a file of years leaves much for the archive: it is waited for before.
     system.judged(&system.mark().await?).await?;
+    system.archived().await?;
     system.stop().await?;
     Ok(report(&stats))
 }
