@@ -17,7 +17,7 @@ use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
@@ -179,6 +179,14 @@ impl System {
         self.wait_for(&[roles::DETECT], mark).await
     }
 
+    /// Resolves when the archive's files hold what the log holds now, whether its batches had ended or not.
+    pub(crate) async fn archived(&self) -> anyhow::Result<()> {
+        let (asker, answered) = oneshot::channel();
+        let asked = self.context.archive_now.send(asker).await;
+        asked.context("ask the archive to write")?;
+        answered.await.context("the archive ended before it wrote")
+    }
+
     async fn wait_for(&self, consumers: &[&str], mark: &[u64]) -> anyhow::Result<()> {
         let mut pause = tokio::time::interval(Duration::from_millis(50));
         while !self.is_caught_up(consumers, mark).await? {
@@ -214,12 +222,7 @@ impl System {
     }
 
     /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.stop_within(STOP_LIMIT).await
-    }
-
-    /// [`Self::stop`], with so much time for the archive to write what waits.
-    pub(crate) async fn stop_within(mut self, limit: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.intake.stop();
         let (links, poller) = (self.ingest.join, self.poller.take());
         let intake = async {
@@ -248,7 +251,7 @@ impl System {
             }
             first_error
         };
-        let error = tokio::time::timeout(limit, finish).await.ok().flatten();
+        let error = tokio::time::timeout(STOP_LIMIT, finish).await.ok().flatten();
         self.context.bus.close().await.context("close the log")?;
         error.map_or(Ok(()), Err)
     }

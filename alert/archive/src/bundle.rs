@@ -362,9 +362,12 @@ fn pretty(value: &Json) -> Vec<u8> {
 }
 
 fn lines(rows: impl Iterator<Item = Json>) -> Vec<u8> {
-    rows.flat_map(|row| [row.to_string(), "\n".to_owned()])
-        .collect::<String>()
-        .into_bytes()
+    let mut text = String::new();
+    for row in rows {
+        text += &row.to_string();
+        text.push('\n');
+    }
+    text.into_bytes()
 }
 
 /// Files as one ZIP archive: equal files make equal archives.

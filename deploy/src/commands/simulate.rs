@@ -38,8 +38,6 @@ const MAX_DEVICES: usize = 1_000;
 
 /// A table passes through days of virtual time in a second: batches of minutes would be files of a few rows each.
 const BATCH_S: u64 = 86_400;
-/// How long the archive may take to write what waits when the file has been played.
-const ARCHIVE_LIMIT: Duration = Duration::from_mins(30);
 
 /// Plays until the file's end, the time given, or Ctrl-C.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
@@ -220,9 +218,10 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
         () = progress(&clock) => Vec::new(),
         () = enough(args.seconds) => { stop.send_replace(true); playing.await? }
     };
-    // Stopping writes what waits in the archive; only judge and desk are waited for.
+    // A stop has a limit, and a file of years leaves much for the archive: it is waited for before.
     system.judged(&system.mark().await?).await?;
-    system.stop_within(ARCHIVE_LIMIT).await?;
+    system.archived().await?;
+    system.stop().await?;
     Ok(report(&stats))
 }
 

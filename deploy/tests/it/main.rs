@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test says what it skips and what it counted")]
 
+#[path = "../../../alert/archive/tests/it/make.rs"]
+#[allow(dead_code, reason = "records of the archive's own tests; each binary uses its part")]
+mod make;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -135,7 +135,8 @@ fn dates(archive: &Archive, kind: ReportKind) -> Vec<String> {
     assert!(reader.stats().balanced, "{:?}", reader.stats());
     assert_eq!(reader.verify().unwrap().problems, []);
     let rows = reader.query(&spec).unwrap();
-    rows.map(|row| row.unwrap()[0].to_string()[8..10].to_owned()).collect()
+    let day = |row: Vec<Field>| row[0].to_string().split([' ', '-']).nth(2).map(str::to_owned);
+    rows.map(|row| day(row.unwrap()).unwrap()).collect()
 }
 
 #[test]
