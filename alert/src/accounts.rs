@@ -69,6 +69,8 @@ pub enum Action {
     ViewUsers,
     /// Make accounts.
     AddUsers,
+    /// Say what data were (人工标记).
+    Mark,
     /// See the log of operations.
     ViewAudit,
     /// Do this to a case in scope.
@@ -90,6 +92,7 @@ pub const fn authorise(role: Role, action: Action) -> bool {
         ),
         Action::ViewUsers => matches!(role, Role::Admin | Role::Security | Role::CityDuty | Role::Branch),
         Action::AddUsers => matches!(role, Role::Admin),
+        Action::Mark => crate::marks::may_mark(role),
         Action::ViewAudit => matches!(role, Role::Audit | Role::Security),
         Action::Act(kind) => may_act(role, kind),
     }

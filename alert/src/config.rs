@@ -173,7 +173,7 @@ pub struct MailConfig {
     pub password: Secret,
     /// Sender: `plume <plume@example.com>`.
     pub from: String,
-    /// Milliseconds for one SMTP step.
+    /// Milliseconds for one mail, from the connection to its acceptance.
     pub timeout_ms: u32,
 }
 

@@ -26,6 +26,7 @@ pub mod digest;
 pub mod duty;
 pub mod group;
 pub mod links;
+pub mod marks;
 pub mod mute;
 pub mod notify;
 pub mod outbox;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Chance;
-use plume_alert::desk::{DeskOptions, DeskState};
+use plume_alert::desk::{DeskOptions, DeskState, MarkQueue};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
 use plume_ingest::{Ingest, IngestHandle, Poller};
@@ -17,7 +17,7 @@ use plume_schemas::registry::{Registry, RegistryIndex};
 use plume_schemas::time::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
@@ -31,6 +31,9 @@ use crate::roles::{self, Context};
 
 /// How long a stop may take before what still runs is left: the log makes that harmless.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Batches of marks on their way into the log: more people than that wait for the one before them.
+const MARKS_WAITING: usize = 16;
 
 /// What a system is made of.
 pub(crate) struct Plan {
@@ -349,6 +352,9 @@ async fn start_desk(
 ) -> anyhow::Result<SocketAddr> {
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
+    let (queue, marks) = mpsc::channel(MARKS_WAITING);
+    pages.set_mark_queue(MarkQueue::new(queue));
+    tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));
     let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {

@@ -4,7 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, case, duty, enter, link, login, numbers, outlet, overview, phone, photos, problems, records, silences, users,
+    act, case, duty, enter, link, login, marks, numbers, outlet, overview, phone, photos, problems, records, silences,
+    users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -166,6 +167,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/m/problems/{id}", Need::Site(VIEW), problems::phone_page;
     POST "/m/problems/{id}/submit", Need::Site(ANSWER), problems::submit;
 
+    GET "/marks", Need::Both(Action::Mark), marks::form;
+    POST "/marks", Need::Both(Action::Mark), marks::add;
+    POST "/marks/import", Need::Both(Action::Mark), marks::import;
     GET "/files/{id}", Need::Both(VIEW), photos::get;
     GET "/events", Need::Both(VIEW), live::events;
     GET "/api/series/{id}", Need::Both(VIEW), series::get;
@@ -182,6 +186,7 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/statistics", t.statistics),
         ("/handover", t.handover),
         ("/silences", t.silences),
+        ("/marks", t.marks),
         ("/registry", t.registry),
         ("/rules", t.rules),
         ("/decode", t.decode),

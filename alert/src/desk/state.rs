@@ -1,13 +1,13 @@
 //! What every handler shares: the desk behind the pages, places for live lists, and the stop.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use plume_schemas::entry::EntryBody;
+use plume_schemas::entry::{EntryBody, Mark};
 use plume_schemas::ids::{ContentId, OutletId};
 use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
@@ -16,6 +16,7 @@ use crate::Desk;
 use crate::accounts::Viewer;
 use crate::act::{ActError, UNDO_MS};
 use crate::case::{Act, Family, State as CaseState};
+use crate::marks::MarkError;
 use crate::store::{CaseFilter, CaseRow, Order, Page, Store, StoreError};
 use crate::words::{Lang, Saying, headline};
 
@@ -73,6 +74,26 @@ pub struct DecodedRow {
 /// Takes a packet apart, in a language.
 pub type Decoder = fn(&str, Lang) -> Decoded;
 
+/// Marks on their way into the log, and who waits for the word that they are there.
+#[derive(Debug)]
+pub struct MarkBatch {
+    /// The marks.
+    pub marks: Vec<Mark>,
+    /// Told once they are durable, or why they are not.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// The way of marks into the log, which the desk itself does not know.
+#[derive(Clone, Debug)]
+pub struct MarkQueue(mpsc::Sender<MarkBatch>);
+
+impl MarkQueue {
+    /// A way whose other end appends to the log.
+    pub fn new(queue: mpsc::Sender<MarkBatch>) -> Self {
+        Self(queue)
+    }
+}
+
 /// A place among the live lists, given back when dropped.
 pub(crate) type LivePlace = OwnedSemaphorePermit;
 
@@ -85,6 +106,7 @@ struct Inner {
     desk: Desk,
     options: DeskOptions,
     decoder: Option<Decoder>,
+    marks: OnceLock<MarkQueue>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
     assembly: Mutex<Assembly>,
@@ -104,11 +126,40 @@ impl DeskState {
             desk,
             options,
             decoder,
+            marks: OnceLock::new(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
             live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
         }))
+    }
+
+    /// Gives marks a way into the log; without one they are refused. Only the first counts.
+    pub fn set_mark_queue(&self, queue: MarkQueue) {
+        self.0.marks.get_or_init(|| queue);
+    }
+
+    /// Records marks; gives how many once they are durable.
+    pub(crate) async fn record_marks(&self, viewer: &Viewer, marks: Vec<Mark>) -> Result<usize, MarkError> {
+        let lost = |detail: &str| MarkError::Log {
+            detail: detail.to_owned(),
+        };
+        let queue = self.0.marks.get().ok_or_else(|| lost("this desk has no log"))?;
+        let (done, told) = oneshot::channel();
+        let count = marks.len();
+        let objects: Vec<String> = marks.iter().map(|mark| mark.outlet.to_string()).collect();
+        let sent = queue.0.send(MarkBatch { marks, done }).await;
+        sent.map_err(|_| lost("the log is closed"))?;
+        match told.await {
+            Ok(Ok(())) => {}
+            Ok(Err(detail)) => return Err(MarkError::Log { detail }),
+            Err(_) => return Err(lost("the log gave no answer")),
+        }
+        // The marks are in the log, with who made them: a line that is not noted here is not lost.
+        if let Err(error) = self.0.desk.note_marks(viewer, &objects).await {
+            tracing::error!(%error, hint = error.hint(), "marks are recorded, but not noted in the log of operations");
+        }
+        Ok(count)
     }
 
     /// Takes a record of the reports topic: charts, signs of life, the book's clock and the registry in force all

@@ -433,6 +433,16 @@ texts! {
     photo_kind: "仅支持 JPEG、PNG 或 WebP 照片。", "Only JPEG, PNG and WebP are taken.";
     photo_large: "照片不能超过 {} MB。", "A photo may have {} MB.";
     done_photo: "照片已上传。", "Photo added.";
+    marks: "人工标记", "Marks";
+    marks_about: "停运、启停炉、维护、校准等时段由企业或其主管人员标记，系统不自动标记；标记后所涉时段重新判定。不实标记须承担法律责任。",
+        "Stops, start-ups, maintenance are marked by people, never by plume; what they cover is judged anew.";
+    mark_add: "提交标记", "Mark";
+    mark_factor: "因子编码（留空为整个排放口）", "Factor code (empty: all of the outlet)";
+    mark_start: "开始时间", "From";
+    mark_end: "结束时间", "Until";
+    mark_csv: "粘贴 CSV，首行为表头，一次最多 300 行", "Paste CSV with its header; at most 300 rows";
+    mark_csv_example: "outlet,factor,start,end,kind,note", "outlet,factor,start,end,kind,note";
+    marks_done: "已记录 {} 条标记，所涉时段将重新判定。", "{} recorded; what they cover is judged anew.";
     link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
 
     // Accounts
@@ -440,6 +450,7 @@ texts! {
     accounts: "账号", "Accounts";
     login: "账号", "Login";
     password: "密码", "Password";
+    person: "姓名", "Name";
     scope: "范围", "Scope";
     scope_hint: "分局填区县；企业填统一社会信用代码；运维单位填排放口编号，以空格分隔；其他留空。",
         "Branch: its district. Enterprise: its credit code. Contractor: outlet ids with blanks between. Else empty.";
@@ -456,17 +467,17 @@ texts! {
     invitations: "邀请链接", "Invitations";
     invitations_note: "仅显示这一次，七日内有效，每个链接只能使用一次", "shown this once; good for seven days, one use each";
     audit: "操作日志", "Audit";
-    audit_about: "账号与登录操作，只增不改；预警处置见各预警的处置记录。", "Accounts and sign-ins, never changed; acts on alerts stand in their traces.";
+    audit_about: "账号与登录操作，只增不改；预警处置见各预警的处置记录。", "Accounts and sign-ins; acts on alerts stand in their traces.";
     object: "对象", "Object";
     sign_in_here: "登录", "Sign in";
     sign_in_by_code: "短信验证码登录", "Sign in by code";
     send_code: "发送验证码", "Send code";
     login_code: "验证码", "Code";
-    code_sent: "如该手机号已登记，验证码已发出，5 分钟内有效。", "If the number is registered, a code is on its way; it is good for five minutes.";
+    code_sent: "如该手机号已登记，验证码已发出，5 分钟内有效。", "If the number is registered, a code is on its way, good for 5 minutes.";
     set_password: "设置密码", "Set password";
     set_password_hint: "至少 10 个字符", "at least 10 characters";
     ask_account: "企业申请账号", "Ask for an account";
-    ask_account_hint: "由所在区县分局审核，通过后以短信发送邀请。", "The district branch decides; then an invitation comes by short message.";
+    ask_account_hint: "由所在区县分局审核，通过后以短信发送邀请。", "Your district branch decides; an invitation comes by SMS.";
     ask_account_done: "申请已收到，请等待审核。", "Received; please wait to be let in.";
 
     // Way in and problems

@@ -1,5 +1,5 @@
-//! Accounts at work: signing in, inviting, letting in, switching off. Every step is one transaction with its line in the
-//! log of operations; passwords are hashed beside the runtime, two at a time.
+//! Accounts at work: signing in, inviting, letting in, switching off. Every step is one transaction with its line in
+//! the log of operations; passwords are hashed beside the runtime, two at a time.
 
 use plume_schemas::ids::ContentId;
 use plume_schemas::rule::{Severity, Stream};
@@ -378,6 +378,15 @@ impl Desk {
         note(&mut tx, AuditKind::Disabled, Some(viewer), &user.login, self.now()).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Notes that somebody marked data of these outlets.
+    pub(crate) async fn note_marks(&self, viewer: &Viewer, outlets: &[String]) -> Result<(), StoreError> {
+        let mut tx = self.0.store.begin().await?;
+        for outlet in outlets {
+            note(&mut tx, AuditKind::Marked, Some(viewer), outlet, self.now()).await?;
+        }
+        tx.commit().await
     }
 
     async fn hashed(&self, given: String) -> Result<String, UserError> {

@@ -24,6 +24,7 @@ pub struct EmailSink {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     server: String,
+    limit: Duration,
 }
 
 /// The mail section cannot be used.
@@ -107,6 +108,7 @@ impl EmailSink {
             ));
         }
         Ok(Self {
+            limit: Duration::from_millis(u64::from(config.timeout_ms)),
             transport: builder.build(),
             from,
             server: format!("{}:{}", config.host, config.port),
@@ -120,9 +122,18 @@ impl EmailSink {
             detail,
         };
         let mail = self.mail(outgoing).map_err(refused)?;
-        match self.transport.send(mail).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
+        // lettre bounds the connection alone: a server that says nothing afterwards would hold the outbox for ever.
+        match tokio::time::timeout(self.limit, self.transport.send(mail)).await {
+            Err(_) => Err(SendError::Unreachable {
+                channel: Channel::Mail,
+                detail: format!(
+                    "{}: the mail was not taken within {} ms",
+                    self.server,
+                    self.limit.as_millis()
+                ),
+            }),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
                 let detail = format!("{}: {}", self.server, describe(&error));
                 let channel = Channel::Mail;
                 Err(if error.is_permanent() {

@@ -29,6 +29,8 @@ named! {
         Invited = "invited", "发出邀请", "invited";
         /// The invitation was used, a password set.
         PasswordSet = "password_set", "设置密码", "password set";
+        /// Data were marked.
+        Marked = "marked", "人工标记", "marked";
         /// An account was switched off.
         Disabled = "disabled", "停用账号", "account disabled";
     }

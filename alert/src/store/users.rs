@@ -117,8 +117,9 @@ pub(crate) async fn add(
     let (kind, scope) = write_scope(&user.scope);
     let added = tx
         .exec(
-            "INSERT INTO users (id, login, name, phone, role, scope_kind, scope, state, password, failures, created_by, \
-             created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $10) ON CONFLICT (login) DO NOTHING",
+            "INSERT INTO users (id, login, name, phone, role, scope_kind, scope, state, password, failures, \
+             created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $10) \
+             ON CONFLICT (login) DO NOTHING",
             args![
                 id_of(&user.login),
                 &user.login,

@@ -55,6 +55,7 @@ async fn session(world: &World, token: &Token) -> Option<Viewer> {
     session.map(|session| session.viewer)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the answer of a call, asked once")]
 fn refused<T: std::fmt::Debug>(result: Result<T, UserError>) -> bool {
     matches!(result, Err(UserError::WrongCredentials))
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::DeskState;
-use plume_bus::Topic;
-use plume_schemas::entry::LogPosition;
+use plume_alert::desk::{DeskState, MarkBatch};
+use plume_bus::{NewRecord, Topic};
+use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
+use plume_schemas::partition::partition_of;
 use plume_schemas::wire;
+use tokio::sync::mpsc;
 
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
@@ -97,6 +99,29 @@ async fn take(desk: &Desk, position: LogPosition, event: Option<&Event>, stop: &
             () = tokio::time::sleep(RETRY_PAUSE) => {}
             () = stop.clone().wait() => return false,
         }
+    }
+}
+
+/// Appends what people marked to the log, and says so once it is durable.
+pub(crate) async fn marks(context: Context, mut queue: mpsc::Receiver<MarkBatch>, stop: Stop) -> anyhow::Result<()> {
+    loop {
+        let batch = tokio::select! {
+            batch = queue.recv() => batch,
+            () = stop.clone().wait() => None,
+        };
+        let Some(MarkBatch { marks, done }) = batch else {
+            return Ok(());
+        };
+        let partitions = context.bus.partitions();
+        let records = marks.into_iter().map(|mark| NewRecord {
+            to: at(Topic::Reports, partition_of(mark.outlet, partitions)),
+            key: mark.outlet.to_string(),
+            payload: wire::encode_entry(&EntryBody::Mark(mark)).into(),
+        });
+        let appended = context.bus.append(records.collect()).await;
+        let told = appended.map(drop).map_err(|error| format!("{error}; {}", error.hint()));
+        // Who asked may have left; the marks are in the log all the same.
+        drop(done.send(told));
     }
 }
 

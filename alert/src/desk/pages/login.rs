@@ -283,7 +283,7 @@ fn register_page(lang: Lang, said: Option<Said>) -> Result<Response, Problem> {
             action: "/register".to_owned(),
             fields: vec![
                 field("enterprise", t.credit_code, "text", "off"),
-                field("name", t.name, "text", "name"),
+                field("name", t.person, "text", "name"),
                 field("phone", t.phone, "tel", "tel"),
             ],
             button: t.send,

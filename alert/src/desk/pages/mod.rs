@@ -8,6 +8,7 @@ mod filter;
 pub(crate) mod link;
 mod list;
 pub(crate) mod login;
+pub(crate) mod marks;
 pub(crate) mod numbers;
 pub(crate) mod outlet;
 pub(crate) mod overview;

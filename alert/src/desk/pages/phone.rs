@@ -72,6 +72,7 @@ struct HomePage {
     counts: Vec<Count>,
     rows: Vec<RowView>,
     problems: Vec<ProblemRow>,
+    may_mark: bool,
 }
 
 #[derive(Template)]
@@ -173,6 +174,7 @@ pub(crate) async fn home(State(state): State<DeskState>, visitor: Visitor) -> Re
     html(&HomePage {
         shell: Shell::new(&visitor, t.todo).live(seq),
         enterprise: owner(&state, &visitor),
+        may_mark: visitor.viewer.may(crate::accounts::Action::Mark),
         flash: None,
         counts: counts(&state, &rows, &problems, t),
         problems: problems

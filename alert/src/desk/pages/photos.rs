@@ -154,7 +154,7 @@ fn unreadable(error: &MultipartError, visitor: &Visitor) -> Problem {
     Problem::BadRequest
 }
 
-/// What a picture is by its first bytes; its name and what the browser says prove nothing. SVG is none: it runs scripts.
+/// What a picture is by its first bytes; its name and the browser prove nothing. SVG runs scripts and is none.
 fn media_type(content: &[u8]) -> Option<&'static str> {
     match content {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

@@ -4,6 +4,7 @@ mod entrance;
 mod forms;
 mod leads;
 mod live;
+mod marks;
 mod pages;
 mod photos;
 mod rectify;
