@@ -154,7 +154,6 @@ impl Bureau {
             enterprises: enterprises.collect::<anyhow::Result<_>>()?,
             outlets: outlets.collect::<anyhow::Result<_>>()?,
             sources: self.stacks.iter().map(source).collect(),
-            ..Registry::default()
         })
     }
 
