@@ -356,7 +356,8 @@ impl Run {
         let cases = store.cases(&all, &CaseFilter::default(), page).await?.total;
         let echo = CaseFilter {
             families: vec![Family::Offline],
-            opened_from: Some(stopped.start),
+            // What the last minute before the stop raised is judged seconds into it.
+            opened_from: Some(stopped.start.plus(MINUTE_MS)),
             opened_to: Some(stopped.end.plus(STOP_ECHO_HOURS * HOUR_MS)),
             ..CaseFilter::default()
         };
