@@ -74,8 +74,8 @@ impl<'a> Replay<'a> {
         let start = bus.range(reports).await?.start;
         if start > 0 {
             bail!(
-                "the log of partition {partition} begins at offset {start}: what came before has expired, and the judge's \
-                 memory of it with it; an exact replay needs the log from its beginning"
+                "the log of partition {partition} begins at offset {start}: what came before has expired, and the \
+                 judge's memory of it with it; an exact replay needs the log from its beginning"
             );
         }
         let count = bus.partitions();

@@ -99,8 +99,8 @@ fn a_bureau_with_thousands_of_outlets_is_registered() {
     let site = Site::new("");
     let path = site.dir.path().join("registry.toml");
     let mut registry = std::fs::read_to_string(&path).unwrap();
-    let last = "LAST00000000000000001800".to_owned();
-    for n in 1..=1_800 {
+    let last = "LAST00000000000000002200".to_owned();
+    for n in 1..=2_200 {
         let (outlet, mn) = (format!("91330100MA27X0AB1C:D{n:05}"), format!("LAST{n:020}"));
         write!(
             registry,

@@ -17,8 +17,6 @@
 //! Order: arrival
 //! Source: project choice (who is told what). Seen per partition of the log; carriers are not known to the log.
 
-use std::collections::BTreeMap;
-
 use plume_schemas::event::Edge;
 use plume_schemas::ids::{ContentId, Inline, OutletId};
 use plume_schemas::judgement::{FactKey, Judgement, Pane, Verdict};
@@ -112,11 +110,13 @@ pub(crate) struct CommonCause {
     looked_at: Time,
     /// Gaps of the clock that were said, up to here.
     listening_since: Time,
+    scratch: Groups,
 }
 persist!(CommonCause {
     cases,
     looked_at,
-    listening_since
+    listening_since,
+    scratch
 });
 
 /// The groups of a device.
@@ -176,9 +176,11 @@ impl CommonCause {
             return false;
         }
         self.looked_at = ctx.now;
-        let members = members(ctx, outlets, plans);
+        let mut members = std::mem::take(&mut self.scratch);
+        members.count(ctx, outlets, plans);
         let ended = self.end(ctx, partition, &members);
         let began = self.begin(ctx, partition, &members);
+        self.scratch = members;
         let horizon = ctx.now.plus(-2 * DAY_MS);
         self.cases.retain(|case| case.end.is_none_or(|end| end > horizon));
         if self.cases.len() > MAX_CASES {
@@ -188,7 +190,7 @@ impl CommonCause {
     }
 
     /// Ends the cases whose devices are back, but for a few.
-    fn end(&mut self, ctx: &mut Ctx<'_>, partition: u32, members: &BTreeMap<Group, Members>) -> bool {
+    fn end(&mut self, ctx: &mut Ctx<'_>, partition: u32, members: &Groups) -> bool {
         let settings = &ctx.settings.common_cause;
         let mut ended = false;
         for case in self.cases.iter_mut().filter(|case| case.end.is_none()) {
@@ -213,9 +215,9 @@ impl CommonCause {
 
     /// Begins a case for the group that explains the silence best: the one with the greatest share of its devices
     /// silent. Silences that an open case explains already make no second one.
-    fn begin(&mut self, ctx: &mut Ctx<'_>, partition: u32, members: &BTreeMap<Group, Members>) -> bool {
+    fn begin(&mut self, ctx: &mut Ctx<'_>, partition: u32, members: &Groups) -> bool {
         let settings = &ctx.settings.common_cause;
-        let candidates = members.iter().filter_map(|(&group, members)| {
+        let candidates = members.0.iter().filter_map(|&(group, ref members)| {
             let (together, ago) = members.together(within_min(settings));
             let minutes = i64::try_from(ago).unwrap_or(0);
             let start = ctx.now.plus(-minutes * MINUTE_MS);
@@ -261,41 +263,75 @@ impl CommonCause {
     }
 }
 
-fn members(ctx: &Ctx<'_>, outlets: &[Outlet], plans: &[OutletPlan]) -> BTreeMap<Group, Members> {
-    let settings = &ctx.settings.common_cause;
-    let listening = ctx.clock.listening_since();
-    let mut members: BTreeMap<Group, Members> = BTreeMap::new();
-    for (outlet, plan) in outlets.iter().zip(plans) {
-        if plan.stopped_at(ctx.now) || !plan.validity.covers(ctx.now) {
-            continue;
-        }
-        for device in &outlet.devices {
-            let Some(heard) = device.heard.filter(|&heard| ctx.now.since(heard) < ACTIVE_MS) else {
-                continue;
+/// Devices by group, sorted. Kept between looks for its room only, so it is no part of the state.
+#[derive(Clone, Debug, Default)]
+struct Groups(Vec<(Group, Members)>);
+
+impl PartialEq for Groups {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Persist for Groups {
+    fn save(&self, _: &mut Vec<u8>) {}
+    fn load(_: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        Ok(Self::default())
+    }
+}
+
+impl Groups {
+    fn get(&self, group: &Group) -> Option<&Members> {
+        let place = self.0.binary_search_by_key(group, |(known, _)| *known).ok()?;
+        self.0.get(place).map(|(_, members)| members)
+    }
+
+    fn of(&mut self, group: Group) -> &mut Members {
+        let found = self.0.binary_search_by_key(&group, |(known, _)| *known);
+        let place = found.unwrap_or_else(|place| {
+            let none = Members {
+                active: 0,
+                silent: 0,
+                began: [0; SUDDEN_MIN],
             };
-            let silent_ms = ctx.now.since(heard.max(listening));
-            let interval_ms = plan
-                .source(device.mn, ctx.now)
-                .1
-                .map_or(1, |row| i64::from(row.minute_interval))
-                * MINUTE_MS;
-            let silent = silent_ms >= (settings.quiet_s * SECOND_MS).max(2 * interval_ms) && !device.spooling;
-            for group in groups(device, plan) {
-                let group = members.entry(group).or_insert(Members {
-                    active: 0,
-                    silent: 0,
-                    began: [0; SUDDEN_MIN],
-                });
-                group.active += 1;
-                group.silent += u32::from(silent);
-                let ago = usize::try_from(silent_ms / MINUTE_MS).unwrap_or(SUDDEN_MIN);
-                if let Some(began) = group.began.get_mut(ago).filter(|_| silent) {
-                    *began += 1;
+            self.0.insert(place, (group, none));
+            place
+        });
+        &mut self.0[place].1
+    }
+
+    /// Counts the devices of all outlets anew.
+    fn count(&mut self, ctx: &Ctx<'_>, outlets: &[Outlet], plans: &[OutletPlan]) {
+        let settings = &ctx.settings.common_cause;
+        let listening = ctx.clock.listening_since();
+        self.0.clear();
+        for (outlet, plan) in outlets.iter().zip(plans) {
+            if plan.stopped_at(ctx.now) || !plan.validity.covers(ctx.now) {
+                continue;
+            }
+            for device in &outlet.devices {
+                let Some(heard) = device.heard.filter(|&heard| ctx.now.since(heard) < ACTIVE_MS) else {
+                    continue;
+                };
+                let silent_ms = ctx.now.since(heard.max(listening));
+                let interval_ms = plan
+                    .source(device.mn, ctx.now)
+                    .1
+                    .map_or(1, |row| i64::from(row.minute_interval))
+                    * MINUTE_MS;
+                let silent = silent_ms >= (settings.quiet_s * SECOND_MS).max(2 * interval_ms) && !device.spooling;
+                for group in groups(device, plan) {
+                    let group = self.of(group);
+                    group.active += 1;
+                    group.silent += u32::from(silent);
+                    let ago = usize::try_from(silent_ms / MINUTE_MS).unwrap_or(SUDDEN_MIN);
+                    if let Some(began) = group.began.get_mut(ago).filter(|_| silent) {
+                        *began += 1;
+                    }
                 }
             }
         }
     }
-    members
 }
 
 fn within_min(settings: &CommonCauseSettings) -> usize {

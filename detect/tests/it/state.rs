@@ -82,12 +82,19 @@ fn a_checkpoint_of_another_kind_is_refused_by_name() {
     assert!(matches!(error, RestoreError::Damaged { .. }) && !error.hint().is_empty());
 }
 
-/// A checkpoint of format 1, kept as it was written in 2026. A later build reads it or names why it does not; it
+/// Checkpoints of each format so far, kept as they were written in 2026. A later build reads it or names why it does not; it
 /// never takes it
 /// for damaged, and where it reads it, it goes on as if it had never stopped.
 #[test]
 fn an_old_checkpoint_is_read_or_refused_by_name() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoint-1.bin");
+    for format in 1..=plume_detect::FORMAT {
+        check_old(format);
+    }
+}
+
+fn check_old(format: u32) {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let path = data.join(format!("checkpoint-{format}.bin"));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/near_warns");
     let old = std::fs::read(path).unwrap();
     match Engine::restore(&old, &settings()) {
