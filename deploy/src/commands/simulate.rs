@@ -1,6 +1,7 @@
 //! `plume simulate`: plays devices, against a listening plume on the real clock, or with all of plume on a virtual
 //! one (D3).
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -85,7 +86,11 @@ fn links(args: &SimulateArgs, registry: Option<&Registry>) -> anyhow::Result<Vec
     }
     wanted.truncate(MAX_DEVICES);
     let habits = args.misbehave.iter().filter_map(|name| Misbehaviour::from_code(name));
-    let habits: Vec<Habit> = habits.map(Habit::always).collect();
+    // A packet shows one habit, the first whose turn it is: several take turns.
+    let turns = (1..=u32::try_from(args.misbehave.len())?)
+        .rev()
+        .filter_map(NonZeroU32::new);
+    let habits: Vec<Habit> = habits.zip(turns).map(|(kind, every)| Habit { kind, every }).collect();
     let key = args.key.as_deref().map(Key::parse).transpose();
     let key = key.map_err(|error| anyhow::anyhow!("--key: {error} (hint: {})", error.hint()))?;
     Ok(wanted

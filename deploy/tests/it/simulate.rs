@@ -46,7 +46,7 @@ fn devices_of_all_editions_are_answered_and_the_books_balance() {
         &["--edition", "2017"],
         &["--edition", "2025"],
         &["--edition", "2025", "--key", KEY],
-        &["--misbehave", "halved", "--misbehave", "crc_lower_case"],
+        &["--misbehave", "halved", "--misbehave", "length_unpadded"],
     ] {
         // A busy machine may need more than a second for a first answer.
         let told = (0..10)
@@ -55,7 +55,7 @@ fn devices_of_all_editions_are_answered_and_the_books_balance() {
         assert!(told.is_some(), "{more:?} is never answered");
     }
     let metrics = running.get("/metrics");
-    let counted = format!("plume_ingest_departures_total{{mn=\"{MN}\",reason=\"tolerated_lower_case_crc\"}}");
+    let counted = format!("plume_ingest_departures_total{{mn=\"{MN}\",reason=\"tolerated_short_length\"}}");
     assert!(metrics.contains(&counted), "{metrics}");
     assert!(!metrics.contains(KEY));
     // A device whose every checksum is stale is met with silence.
