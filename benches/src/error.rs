@@ -24,6 +24,9 @@ pub enum LoadError {
     /// The sink did not say where it listens.
     #[error("the sink said `{0}` instead of its address")]
     Sink(String),
+    /// Ingest could not be started.
+    #[error("ingest does not start: {0}")]
+    Server(String),
     /// A connection task broke.
     #[error("a connection stopped with a defect: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -41,6 +44,7 @@ impl LoadError {
             Self::Io(..) => "is the server running, and `ulimit -n` above the number of connections?",
             Self::Payload { .. } => "choose --payload within these bounds; 425 and 700 are usual",
             Self::Registry(_) | Self::Task(_) => "this is a defect of plume-load",
+            Self::Server(_) => "is the directory empty, and on a disk with room?",
             Self::Sink(_) => "run `plume-load sink` by hand to see what it says",
         }
     }

@@ -4,6 +4,7 @@
 //! ```text
 //! plume-load registry --connections 100 > registry.toml   # the devices the load pretends to be, for plume's registry
 //! plume-load run     --target 127.0.0.1:9212 --server-pid PID --connections 100 --outstanding 16 --seconds 10
+//! plume-load ingest  --directory DIR --connections 100        # ingest and log alone, to be loaded like any server
 //! plume-load compare --target 127.0.0.1:9212 --server-pid PID --connections 100 --seconds 10 --rounds 3
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! run are the result. `compare` alternates between the two in rounds, so that what else the machine does falls on
 //! both.
 
+mod alone;
 mod client;
 mod histogram;
 mod process;
@@ -19,13 +21,14 @@ mod sink;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use plume_benches::error::LoadError;
 use plume_benches::packets;
-use plume_schemas::time::Time;
+use plume_schemas::time::{Clock, Time};
 
 #[derive(Parser)]
 #[command(
@@ -48,6 +51,15 @@ enum Command {
         /// Address to listen on.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+    },
+    /// Ingest and log alone, with nobody who reads the log. Prints its address.
+    Ingest {
+        /// Directory of the log; made if missing.
+        #[arg(long)]
+        directory: PathBuf,
+        /// Devices of the load.
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
     },
     /// Print a registry (TOML) with the devices of a load.
     Registry {
@@ -140,6 +152,7 @@ async fn dispatch(command: Command) -> Result<(), LoadError> {
         }
         Command::Compare(args) => compare(args).await,
         Command::Sink { listen } => sink::serve(listen).await,
+        Command::Ingest { directory, connections } => alone::serve(&directory, connections, Clock::new(now)).await,
         Command::Registry { connections } => report::say(&packets::registry(connections)?),
     }
 }

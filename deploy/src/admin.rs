@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::roles::stop::Stop;
+use crate::roles::troubles::look_at_log;
 use crate::roles::{self, Context, measure_lag};
 use crate::{balance, explain};
 
@@ -37,6 +38,11 @@ impl Health {
     /// Says that a part is well again.
     pub(crate) fn well(&self, part: &'static str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    /// True while a part complains.
+    pub(crate) fn is_troubled(&self, part: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(part)
     }
 
     /// All complaints, a sentence each.
@@ -77,6 +83,7 @@ async fn metrics(State(context): State<Context>) -> Response {
 }
 
 async fn ready(State(context): State<Context>) -> Response {
+    look_at_log(&context);
     let complaints = context.health.complaints();
     if complaints.is_empty() {
         return "ready\n".into_response();

@@ -380,6 +380,7 @@ async fn start_desk(
     });
     let listener = bind(config.desk.listen, "desk.listen").await?;
     let address = listener.local_addr()?;
+    tasks.spawn(roles::troubles::run(context.clone(), pages.clone(), stop.clone()));
     let serve_stop = stop.clone();
     tasks.spawn(async move { Ok(plume_alert::desk::serve(listener, pages, serve_stop.wait()).await?) });
     Ok(address)

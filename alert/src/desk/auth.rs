@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use super::routes::Need;
-use super::state::DeskState;
+use super::state::{DeskState, Trouble};
 use crate::accounts::{Token, Viewer};
 use crate::words::Lang;
 
@@ -39,6 +39,8 @@ pub(crate) struct Visitor {
     pub(crate) address: String,
     /// Whether the desk can take packets apart, which the navigation shows.
     pub(crate) decodes: bool,
+    /// What plume cannot do at the moment.
+    pub(crate) troubles: Vec<Trouble>,
     /// What their cookie holds.
     pub(crate) token: Token,
 }
@@ -180,6 +182,7 @@ async fn find(state: &DeskState, token: Option<Token>, lang: Lang, address: &str
         lang,
         address: address.to_owned(),
         decodes: state.decodes(),
+        troubles: state.troubles(),
         token,
     })
 }

@@ -34,7 +34,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use serve::serve;
-pub use state::{Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue};
+pub use state::{Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
 
 /// The desk's pages as a router: every route of the table behind its guard.
 pub fn router(state: DeskState) -> Router {

@@ -1,6 +1,7 @@
 //! What every page has around its content: title, navigation, language, the person, the demo's note.
 
 use super::auth::Visitor;
+use super::state::Trouble;
 use super::text::{Speaks, Texts};
 use super::{assets, routes};
 use crate::words::Lang;
@@ -42,6 +43,8 @@ pub(crate) struct Shell {
     pub(crate) nav: Vec<NavItem>,
     /// That the clock is virtual.
     pub(crate) demo: Option<&'static str>,
+    /// What plume cannot do at the moment, a sentence each.
+    pub(crate) troubles: Vec<&'static str>,
     /// This page in the other language.
     pub(crate) switch_href: String,
     /// Address of the live list, on pages that have one.
@@ -65,6 +68,7 @@ impl Shell {
             csrf: visitor.csrf.clone(),
             nav: routes::navigation(role, t, &visitor.address, visitor.decodes),
             demo: visitor.demo.then_some(t.demo_note),
+            troubles: visitor.troubles.iter().map(|trouble| sentence(*trouble, t)).collect(),
             switch_href: switch_href(&visitor.address, lang.other()),
             live: None,
         }
@@ -80,6 +84,7 @@ impl Shell {
             csrf: String::new(),
             nav: Vec::new(),
             demo: None,
+            troubles: Vec::new(),
             switch_href: switch_href(address, lang.other()),
             live: None,
         }
@@ -95,6 +100,14 @@ impl Shell {
     #[expect(clippy::unused_self, reason = "templates call it on the shell they have")]
     pub(crate) fn asset(&self, name: &str) -> String {
         assets::href(name)
+    }
+}
+
+fn sentence(trouble: Trouble, t: &Texts) -> &'static str {
+    match trouble {
+        Trouble::LogFull => t.trouble_log,
+        Trouble::ArchiveStuck => t.trouble_archive,
+        Trouble::JudgeStuck => t.trouble_judge,
     }
 }
 

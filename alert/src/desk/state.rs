@@ -71,6 +71,17 @@ pub struct DecodedRow {
     pub note: String,
 }
 
+/// What plume itself cannot do at the moment. The pages say so on top, so that nobody takes silence for calm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The log has no room: devices get no answer, and send again later.
+    LogFull,
+    /// The archive refuses files; the log keeps everything meanwhile.
+    ArchiveStuck,
+    /// The judge cannot store what it finds.
+    JudgeStuck,
+}
+
 /// Takes a packet apart, in a language.
 pub type Decoder = fn(&str, Lang) -> Decoded;
 
@@ -110,6 +121,7 @@ struct Inner {
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
     assembly: Mutex<Assembly>,
+    troubles: Mutex<Vec<Trouble>>,
     live: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
@@ -129,6 +141,7 @@ impl DeskState {
             marks: OnceLock::new(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
+            troubles: Mutex::default(),
             live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
         }))
@@ -176,6 +189,15 @@ impl DeskState {
             EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),
             EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) => {}
         }
+    }
+
+    /// Says what plume cannot do from now on; none when all is well again.
+    pub fn set_troubles(&self, troubles: Vec<Trouble>) {
+        *self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner) = troubles;
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn assembly(&self) -> MutexGuard<'_, Assembly> {

@@ -89,6 +89,14 @@ texts! {
     dash: "—", "–";
     demo: "演示", "Demo";
     demo_note: "演示环境：数据由模拟器产生，页面时间为虚拟时钟。", "Demo: simulated plants; all times are those of a virtual clock.";
+    trouble: "平台告警", "Platform trouble";
+    trouble_log: "暂停接收：日志已到上限，设备暂时得不到应答，恢复后会自动补发，数据不会丢失。请检查磁盘空间和归档目录。",
+        "Intake is paused: the log has no room. Devices get no answer and send again later; nothing is lost. \
+         Check the disk and the archive's directory.";
+    trouble_archive: "归档暂时无法写入，正在重试；数据保留在日志中。请检查归档目录。",
+        "The archive cannot be written and is tried again; the log keeps everything meanwhile. Check its directory.";
+    trouble_judge: "判定暂停：判定结果暂时无法保存，恢复后会补判。暂停期间没有新预警不代表没有超标。",
+        "The judge is paused: it cannot store what it finds, and catches up later. Silence now does not mean calm.";
     legal: FOOTER_ZH, FOOTER_EN;
 
     // Duty board

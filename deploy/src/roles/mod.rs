@@ -9,6 +9,7 @@ pub(crate) mod marks;
 pub(crate) mod registry;
 pub(crate) mod signals;
 pub(crate) mod stop;
+pub(crate) mod troubles;
 
 use std::path::PathBuf;
 use std::sync::Arc;

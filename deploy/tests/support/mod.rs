@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -108,14 +108,18 @@ impl Running {
 
     /// The body of an answer of the admin pages.
     pub(crate) fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: plume\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-            .split_once("\r\n\r\n")
-            .map(|(_, body)| body.to_owned())
-            .unwrap_or_default()
+        ask(self.admin, path, "").1
+    }
+
+    /// A page of the desk, seen by whoever the link of `plume enter` signs in.
+    pub(crate) fn page(&self, link: &str, path: &str) -> String {
+        let (_, enter) = link.trim().split_once("/enter/").unwrap();
+        let (head, _) = ask(self.desk, &format!("/enter/{enter}"), "");
+        let cookies = head.lines().filter_map(|line| line.split_once(": "));
+        let cookies = cookies.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        let pairs = cookies.filter_map(|(_, cookie)| cookie.split(';').next());
+        let cookie = pairs.collect::<Vec<_>>().join("; ");
+        ask(self.desk, path, &format!("Cookie: {cookie}\r\n")).1
     }
 }
 
@@ -125,6 +129,21 @@ impl Drop for Running {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Head and body of the answer to a GET.
+fn ask(at: SocketAddr, path: &str, headers: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(at).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.to_owned(), body.to_owned())
 }
 
 /// A frame around a data segment.
@@ -164,6 +183,14 @@ impl Link {
         self.stream.write_all(bytes)
     }
 
+    /// True when no answer comes within `limit`; one that does is taken.
+    pub(crate) fn is_unanswered(&mut self, limit: Duration) -> bool {
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let answer = self.answer();
+        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
+        answer.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
     /// The next answer's QN. Errors: the link ended.
     pub(crate) fn answer(&mut self) -> std::io::Result<String> {
         loop {
@@ -180,7 +207,7 @@ impl Link {
             }
             let mut buffer = [0; 1024];
             match self.stream.read(&mut buffer)? {
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => self.heard.extend_from_slice(&buffer[..count]),
             }
         }
