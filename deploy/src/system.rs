@@ -105,16 +105,7 @@ impl System {
         let mut tasks = JoinSet::new();
         let desk = open_desk(&context, &config, pace, console).await?;
         let desk_address = start_desk(&context, &config, clock_kind, &desk, &stop, &mut tasks).await?;
-        for partition in 0..context.bus.partitions() {
-            let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
-            tasks.spawn(roles::detect::run(
-                context.clone(),
-                partition,
-                config.detect.clone(),
-                interval,
-                stop.clone(),
-            ));
-        }
+        start_judges(&context, &config, &stop, &mut tasks);
         tasks.spawn(roles::archive::run(
             context.clone(),
             config.clone(),
@@ -273,6 +264,20 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
         let hint = error.hint();
         anyhow::Error::new(error).context(format!("open the log {url} (hint: {hint})"))
     })
+}
+
+/// One judge a partition.
+fn start_judges(context: &Context, config: &Config, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
+    for partition in 0..context.bus.partitions() {
+        let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
+        tasks.spawn(roles::detect::run(
+            context.clone(),
+            partition,
+            config.detect.clone(),
+            interval,
+            stop.clone(),
+        ));
+    }
 }
 
 async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow::Result<IngestHandle> {

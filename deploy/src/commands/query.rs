@@ -8,7 +8,7 @@ use anyhow::bail;
 use plume_archive::{
     ArchiveError, Field, FieldType, Period, QuerySpec, Reader, Rowset, write_csv, write_json, write_parquet, write_xlsx,
 };
-use plume_schemas::time::DAY_MS;
+use plume_schemas::time::{DAY_MS, Time};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::view::{self, Ticker, hinted};
@@ -84,7 +84,7 @@ fn spec(selection: &Selection) -> QuerySpec {
 /// `readings-91330100MA27X0AB1C_DA001-2026-11-21.csv`.
 fn named(selection: &Selection, format: Format) -> PathBuf {
     let outlet = selection.outlet.map(|outlet| outlet.as_str().replace(':', "_"));
-    let day = selection.day.or(selection.from).map(|day| day.date());
+    let day = selection.day.or(selection.from).map(Time::date);
     let parts = [Some(selection.table.name().to_owned()), outlet, day];
     let name: Vec<String> = parts.into_iter().flatten().collect();
     let ending = match format {
