@@ -270,6 +270,20 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
     })
 }
 
+/// One judge a partition.
+fn start_judges(context: &Context, config: &Config, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
+    for partition in 0..context.bus.partitions() {
+        let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
+        tasks.spawn(roles::detect::run(
+            context.clone(),
+            partition,
+            config.detect.clone(),
+            interval,
+            stop.clone(),
+        ));
+    }
+}
+
 async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow::Result<IngestHandle> {
     let ingest = Ingest::start(
         config.ingest.clone(),
