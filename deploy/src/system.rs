@@ -297,20 +297,6 @@ async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow:
     Ok(ingest.await?)
 }
 
-/// One judge per partition.
-fn start_judges(context: &Context, config: &Config, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
-    for partition in 0..context.bus.partitions() {
-        let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
-        tasks.spawn(roles::detect::run(
-            context.clone(),
-            partition,
-            config.detect.clone(),
-            interval,
-            stop.clone(),
-        ));
-    }
-}
-
 /// Opens the desk: its database, its channels, its one-time links.
 async fn open_desk(
     context: &Context,
