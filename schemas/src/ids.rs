@@ -239,7 +239,9 @@ pub type IdMap<K, V> = std::collections::HashMap<K, V, std::hash::BuildHasherDef
 
 impl IdHasher {
     fn word(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        // Both halves of the product: the lower one alone would lose what differs in the highest bytes only.
+        let (low, high) = (self.0.rotate_left(5) ^ word).carrying_mul(0x517c_c1b7_2722_0a95, 0);
+        self.0 = low ^ high;
     }
 }
 

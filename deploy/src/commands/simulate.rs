@@ -37,6 +37,8 @@ use crate::{clock, logging, out};
 /// Most devices of a registry that are played at once; more is a load test.
 const MAX_DEVICES: usize = 1_000;
 
+/// Longer than any file, milliseconds: a hundred years.
+const NEVER_MS: i64 = 36_525 * 86_400_000;
 /// A table passes through days of virtual time in a second: batches of minutes would be files of a few rows each.
 const BATCH_S: u64 = 86_400;
 
@@ -190,6 +192,10 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     config.admin.listen = ([127, 0, 0, 1], 0).into();
     config.archive.batch_every_s = BATCH_S;
     config.archive.publish_every_s = BATCH_S;
+    // The file moves the clock by minutes or days at once. That is neither a clock that was set nor a platform that did
+    // not listen: whatever is missing, the device did not send.
+    config.ingest.clock_step_ms = 0;
+    config.detect.clock.platform_gap_ms = NEVER_MS;
     let plan = Plan {
         config,
         polling: Polling {

@@ -98,7 +98,7 @@ impl End {
         match self {
             Self::Talking => {}
             // The moment of the kill, not a wait for something.
-            Self::Later(pause) => std::thread::sleep(pause),
+            Self::Later(pause) => std::thread::park_timeout(pause),
             // Where nothing is to be told this is one more late kill.
             Self::Telling => drop(receivers.trap().recv_timeout(MESSAGE_WAIT)),
         }

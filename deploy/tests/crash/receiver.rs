@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Which receiver.
@@ -29,29 +29,46 @@ pub(crate) struct Heard {
 struct Book {
     life: usize,
     heard: Vec<Heard>,
+    /// Links that have not ended.
+    open: usize,
     /// The next message that was not heard before is taken and never answered; whoever is named here is told.
     trap: Option<Sender<()>>,
+}
+
+/// What was heard, and the word that a link has ended.
+#[derive(Default)]
+struct Desk {
+    book: Mutex<Book>,
+    ended: Condvar,
 }
 
 /// Both receivers. They run until the test ends.
 #[derive(Clone)]
 pub(crate) struct Receivers {
-    book: Arc<Mutex<Book>>,
+    desk: Arc<Desk>,
     pub(crate) webhook: SocketAddr,
     pub(crate) mail: SocketAddr,
 }
 
 impl Receivers {
     pub(crate) fn start() -> Self {
-        let book = Arc::new(Mutex::new(Book::default()));
-        let webhook = serve(Arc::clone(&book), http);
-        let mail = serve(Arc::clone(&book), smtp);
-        Self { book, webhook, mail }
+        let desk = Arc::new(Desk::default());
+        let webhook = serve(Arc::clone(&desk), http);
+        let mail = serve(Arc::clone(&desk), smtp);
+        Self { desk, webhook, mail }
     }
 
-    /// Another life of plume begins.
+    /// Another life of plume begins; the one before has ended. What it left in the sockets is its own word: links are
+    /// accepted in order, so once a link of our own has come and gone, and none is open, all of it has been heard.
     pub(crate) fn next_life(&self) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        for address in [self.webhook, self.mail] {
+            let mut last = TcpStream::connect(address).unwrap();
+            last.shutdown(Shutdown::Write).unwrap();
+            last.read_to_end(&mut Vec::new()).unwrap();
+        }
+        let book = self.desk.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.desk.ended.wait_while(book, |book| book.open > 0);
+        let mut book = waited.unwrap_or_else(PoisonError::into_inner);
         book.life += 1;
         book.trap = None;
     }
@@ -60,12 +77,17 @@ impl Receivers {
     /// must lead to a second copy.
     pub(crate) fn trap(&self) -> Receiver<()> {
         let (sender, receiver) = channel();
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).trap = Some(sender);
+        self.desk.book.lock().unwrap_or_else(PoisonError::into_inner).trap = Some(sender);
         receiver
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).heard.clone()
+        self.desk
+            .book
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .heard
+            .clone()
     }
 }
 
@@ -86,14 +108,19 @@ fn take(book: &Mutex<Book>, way: Way, key: &str) -> bool {
     }
 }
 
-fn serve(book: Arc<Mutex<Book>>, talk: fn(&Mutex<Book>, TcpStream) -> std::io::Result<()>) -> SocketAddr {
+fn serve(desk: Arc<Desk>, talk: fn(&Mutex<Book>, TcpStream) -> std::io::Result<()>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let book = Arc::clone(&book);
-            // A link ends with an error when plume is killed; that is the point.
-            std::thread::spawn(move || drop(talk(&book, stream)));
+            let desk = Arc::clone(&desk);
+            desk.book.lock().unwrap_or_else(PoisonError::into_inner).open += 1;
+            std::thread::spawn(move || {
+                // A link ends with an error when plume is killed; that is the point.
+                drop(talk(&desk.book, stream));
+                desk.book.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
+                desk.ended.notify_all();
+            });
         }
     });
     address

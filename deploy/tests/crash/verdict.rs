@@ -96,7 +96,8 @@ pub(crate) fn wait_for_desk(site: &Site, running: &Running, deadline: Instant) {
             Instant::now() < deadline,
             "the desk applied {applied} of {events} events, {notices} notices wait, {records} records are not archived"
         );
-        std::thread::sleep(LOOK_EVERY);
+        // Another process cannot wake this one: it is looked at again, until the deadline.
+        std::thread::park_timeout(LOOK_EVERY);
     }
 }
 

@@ -82,9 +82,8 @@ fn a_checkpoint_of_another_kind_is_refused_by_name() {
     assert!(matches!(error, RestoreError::Damaged { .. }) && !error.hint().is_empty());
 }
 
-/// Checkpoints of each format so far, kept as they were written in 2026. A later build reads it or names why it does not; it
-/// never takes it
-/// for damaged, and where it reads it, it goes on as if it had never stopped.
+/// Checkpoints of each format so far, kept as they were written in 2026. A later build reads it or names why it does
+/// not; it never takes it for damaged, and where it reads it, it goes on as if it had never stopped.
 #[test]
 fn an_old_checkpoint_is_read_or_refused_by_name() {
     for format in 1..=plume_detect::FORMAT {

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn rows_become_keys_and_bad_ones_are_named_without_them() {
-        let text = "[[device]]\nmn = \"M1\"\nkey = \"0123456789abcdef\"\nprevious = \"30303030303030303030303030303030\"\n\
+        let text = "[[device]]\nmn = \"M1\"\nkey = \"0123456789abcdef\"\n\
+                    previous = \"30303030303030303030303030303030\"\n\
                     [[device]]\nmn = \"M2\"\nkey = \"fedcba9876543210\"\nliteral = true\n";
         let keys = ring(text).unwrap();
         let first = keys.get(Mn::new("M1").unwrap()).unwrap();
