@@ -15,6 +15,7 @@ mod docs;
 mod examples;
 mod judge;
 mod modbus;
+mod overload;
 mod run;
 mod simulate;
 mod tidy;
