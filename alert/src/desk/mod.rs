@@ -6,7 +6,7 @@
 //!                                     └ session, and the table of routes
 //! ```
 //!
-//! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in [`text`]. Pages are in
+//! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in `text`. Pages are in
 //! `templates/`, the stylesheet and the small scripts in `assets/`, all inside the binary.
 
 mod assets;

@@ -180,7 +180,7 @@ pub(crate) struct EvidenceArgs {
     pub(crate) event: Option<ContentId>,
     #[command(flatten)]
     pub(crate) place: Place,
-    /// 文件，默认 evidence-<编号>.zip / file, by default evidence-<id>.zip
+    /// 文件，默认 evidence-编号.zip / file, by default evidence-ID.zip
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
     /// 验证一个证据包 / check a bundle instead

@@ -97,7 +97,7 @@ pub(crate) struct ScoreArgs {
     /// 使用调参种子 / the seeds the method was tuned on
     #[arg(long, conflicts_with_all = ["seed", "desk"])]
     pub(crate) training: bool,
-    /// 配置文件，取其 [detect] / configuration whose [detect] is scored; the defaults without one
+    /// 配置文件，取其 detect 一节 / configuration whose section `detect` is scored; the defaults without one
     #[arg(long, short, env = "PLUME_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// 达不到目标则返回非零 / fail where a target is missed
