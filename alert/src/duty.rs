@@ -148,8 +148,8 @@ fn shift(record: &csv::StringRecord) -> Result<Shift, DutyError> {
     Ok(shift)
 }
 
-/// `2026-11-21T08:00`, Beijing.
-fn moment(text: &str) -> Option<Time> {
+/// `2026-11-21T08:00` or with a blank between, Beijing: as forms and tables give it.
+pub(crate) fn moment(text: &str) -> Option<Time> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     matches!(shape.as_str(), "9999-99-99T99:99" | "9999-99-99 99:99")

@@ -7,6 +7,7 @@ use plume_schemas::ids::{ContentId, FactorCode, OutletId};
 use plume_schemas::time::{DAY_MS, Span, Time};
 
 use crate::accounts::{Role, Viewer};
+use crate::duty::moment;
 
 const COLUMNS: [&str; 6] = ["outlet", "factor", "start", "end", "kind", "note"];
 /// Most marks of one table: a month of a plant that starts and stops daily, ten times over.
@@ -184,15 +185,6 @@ pub fn from_csv(
         marks.push(read(line, words, viewer, now, &sees)?);
     }
     Ok(marks)
-}
-
-/// `2026-11-21T08:00` or with a blank between, Beijing.
-fn moment(text: &str) -> Option<Time> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    matches!(shape.as_str(), "9999-99-99T99:99" | "9999-99-99 99:99")
-        .then(|| Time::parse_stamp(digits.as_bytes()))
-        .flatten()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
-use plume_bus::fs::{Fs, FsFile, FsLock};
+use plume_bus::fs::{Fs, FsFile, FsLock, read_exact_at, write_all_at};
 use sha2::{Digest, Sha256};
 
 use crate::ArchiveError;
@@ -173,36 +173,6 @@ pub(crate) fn sha256_hex(content: &[u8]) -> String {
         }
     }
     text
-}
-
-fn write_all_at(file: &dyn FsFile, mut content: &[u8], mut position: u64) -> io::Result<()> {
-    while !content.is_empty() {
-        match file.write_at(content, position) {
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
-            Ok(written) => {
-                content = content.get(written..).unwrap_or_default();
-                position += written as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn read_exact_at(file: &dyn FsFile, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        match file.read_at(buffer, position) {
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            Ok(read) => {
-                buffer = buffer.get_mut(read..).unwrap_or_default();
-                position += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// An open file, for the Parquet reader.

@@ -54,7 +54,7 @@ pub trait FsFile: fmt::Debug + Send + Sync {
 pub trait FsLock: fmt::Debug + Send {}
 
 /// Writes all of `bytes` at `position`.
-pub(crate) fn write_all_at(file: &dyn FsFile, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
+pub fn write_all_at(file: &dyn FsFile, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, position) {
             Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
@@ -70,7 +70,7 @@ pub(crate) fn write_all_at(file: &dyn FsFile, mut bytes: &[u8], mut position: u6
 }
 
 /// Fills `buffer` from `position`; the file ending before is an error.
-pub(crate) fn read_exact_at(file: &dyn FsFile, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &dyn FsFile, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match file.read_at(buffer, position) {
             Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
