@@ -74,13 +74,16 @@ fn config(receivers: &Receivers) -> String {
     )
 }
 
+/// Looks at the books before a late kill, at most: some seconds of work.
+const MOST_LOOKS: u64 = 400;
+
 /// When a life of plume ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// In the middle of the devices' talk.
     Talking,
-    /// So long after the devices have stopped, while judge, desk and archive work off what came.
-    Later(Duration),
+    /// So many looks at its books after the devices have stopped, while judge, desk and archive work off what came.
+    Later(u64),
     /// When a receiver has taken a message and plume has not heard so.
     Telling,
 }
@@ -89,16 +92,15 @@ impl End {
     fn draw(chance: &mut Chance) -> Self {
         match chance.below(4) {
             0 | 1 => Self::Talking,
-            2 => Self::Later(Duration::from_millis(chance.below(2_000))),
+            2 => Self::Later(chance.below(MOST_LOOKS)),
             _ => Self::Telling,
         }
     }
 
-    fn wait(self, receivers: &Receivers) {
+    fn wait(self, running: &Running, receivers: &Receivers) {
         match self {
             Self::Talking => {}
-            // The moment of the kill, not a wait for something.
-            Self::Later(pause) => std::thread::park_timeout(pause),
+            Self::Later(looks) => (0..looks).for_each(|_| drop(running.get("/stats"))),
             // Where nothing is to be told this is one more late kill.
             Self::Telling => drop(receivers.trap().recv_timeout(MESSAGE_WAIT)),
         }
@@ -160,7 +162,7 @@ fn nothing_answered_is_lost_and_nothing_is_said_twice() {
         let (wanted, end) = (chance.below(most), End::draw(&mut chance));
         let quiet = !matches!(end, End::Talking);
         devices = round(devices, site.start(), wanted, quiet, |running| {
-            end.wait(&receivers);
+            end.wait(&running, &receivers);
             running.kill();
         });
     }

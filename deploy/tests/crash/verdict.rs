@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plume_alert::accounts::{Role, Scope, Viewer};
 use plume_alert::case::TraceKind;
@@ -17,8 +17,6 @@ use crate::support::{Running, Site};
 
 /// Records that may wait for the archive in a plume at rest: the Ticks of some seconds.
 const NEARLY_DONE_RECORDS: u64 = 50;
-/// How often a running desk is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Days whose digest a run may meet: it may last past a midnight.
 const DIGEST_DAYS: usize = 2;
@@ -96,8 +94,6 @@ pub(crate) fn wait_for_desk(site: &Site, running: &Running, deadline: Instant) {
             Instant::now() < deadline,
             "the desk applied {applied} of {events} events, {notices} notices wait, {records} records are not archived"
         );
-        // Another process cannot wake this one: it is looked at again, until the deadline.
-        std::thread::park_timeout(LOOK_EVERY);
     }
 }
 

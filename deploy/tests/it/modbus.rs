@@ -225,8 +225,6 @@ fn a_plume_that_runs_polls_and_archives() {
     };
     while reported(&running.get("/metrics")) == 0 {
         assert!(began.elapsed() < PATIENCE, "no minute in {PATIENCE:?}");
-        // Asked again twice a second.
-        std::thread::park_timeout(Duration::from_millis(500));
     }
     assert!(running.stop());
     let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);

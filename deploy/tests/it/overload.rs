@@ -32,7 +32,6 @@ fn wait_until(what: &str, mut look: impl FnMut() -> (bool, String)) {
             return;
         }
         assert!(began.elapsed() < SHOWN_WITHIN, "{what} never shows:\n{text}");
-        std::thread::park_timeout(Duration::from_millis(50));
     }
 }
 

@@ -239,7 +239,7 @@ fn no_test_sleeps_or_takes_a_fixed_port() {
             continue;
         }
         let text = fs::read_to_string(path).unwrap();
-        for word in ["thread::sleep(", "time::sleep("] {
+        for word in ["thread::sleep(", "time::sleep(", "park_timeout("] {
             assert!(
                 !text.contains(word),
                 "{}: waits by {word}…), synchronise on a signal instead",
