@@ -16,6 +16,7 @@ mod examples;
 mod judge;
 mod modbus;
 mod overload;
+mod readme;
 mod run;
 mod simulate;
 mod tidy;
