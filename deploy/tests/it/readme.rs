@@ -30,7 +30,8 @@ fn shown(page: &str) -> Vec<Shown> {
         } else if let (true, Some(last)) = (fenced, all.last_mut()) {
             let indent = line.len() - text.len();
             let block = if last.command.starts_with("plume decode") { 0 } else { 3 };
-            last.output.push(" ".repeat(indent.saturating_sub(block)) + text.trim_end());
+            last.output
+                .push(" ".repeat(indent.saturating_sub(block)) + text.trim_end());
         }
     }
     all
@@ -87,7 +88,11 @@ fn run(site: &Site, running: &mut Option<Running>, command: &str) -> Option<Stri
     if command.starts_with("plume check") {
         let example = std::fs::read_to_string(root().join("deploy/examples/plume.toml")).unwrap();
         let path = site.dir.path().join("mistaken.toml");
-        std::fs::write(path, example.replace("\nlisten = \"0.0.0.0:9212\"", "\nlisen = \"0.0.0.0:9212\"")).unwrap();
+        std::fs::write(
+            path,
+            example.replace("\nlisten = \"0.0.0.0:9212\"", "\nlisen = \"0.0.0.0:9212\""),
+        )
+        .unwrap();
         let (fine, text) = site.plume(&["check", "--config", "mistaken.toml"]);
         assert!(!fine, "{text}");
         return Some(text.replace("mistaken.toml", "plume.toml"));
