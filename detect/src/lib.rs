@@ -10,8 +10,9 @@
 //!
 //! Read in this order: `engine` (the partition), `outlet`, `closing` and `apply` (one outlet, its windows, one
 //! report), `minutes`, `hours` and `samples` (what is remembered), `value` (which value of an hour is judged),
-//! `rules/` (one file each, its manual page in front), `hold` (levels to edges), `state` (bytes).
+//! `rules/` (one file each, its manual page in front), `hold` (levels to edges), `state` (bytes); `chart/` apart.
 
+pub mod chart;
 pub mod config;
 pub mod synthetic;
 

@@ -4,6 +4,8 @@
 
 mod allocations;
 mod cases;
+mod charts;
+mod drift;
 mod explain;
 mod manual;
 mod print;
