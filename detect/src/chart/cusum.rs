@@ -1,5 +1,5 @@
-//! The two-sided tabular CUSUM (Page 1954; Montgomery, *Introduction to Statistical Quality Control*, 9.1): sums of what
-//! exceeds a reference value, up and down apart.
+//! The two-sided tabular CUSUM (Page 1954; Montgomery, *Introduction to Statistical Quality Control*, 9.1): sums of
+//! what exceeds a reference value, up and down apart.
 
 use super::{Side, Signal};
 use crate::state::persist;
