@@ -1,5 +1,6 @@
 //! Building an explanation from what was found in the input.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use plume_schemas::codes::{Codes, Direction};
@@ -258,8 +259,8 @@ impl<'a> Builder<'a> {
         let rows = Tokens::new(packet.cp)
             .filter(|token| plain(token.name))
             .filter_map(|token| {
-                let field = String::from_utf8_lossy(token.name).into_owned();
-                let value = decode_gbk(token.value?);
+                let field = decode_gbk(token.name).into_owned();
+                let value = decode_gbk(token.value?).into_owned();
                 let secret = bare(token.name).0 == Bare::Secret;
                 let known = words::result(self.lang, &field, &value).map(str::to_owned);
                 let factor = || {
@@ -335,7 +336,7 @@ impl<'a> Builder<'a> {
 fn whole_text(packet: &Packet<'_>, kept: &str) -> String {
     let texts = Tokens::new(packet.cp).filter_map(|token| token.value.map(decode_gbk));
     let mut texts = texts.filter(|text| text.starts_with(kept) || text.ends_with(kept));
-    texts.next().unwrap_or_else(|| kept.to_owned())
+    texts.next().map_or_else(|| kept.to_owned(), Cow::into_owned)
 }
 
 /// Values without a factor are shown among the parameters.
