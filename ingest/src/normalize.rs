@@ -5,7 +5,7 @@ use plume_schemas::ids::{ContentId, FactorCode, Inline, Mn, OutletId};
 use plume_schemas::reading::{Reading, ReportKind, Value};
 use plume_schemas::registry::{RegistryIndex, Source};
 use plume_schemas::report::{Complaint, ComplaintCode, Evidence, Origin, QuarantineReason, Report, Times};
-use plume_schemas::time::{Civil, HOUR_MS, Time};
+use plume_schemas::time::{Civil, DAY_MS, HOUR_MS, MINUTE_MS, Time};
 
 use crate::config::IngestConfig;
 use crate::hj212::complaints::{Complaints, inline};
@@ -86,7 +86,7 @@ pub fn normalize(read: Read<'_>, arrival: &Arrival, registry: &RegistryIndex, co
     let kind = kind_of(cn);
     let mut complaints: Vec<Complaint> = read.complaints.list().to_vec();
     let measured_at = match measured_at(&read, kind, arrival, config, &mut complaints) {
-        Ok(at) => at,
+        Ok(at) => start_of_period(at, kind, read.mn, registry),
         Err((reason, detail)) => return Normalized::Quarantine(reason, detail),
     };
     if is_data(kind) && read.fields.readings.is_empty() {
@@ -203,6 +203,21 @@ fn measured_at(
         complaints.push(complaint(ComplaintCode::FarDataTime, &at.stamp14()));
     }
     Ok(at)
+}
+
+/// The start of the period that a device names by its end (`data_time_is_end` in the registry).
+fn start_of_period(at: Time, kind: ReportKind, mn: Mn, registry: &RegistryIndex) -> Time {
+    let period_ms = |source: &Source| match kind {
+        ReportKind::Minute => i64::from(source.minute_interval_min.unwrap_or(1)) * MINUTE_MS,
+        ReportKind::FiveMinute => 5 * MINUTE_MS,
+        ReportKind::Hour => HOUR_MS,
+        ReportKind::Day | ReportKind::RunTime => DAY_MS,
+        _ => 0,
+    };
+    // The row in force while the period lasted: its end may be the first moment of the next one.
+    let mut rows = registry.sources(mn).filter(|row| row.validity().covers(at.plus(-1)));
+    let row = rows.find(|row| row.data_time_is_end);
+    row.map_or(at, |row| at.plus(-period_ms(row)))
 }
 
 fn complaint(code: ComplaintCode, text: &str) -> Complaint {

@@ -43,6 +43,7 @@ pub mod units;
 
 pub mod dedupe;
 pub mod event_json;
+pub mod mask;
 pub mod partition;
 pub mod wire;
 

@@ -16,7 +16,6 @@ use crate::evidence::{EvidenceSpec, PacketEvidence};
 use crate::export::{json, write_csv};
 use crate::files::sha256_hex;
 use crate::layout::Folder;
-use crate::mask;
 use crate::prune::Want;
 use crate::query::{Field, QuerySpec, field};
 use crate::reader::Reader;
@@ -24,6 +23,7 @@ use crate::scan::Scan;
 use crate::tables::{Table, wall_clock_ms};
 use crate::zip::{self, ZipWriter};
 use crate::{ArchiveError, SCHEMA_VERSION};
+use plume_schemas::mask;
 
 /// Packets in a bundle at most: a week of a device that sends every 30 seconds. The newest are kept, and what is left
 /// out is counted in `event.json`.

@@ -8,11 +8,11 @@ use plume_schemas::ids::OutletId;
 use plume_schemas::time::{DAY_MS, Span, Time};
 
 use crate::ArchiveError;
-use crate::mask::masked;
 use crate::prune::Want;
 use crate::reader::Reader;
 use crate::scan::Scan;
 use crate::tables::{Table, moment, wall_clock_ms};
+use plume_schemas::mask::masked;
 
 /// Which packets.
 #[derive(Clone, Debug, PartialEq, Eq)]

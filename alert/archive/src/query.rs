@@ -8,12 +8,12 @@ use plume_schemas::reading::{Basis, ReportKind, Statistic};
 use plume_schemas::time::Time;
 
 use crate::ArchiveError;
-use crate::mask;
 use crate::prune::Want;
 use crate::reader::Reader;
 use crate::rowset::{FieldType, Rowset};
 use crate::scan::{Progress, Rows, Scan, days};
 use crate::tables::{Form, Table, moment, readings, wall_clock_ms};
+use plume_schemas::mask;
 
 /// What to look for; what is not given is not asked.
 #[derive(Clone, Debug)]

@@ -144,6 +144,7 @@ mod tests {
             factors: Vec::new(),
             minute_interval_min: Some(10),
             realtime_interval_s: None,
+            data_time_is_end: false,
             valid_from: None,
             valid_to: None,
         };

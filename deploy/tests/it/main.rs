@@ -12,6 +12,7 @@ mod support;
 mod archive;
 mod commands;
 mod docs;
+mod editions;
 mod examples;
 mod judge;
 mod modbus;

@@ -223,6 +223,7 @@ fn register(registry: &mut Registry, link: &LinkSpec, number: usize, nth: usize)
         factors: Vec::new(),
         minute_interval_min: Some(1),
         realtime_interval_s: Some(30),
+        data_time_is_end: false,
         valid_from: None,
         valid_to: None,
     });

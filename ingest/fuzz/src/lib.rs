@@ -1,12 +1,12 @@
 //! The bodies of the fuzz targets: the very ones the tests run over the committed corpus.
 
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests use more of it")]
 #[path = "../../tests/it/bench.rs"]
 mod bench;
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests use more of it")]
 #[path = "../../tests/it/bodies.rs"]
 mod bodies;
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests use more of it")]
 #[path = "../../tests/it/vectors.rs"]
 mod vectors;
 

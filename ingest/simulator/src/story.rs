@@ -256,6 +256,7 @@ impl Part {
             factors: Vec::new(),
             minute_interval_min: Some(1),
             realtime_interval_s: Some(30),
+            data_time_is_end: false,
             valid_from: None,
             valid_to: None,
         }

@@ -3,6 +3,8 @@
 use plume_schemas::ids::{FactorCode, Inline};
 use plume_schemas::report::{Complaint, ComplaintCode};
 
+use super::values::decode_gbk;
+
 /// Complaints kept of one packet. A packet of 1024 bytes has at most about sixty factors; a device that does
 /// everything wrong is known well enough by its first complaints.
 pub const MAX_COMPLAINTS: usize = 32;
@@ -26,7 +28,7 @@ impl Complaints {
             self.beyond += 1;
             return;
         }
-        let text = inline(&String::from_utf8_lossy(text));
+        let text = inline(&decode_gbk(text));
         self.list.push(Complaint { code, factor, text });
     }
 

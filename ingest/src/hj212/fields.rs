@@ -210,7 +210,7 @@ impl FieldReader {
                         .is_some_and(|value| self.catalogue.is_sentinel(factor, value));
                 let value = if sentinel {
                     complaints.about(ComplaintCode::Sentinel, Some(factor), text);
-                    Value::Text(inline(&String::from_utf8_lossy(text)))
+                    Value::Text(inline(&decode_gbk(text)))
                 } else {
                     value
                 };
@@ -220,7 +220,7 @@ impl FieldReader {
                 if sub == Sub::Unknown {
                     complaints.about(ComplaintCode::UnknownField, Some(factor), name);
                 }
-                let named = format!("{factor}-{}", String::from_utf8_lossy(name));
+                let named = format!("{factor}-{}", decode_gbk(name));
                 // A name that fits no code stays in the raw bytes.
                 if let Ok(named) = FactorCode::new(&named) {
                     let statistic = if sub == Sub::Named {
@@ -245,14 +245,14 @@ impl FieldReader {
                     } else {
                         group.flag = Some(flag);
                         if flag == Flag::Unknown {
-                            group.maker_flag = inline(&String::from_utf8_lossy(text));
+                            group.maker_flag = inline(&decode_gbk(text));
                         }
                     }
                 }
             }
             Sub::MakerFlag => {
                 if let Some(group) = self.fields.groups.last_mut() {
-                    group.maker_flag = inline(&String::from_utf8_lossy(text));
+                    group.maker_flag = inline(&decode_gbk(text));
                 }
             }
             Sub::Detail => {}
@@ -272,7 +272,7 @@ impl FieldReader {
                 fields.measured_at = Time::parse_stamp(text);
                 fields.has_data_time = true;
                 if fields.measured_at.is_none() {
-                    fields.data_time_text = Some(inline(&String::from_utf8_lossy(text)));
+                    fields.data_time_text = Some(inline(&decode_gbk(text)));
                 }
             }
             Bare::AlarmTime => fields.measured_at = fields.measured_at.or(Time::parse_stamp(text)),

@@ -1,5 +1,7 @@
 //! The value of one field: a number, exact where possible, or text.
 
+use std::borrow::Cow;
+
 use plume_schemas::decimal::Decimal;
 use plume_schemas::ids::FactorCode;
 use plume_schemas::reading::{MAX_TEXT_BYTES, Statistic, Value};
@@ -65,6 +67,6 @@ fn long_number(text: &[u8]) -> Option<f64> {
 }
 
 /// Text in UTF-8, else as GBK (GB 18030), which older loggers write.
-pub fn decode_gbk(text: &[u8]) -> String {
-    std::str::from_utf8(text).map_or_else(|_| encoding_rs::GB18030.decode(text).0.into_owned(), str::to_owned)
+pub fn decode_gbk(text: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(text).map_or_else(|_| encoding_rs::GB18030.decode(text).0, Cow::Borrowed)
 }

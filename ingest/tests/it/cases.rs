@@ -82,6 +82,11 @@ fn outcome(bytes: &[u8]) -> String {
         ("A110000_0001", "E3:W1", ""),
         ("ABC123", "E4:DA001", ""),
         ("LOCKED01", "E5:DA001", "password = \"123456\""),
+        (
+            "ENDS01",
+            "E6:DA001",
+            "minute_interval_min = 10\ndata_time_is_end = true",
+        ),
     ];
     let mut driven = Driven::new(config(), registry(&rows), "20160801091000");
     driven.bytes(bytes);

@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod codes;
 #[cfg(test)]
+mod deviations;
+#[cfg(test)]
 mod expected;
 #[cfg(test)]
 mod explain;

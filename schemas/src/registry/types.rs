@@ -243,6 +243,10 @@ pub struct Source {
     /// Seconds between real-time packets (RtdInterval).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realtime_interval_s: Option<u32>,
+    /// DataTime of its minute, hour and day packets is the end of the period, as many loggers of 2005 send it; the
+    /// standards of 2017 and 2025 have the start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub data_time_is_end: bool,
     /// First moment, else always.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::validity::moment")]
     pub valid_from: Option<Time>,

@@ -448,6 +448,7 @@ fn source(stack: &Stack) -> Source {
         factors: Vec::new(),
         minute_interval_min: Some(1),
         realtime_interval_s: None,
+        data_time_is_end: false,
         valid_from: None,
         valid_to: None,
     }

@@ -1,5 +1,6 @@
 //! Building an explanation from what was found in the input.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use plume_schemas::codes::{Codes, Direction};
@@ -10,7 +11,7 @@ use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
 use plume_schemas::time::Time;
 
 use super::checks::{self, FrameFacts};
-use super::input::{Piece, framed};
+use super::input::{self, Piece, framed};
 use super::words::{self, say};
 use super::{Datum, Explanation, Finding, Lang, Level, Named, Options};
 use crate::hj212::complaints::Complaints;
@@ -125,29 +126,22 @@ impl<'a> Builder<'a> {
         (segment.to_vec(), check, None)
     }
 
-    fn noise(&self, reason: QuarantineReason, bytes: &[u8]) -> Explanation {
-        let lang = self.lang;
-        let mut explanation = empty(
-            lang,
-            say(lang, ("不是完整的 HJ 212 包", "not a whole HJ 212 packet")).to_owned(),
-        );
-        let shown: String = String::from_utf8_lossy(bytes).chars().take(60).collect();
-        let about = match lang {
-            Lang::Zh => reason.zh(),
-            Lang::En => reason.en(),
+    /// No frame: what could be read of a head and fields is shown all the same.
+    fn noise(&mut self, reason: QuarantineReason, bytes: &[u8]) -> Explanation {
+        let half = input::half_frame(bytes);
+        let mut explanation = match half {
+            Some((_, segment)) => Explanation {
+                answer: String::new(),
+                ..self.segment(segment, None, false)
+            },
+            None => empty(
+                self.lang,
+                say(self.lang, ("不是完整的 HJ 212 包", "not a whole HJ 212 packet")).to_owned(),
+            ),
         };
-        explanation.findings.push(Finding {
-            level: Level::Error,
-            what: format!("{about}: {}", shown.escape_debug()),
-            advice: say(
-                lang,
-                (
-                    "包的格式为 ##、4 位长度、数据段（…CP=&&…&&）、4 位 CRC、回车换行",
-                    "a packet is ##, four digits of length, the data segment (…CP=&&…&&), checksum, CR LF",
-                ),
-            )
-            .to_owned(),
-        });
+        explanation
+            .findings
+            .insert(0, checks::no_frame(self.lang, reason, bytes, half));
         explanation
     }
 
@@ -258,8 +252,8 @@ impl<'a> Builder<'a> {
         let rows = Tokens::new(packet.cp)
             .filter(|token| plain(token.name))
             .filter_map(|token| {
-                let field = String::from_utf8_lossy(token.name).into_owned();
-                let value = decode_gbk(token.value?);
+                let field = decode_gbk(token.name).into_owned();
+                let value = decode_gbk(token.value?).into_owned();
                 let secret = bare(token.name).0 == Bare::Secret;
                 let known = words::result(self.lang, &field, &value).map(str::to_owned);
                 let factor = || {
@@ -335,7 +329,7 @@ impl<'a> Builder<'a> {
 fn whole_text(packet: &Packet<'_>, kept: &str) -> String {
     let texts = Tokens::new(packet.cp).filter_map(|token| token.value.map(decode_gbk));
     let mut texts = texts.filter(|text| text.starts_with(kept) || text.ends_with(kept));
-    texts.next().unwrap_or_else(|| kept.to_owned())
+    texts.next().map_or_else(|| kept.to_owned(), Cow::into_owned)
 }
 
 /// Values without a factor are shown among the parameters.

@@ -1,5 +1,8 @@
 //! What stands around the data segment: length, checksum, tail, encryption; verdicts in words.
 
+use plume_schemas::mask;
+use plume_schemas::report::QuarantineReason;
+
 use super::words::say;
 use super::{Finding, Lang, Level, Named};
 use crate::hj212::crc;
@@ -297,5 +300,49 @@ fn modbus_advice(lang: Lang, tolerance: &str) -> String {
              reg = (reg >> 8) ^ byte, then shifted 8 times (polynomial A001); Modbus does reg = reg ^ byte without \
              that shift. High byte first. Until it is changed, \"{tolerance}\" in [ingest] tolerate accepts it"
         ),
+    }
+}
+/// Characters of what is no frame that are shown.
+const SHOWN_CHARS: usize = 60;
+
+/// Why bytes are no frame; of half a frame, what is missing.
+pub(super) fn no_frame(lang: Lang, reason: QuarantineReason, bytes: &[u8], half: Option<(usize, &[u8])>) -> Finding {
+    if let Some((declared, segment)) = half {
+        let have = segment.len();
+        let what = match lang {
+            Lang::Zh if have < declared => format!("报文不完整：长度字段为 {declared} 字节，之后只有 {have} 字节。"),
+            Lang::Zh => "报文不完整：缺少 4 位 CRC。".to_owned(),
+            Lang::En if have < declared => format!("cut off: {declared} bytes declared, {have} came"),
+            Lang::En => "cut off: four digits of checksum are missing".to_owned(),
+        };
+        let advice = say(
+            lang,
+            (
+                "取完整报文再看（从 ## 到 CRC）；若设备就是这样发的，检查其发送缓冲区和断线重连",
+                "take the packet from ## to its checksum; if the device sends it so, look at its buffer and its link",
+            ),
+        );
+        return Finding {
+            level: Level::Error,
+            what,
+            advice: advice.to_owned(),
+        };
+    }
+    let about = match lang {
+        Lang::Zh => reason.zh(),
+        Lang::En => reason.en(),
+    };
+    let shown: String = mask::shown(bytes).chars().take(SHOWN_CHARS).collect();
+    Finding {
+        level: Level::Error,
+        what: format!("{about}: {shown}").trim_end_matches(": ").to_owned(),
+        advice: say(
+            lang,
+            (
+                "包的格式为 ##、4 位长度、数据段（…CP=&&…&&）、4 位 CRC、回车换行",
+                "a packet is ##, four digits of length, the data segment (…CP=&&…&&), checksum, CR LF",
+            ),
+        )
+        .to_owned(),
     }
 }

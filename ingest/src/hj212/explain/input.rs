@@ -84,6 +84,21 @@ fn bare_segment(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(start..end)
 }
 
+/// What a frame without its end declares, and what there is of its data segment; `None` where nothing can be read.
+pub(super) fn half_frame(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let at = bytes.windows(2).position(|two| two == b"##")? + 2;
+    let rest = bytes.get(at..)?;
+    let digits = rest.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    let (declared, segment) = rest.split_at_checked(digits)?;
+    let declared = std::str::from_utf8(declared).ok()?.parse().ok()?;
+    let segment = segment.trim_ascii_end();
+    let named = ["QN=", "ST=", "CN=", "MN="];
+    let begins = named
+        .iter()
+        .any(|key| segment.get(..3).is_some_and(|head| head == key.as_bytes()));
+    (begins && segment.len() < declared + 4).then_some((declared, segment))
+}
+
 /// Bytes of hex digits, with or without blanks, commas and `0x` between them, if they begin with `##`.
 fn from_hex(input: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(input).ok()?.replace("0x", " ").replace("0X", " ");

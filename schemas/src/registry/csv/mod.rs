@@ -37,8 +37,8 @@ pub struct CsvFiles<'a> {
     pub factors: Option<CsvFile<'a>>,
     /// `outlet,factor,window,value,basis,source,clause,valid_from,valid_to`
     pub limits: Option<CsvFile<'a>>,
-    /// `mn,password,st,outlet,factors,minute_interval_min,realtime_interval_s,valid_from,valid_to`; factors with
-    /// spaces between
+    /// `mn,password,st,outlet,factors,minute_interval_min,realtime_interval_s,data_time_is_end,valid_from,
+    /// valid_to`; factors with spaces between
     pub sources: Option<CsvFile<'a>>,
 }
 
@@ -287,6 +287,7 @@ impl Import {
             ("factors", "因子编码"),
             ("minute_interval_min", "分钟数据间隔"),
             ("realtime_interval_s", "实时数据间隔"),
+            ("data_time_is_end", "数据时间为时段末"),
             ("valid_from", "生效时间"),
             ("valid_to", "失效时间"),
         ];
@@ -304,6 +305,7 @@ impl Import {
                 ),
                 minute_interval_min: row.number("minute_interval_min"),
                 realtime_interval_s: row.number("realtime_interval_s"),
+                data_time_is_end: row.yes("data_time_is_end"),
                 valid_from: row.moment("valid_from"),
                 valid_to: row.moment("valid_to"),
             };

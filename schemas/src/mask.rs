@@ -1,33 +1,43 @@
-//! Passwords in packets: kept in the archive, because evidence is exact, and masked wherever a packet is shown.
+//! Passwords and keys in packets: kept in the archive, because evidence is exact, and masked wherever a packet is
+//! shown.
 
-/// The bytes with every password replaced by as many asterisks; length and everything else stay, so a checksum no
-/// longer fits.
+/// The bytes with every secret replaced by as many asterisks; length and everything else stay, so a checksum no longer
+/// fits.
 ///
-/// A password is what stands behind `PW=` in any case, `NewPW=` included, up to the next separator.
+/// A secret is what stands behind `PW=` or `NewSK=` in any case, `NewPW=` included, up to the next separator.
 pub fn masked(raw: &[u8]) -> Vec<u8> {
     let mut out = raw.to_vec();
     let mut at = 0;
-    while let Some(found) = out.get(at..).and_then(|rest| rest.windows(3).position(is_password_key)) {
-        let value = at + found + 3;
+    while let Some(rest) = out.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(key) = KEYS.iter().find(|key| begins_with(rest, key)) else {
+            at += 1;
+            continue;
+        };
+        let value = at + key.len();
         let rest = out.get_mut(value..).unwrap_or_default();
         let end = rest
             .iter()
             .position(|byte| b";,&\r\n".contains(byte))
             .unwrap_or(rest.len());
-        if let Some(password) = rest.get_mut(..end) {
-            password.fill(b'*');
+        if let Some(secret) = rest.get_mut(..end) {
+            secret.fill(b'*');
         }
         at = value + end;
     }
     out
 }
 
-fn is_password_key(window: &[u8]) -> bool {
-    window.eq_ignore_ascii_case(b"PW=")
+/// Names of secrets; `PW=` ends `NewPW=` too.
+const KEYS: [&[u8]; 2] = [b"PW=", b"NewSK="];
+
+fn begins_with(bytes: &[u8], key: &[u8]) -> bool {
+    bytes
+        .get(..key.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(key))
 }
 
-/// The bytes as text for a person: passwords masked, UTF-8 kept, the rest escaped.
-pub(crate) fn shown(raw: &[u8]) -> String {
+/// The bytes as text for a person: secrets masked, UTF-8 kept, the rest escaped.
+pub fn shown(raw: &[u8]) -> String {
     let mut text = String::new();
     for chunk in masked(raw).utf8_chunks() {
         for letter in chunk.valid().chars() {
@@ -60,6 +70,10 @@ mod tests {
                 "CN=1072;pw=******;CP=&&NewPW=******&&",
             ),
             ("PW=;PW=1", "PW=;PW=*"),
+            (
+                "CP=&&SKCreateTime=2024,NewSK=0123456789abcdef&&",
+                "CP=&&SKCreateTime=2024,NewSK=****************&&",
+            ),
             ("PW=123", "PW=***"),
             ("no password", "no password"),
         ];
