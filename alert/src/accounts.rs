@@ -105,7 +105,13 @@ const fn may_act(role: Role, kind: ActKind) -> bool {
     match kind {
         ActKind::Acknowledge | ActKind::Withdraw | ActKind::Comment => officer || site,
         ActKind::Answer | ActKind::ReportFault | ActKind::ContactOfficer => enterprise,
-        ActKind::Phone | ActKind::Assign | ActKind::Close | ActKind::CloseFalse | ActKind::Reopen => officer,
+        ActKind::Phone
+        | ActKind::Assign
+        | ActKind::Close
+        | ActKind::CloseFalse
+        | ActKind::ConfirmRetraction
+        | ActKind::RejectRetraction
+        | ActKind::Reopen => officer,
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a person's act makes of a case. Pure: who may act, and whose case it is, the store has asked before.
 
+use plume_schemas::judgement::Judgement;
 use plume_schemas::time::{SECOND_MS, Time};
 
 use crate::accounts::Viewer;
-use crate::book::Applied;
+use crate::book::{self, Applied};
 use crate::case::{Act, ActKind, By, Case, MAX_ACT_TEXT_CHARS, MemberState, Outcome, State, TraceKind, TraceLine};
 
 /// An acknowledgement can be taken back this long: enough for a slip of the finger, too short to play with.
@@ -97,21 +98,26 @@ impl ActError {
     }
 }
 
-/// Does `act` to the case. `receipt` is the number of a fault report, given out by the store; `undo_ms` is
-/// [`UNDO_MS`] on the clock of the desk, which may run faster than people live.
-pub fn act(
-    mut case: Case,
-    viewer: &Viewer,
-    act: &Act,
-    receipt: Option<i64>,
-    undo_ms: i64,
-) -> Result<Applied, ActError> {
+/// What an act needs besides itself.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The number of a fault report, given out by the store.
+    pub receipt: Option<i64>,
+    /// The judgement that stands where a retraction is rejected: the last breach of the trace.
+    pub stands: Option<Judgement>,
+    /// [`UNDO_MS`] on the clock of the desk, which may run faster than people live.
+    pub undo_ms: i64,
+}
+
+/// Does `act` to the case.
+pub fn act(mut case: Case, viewer: &Viewer, act: &Act, given: Given) -> Result<Applied, ActError> {
     check_words(act)?;
     let mut text = act.text.trim().to_owned();
     let by = || By {
         name: viewer.name.clone(),
         at: act.at,
     };
+    let mut effects = Vec::new();
     let kind = match act.kind {
         ActKind::Comment => TraceKind::Commented,
         ActKind::ContactOfficer => TraceKind::OfficerContacted,
@@ -120,7 +126,7 @@ pub fn act(
             case.assigned_to = Some(text.clone());
             TraceKind::Assigned
         }
-        ActKind::Acknowledge | ActKind::Withdraw => sign(&mut case, act, by(), undo_ms)?,
+        ActKind::Acknowledge | ActKind::Withdraw => sign(&mut case, act, by(), given.undo_ms)?,
         ActKind::Answer if case.state != State::Retracted => {
             // Who answers has read it.
             case.acknowledged.get_or_insert_with(by);
@@ -129,14 +135,25 @@ pub fn act(
             TraceKind::Answered
         }
         ActKind::ReportFault => {
-            text = format!("{}：{text}", receipt_number(receipt.unwrap_or_default(), act.at));
+            text = format!("{}：{text}", receipt_number(given.receipt.unwrap_or_default(), act.at));
             case.acknowledged.get_or_insert_with(by);
             TraceKind::FaultReported
+        }
+        ActKind::ConfirmRetraction | ActKind::RejectRetraction if case.state != State::Retracting => {
+            return Err(wrong_state(&case, act));
+        }
+        ActKind::ConfirmRetraction => {
+            effects = book::confirm(&mut case);
+            TraceKind::Retracted
+        }
+        ActKind::RejectRetraction => {
+            effects = book::reject(&mut case, given.stands);
+            TraceKind::RetractionRejected
         }
         ActKind::Answer | ActKind::Close | ActKind::CloseFalse | ActKind::Reopen => end(&mut case, act)?,
     };
     case.updated_at = case.updated_at.max(act.at);
-    let line = TraceLine {
+    let line = |kind, text| TraceLine {
         at: act.at,
         kind,
         actor: viewer.name.clone(),
@@ -145,11 +162,11 @@ pub fn act(
         judgement: None,
         event: None,
     };
-    Ok(Applied {
-        case,
-        trace: vec![line],
-        effects: Vec::new(),
-    })
+    let mut trace = vec![line(kind, text)];
+    if let (TraceKind::Retracted, Some(outcome)) = (kind, case.outcome) {
+        trace.push(line(TraceKind::OutcomeSet, outcome.code().to_owned()));
+    }
+    Ok(Applied { case, trace, effects })
 }
 
 /// 签收, or taking it back.
@@ -181,7 +198,7 @@ fn sign(case: &mut Case, act: &Act, by: By, undo_ms: i64) -> Result<TraceKind, A
 fn end(case: &mut Case, act: &Act) -> Result<TraceKind, ActError> {
     match act.kind {
         ActKind::Close if case.state == State::Resolved => Ok(finish(case, act.at)),
-        ActKind::CloseFalse if case.is_live() => {
+        ActKind::CloseFalse if case.is_live() && case.state != State::Retracting => {
             case.outcome = Some(Outcome::FalseAlarm);
             Ok(finish(case, act.at))
         }
@@ -225,6 +242,8 @@ fn check_words(act: &Act) -> Result<(), ActError> {
         | ActKind::Assign
         | ActKind::Close
         | ActKind::CloseFalse
+        | ActKind::ConfirmRetraction
+        | ActKind::RejectRetraction
         | ActKind::Reopen => true,
     };
     if needs_text && act.text.trim().is_empty() {

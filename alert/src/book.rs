@@ -5,15 +5,18 @@
 //! be.
 
 mod outcome;
+mod retraction;
 
 use plume_schemas::event::{Edge, Event};
-use plume_schemas::judgement::{NotJudged, Pane, Verdict};
+use plume_schemas::ids::ContentId;
+use plume_schemas::judgement::{Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{Span, Time};
 
 use crate::case::{Case, Certainty, Family, Member, MemberState, Outcome, State, Tags, TraceKind, TraceLine};
 use crate::named::named;
 use outcome::outcome_of;
+pub(crate) use retraction::{confirm, reject};
 
 pub use outcome::{Around, Ended, WindowWord, settle, window_ended};
 
@@ -63,6 +66,28 @@ pub enum Effect {
     Tell(Purpose),
     /// The judge has said what a window was: warnings of that window get their outcome.
     Judged(WindowWord),
+}
+
+/// What was said of a window, and how it came to be said.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// When.
+    pub at: Time,
+    /// The judgement it rests on.
+    pub judgement: &'a Judgement,
+    /// The event it came by; none where a person decided.
+    pub event: Option<ContentId>,
+}
+
+impl<'a> Said<'a> {
+    /// By the judge.
+    pub fn by(event: &'a Event) -> Self {
+        Self {
+            at: event.at,
+            judgement: &event.judgement,
+            event: Some(event.id),
+        }
+    }
 }
 
 /// A case after an event or an act, and what follows from it.
@@ -245,10 +270,14 @@ fn reopen(mut case: Case, event: &Event, patience: Patience) -> Applied {
 /// One breach of the case is over, or never was.
 fn end(mut case: Case, before: &Case, event: &Event, patience: Patience) -> Applied {
     let verdict = event.judgement.verdict;
-    let marked = matches!(verdict, Verdict::NotJudged(NotJudged::Marked | NotJudged::Stopped));
+    let marked = verdict == Verdict::NotJudged(NotJudged::Marked);
     refresh(&mut case, event.at);
+    if case.state == State::Retracted && before.state != State::Retracted && retraction::waits(&case, verdict) {
+        case.state = State::Retracting;
+    }
     let kind = match event.edge {
         Edge::Retracted if marked && case.family == Family::Exceed => TraceKind::NotJudged,
+        Edge::Retracted if case.state == State::Retracting => TraceKind::Retracting,
         Edge::Retracted => TraceKind::Retracted,
         _ => TraceKind::Resolved,
     };
@@ -260,13 +289,8 @@ fn end(mut case: Case, before: &Case, event: &Event, patience: Patience) -> Appl
     let over = applied.case.state != before.state;
     match applied.case.state {
         State::Retracted if over => {
-            let outcome = match verdict {
-                Verdict::NotJudged(_) if kind != TraceKind::NotJudged => Some(Outcome::InvalidHour),
-                Verdict::NotJudged(_) => None,
-                Verdict::Fine | Verdict::Breach(_) => Some(Outcome::FalseAlarm),
-            };
             applied.case.settle_at = None;
-            set_outcome(&mut applied, outcome, event.at, event);
+            set_outcome(&mut applied, retraction::outcome(verdict), Said::by(event));
             applied.effects.insert(0, Effect::Tell(Purpose::Retracted));
         }
         State::Resolved if over => {
@@ -274,7 +298,7 @@ fn end(mut case: Case, before: &Case, event: &Event, patience: Patience) -> Appl
             if applied.case.family == Family::Near && event.judgement.pane != Pane::Early {
                 let ended = Ended::said_by(&event.judgement);
                 let outcome = outcome_of(&applied.case, ended);
-                set_outcome(&mut applied, Some(outcome), event.at, event);
+                set_outcome(&mut applied, Some(outcome), Said::by(event));
                 close(&mut applied, event.at);
                 // That the hour exceeded is told by its own case; that it cannot be judged is no all-clear.
                 good_news = ended == Ended::Complied;
@@ -303,14 +327,14 @@ fn clock_line(at: Time, kind: TraceKind, text: &str) -> TraceLine {
     }
 }
 
-fn set_outcome(applied: &mut Applied, outcome: Option<Outcome>, at: Time, event: &Event) {
+fn set_outcome(applied: &mut Applied, outcome: Option<Outcome>, said: Said<'_>) {
     if applied.case.outcome == outcome {
         return;
     }
     applied.case.outcome = outcome;
-    let mut line = clock_line(at, TraceKind::OutcomeSet, outcome.map_or("", Outcome::code));
-    line.judgement = Some(event.judgement.clone());
-    line.event = Some(event.id);
+    let mut line = clock_line(said.at, TraceKind::OutcomeSet, outcome.map_or("", Outcome::code));
+    line.judgement = Some(said.judgement.clone());
+    line.event = said.event;
     applied.trace.push(line);
 }
 
@@ -369,7 +393,7 @@ fn refresh(case: &mut Case, at: Time) {
     } else if case.state == State::Open {
         case.state = if real { State::Resolved } else { State::Retracted };
         case.resolved_at = Some(at);
-    } else if !real {
+    } else if !real && case.state != State::Retracting {
         case.state = State::Retracted;
     }
 }
@@ -377,12 +401,8 @@ fn refresh(case: &mut Case, at: Time) {
 /// Wraps up an event: one line of trace, the telling, and what it says of its window.
 fn done(case: Case, event: &Event, kind: TraceKind, purpose: Option<Purpose>) -> Applied {
     let mut effects: Vec<Effect> = purpose.map(Effect::Tell).into_iter().collect();
-    let warned_by = match event.judgement.rule {
-        RuleCode::ExceedHour => Some(RuleCode::NearHour),
-        RuleCode::ExceedDay => Some(RuleCode::NearDay),
-        _ => None,
-    };
-    if let Some(warned_by) = warned_by {
+    // What a correction made of the window is not its last word while an officer looks at it.
+    if let Some(warned_by) = warned_by(event.judgement.rule).filter(|_| case.state != State::Retracting) {
         effects.push(Effect::Judged(WindowWord {
             warned_by,
             window: event.judgement.window,
@@ -393,5 +413,14 @@ fn done(case: Case, event: &Event, kind: TraceKind, purpose: Option<Purpose>) ->
         trace: vec![line(event, kind)],
         case,
         effects,
+    }
+}
+
+/// The rule whose warnings wait for the word of `rule`.
+const fn warned_by(rule: RuleCode) -> Option<RuleCode> {
+    match rule {
+        RuleCode::ExceedHour => Some(RuleCode::NearHour),
+        RuleCode::ExceedDay => Some(RuleCode::NearDay),
+        _ => None,
     }
 }

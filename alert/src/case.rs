@@ -73,10 +73,22 @@ named! {
         Open = "open", "进行中", "open";
         /// The breach is over; the case waits for its outcome or for a person.
         Resolved = "resolved", "已恢复", "resolved";
+        /// A correction removed it; it stands until an officer has confirmed that.
+        Retracting = "retracting", "待确认撤回", "retraction awaits confirmation";
         /// It never was: a correction removed it.
         Retracted = "retracted", "已撤回", "retracted";
         /// Done.
         Closed = "closed", "已办结", "closed";
+    }
+}
+
+impl State {
+    /// States in which a person may still have to do something.
+    pub const LIVE: [Self; 3] = [Self::Open, Self::Resolved, Self::Retracting];
+
+    /// True while a person may still have to do something.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Open | Self::Resolved | Self::Retracting)
     }
 }
 
@@ -226,7 +238,7 @@ impl Case {
 
     /// True while a person may still have to do something.
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Open | State::Resolved)
+        self.state.is_live()
     }
 }
 
@@ -245,6 +257,10 @@ named! {
         Resolved = "resolved", "恢复", "resolved";
         /// A correction removed it.
         Retracted = "retracted", "撤回", "retracted";
+        /// A correction removed it, which an officer has to confirm.
+        Retracting = "retracting", "更正，待确认撤回", "corrected, retraction awaits confirmation";
+        /// An officer found that the correction does not remove it.
+        RetractionRejected = "retraction_rejected", "不予撤回", "retraction rejected";
         /// It began again.
         Reopened = "reopened", "再次发生", "reopened";
         /// Preliminary until now, confirmed from now on.
@@ -322,6 +338,10 @@ named! {
         Close = "close", "办结", "close";
         /// It was no breach; why in `text`.
         CloseFalse = "close_false", "判为误报", "close as false alarm";
+        /// 确认撤回: the correction is right, the breach never was; why in `text`.
+        ConfirmRetraction = "confirm_retraction", "确认撤回", "confirm the retraction";
+        /// 不予撤回: the correction is not accepted, the breach stands; why in `text`.
+        RejectRetraction = "reject_retraction", "不予撤回", "reject the retraction";
         /// Not done after all.
         Reopen = "reopen", "重新打开", "reopen";
     }

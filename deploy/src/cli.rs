@@ -160,8 +160,8 @@ pub(crate) struct CasesArgs {
     /// 角色 / role
     #[arg(long, default_value = "city_duty", global = true)]
     pub(crate) role: String,
-    /// 状态，可用逗号分隔 / states: open, resolved, retracted, closed, with commas between
-    #[arg(long, default_value = "open,resolved")]
+    /// 状态，可用逗号分隔 / states: open, resolved, retracting, retracted, closed between
+    #[arg(long, default_value = "open,resolved,retracting")]
     pub(crate) state: String,
     /// 区县 / district
     #[arg(long)]
@@ -189,7 +189,7 @@ pub(crate) enum CasesCommand {
     Act {
         /// 编号或其开头 / id or its beginning
         id: String,
-        /// 动作 / acknowledge, comment, phone, assign, close, close_false, reopen…
+        /// 动作 / acknowledge, comment, phone, assign, close, close_false, reopen, confirm_retraction…
         kind: String,
         /// 说明 / words
         #[arg(long, default_value = "")]

@@ -86,7 +86,11 @@ fn filter(asked: &Asked) -> Result<CaseFilter, ApiError> {
     let text = |name| asked.get(name, "a text", |text| Some(text.to_owned()));
     let moment = |name| Ok::<_, ApiError>(asked.number::<i64>(name)?.map(Time));
     Ok(CaseFilter {
-        states: asked.list("state", "open, resolved, retracted or closed", CaseState::from_code)?,
+        states: asked.list(
+            "state",
+            "open, resolved, retracting, retracted or closed",
+            CaseState::from_code,
+        )?,
         families: asked.list("family", "a family such as near or exceed", Family::from_code)?,
         rule: asked.get("rule", "a rule such as NEAR_HOUR", RuleCode::from_code)?,
         severity_min: asked.get(

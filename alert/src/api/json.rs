@@ -116,6 +116,7 @@ pub(super) fn counts(counts: &Counts) -> Value {
         "open": open,
         "unacknowledged": counts.unacknowledged,
         "resolved": counts.resolved,
+        "retracting": counts.retracting,
         "overdue": counts.overdue,
         "outcomes": outcomes,
     })

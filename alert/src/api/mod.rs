@@ -60,7 +60,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/api/v1/cases",
         summary: "Cases the caller may see",
         query: &[
-            ("state", "open, resolved, retracted or closed; several with commas"),
+            (
+                "state",
+                "open, resolved, retracting, retracted or closed; several with commas",
+            ),
             ("family", "near, exceed, quality…; several with commas"),
             ("rule", "a rule, e.g. NEAR_HOUR"),
             ("severity_min", "notice, attention, urgent or exceeded"),

@@ -1,12 +1,11 @@
 //! Outcomes: what a warning led to. Decided by the judge's word of the window, else by the clock; changed when the
 //! window is revised. The part of the book that makes the desk's headline number, so it never guesses in our favour.
 
-use plume_schemas::event::Event;
 use plume_schemas::judgement::{FactKey, FactValue, Judgement, NotJudged, Verdict};
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{Span, Time};
 
-use super::{Applied, Effect, Purpose, clock_line, close, refresh, set_outcome};
+use super::{Applied, Effect, Purpose, Said, clock_line, close, refresh, set_outcome};
 use crate::case::{Case, Family, MemberState, Outcome, State, TraceKind};
 
 /// What a window turned out to be.
@@ -56,7 +55,7 @@ impl Ended {
 }
 
 /// What the judge said of a window, for a warning of it: decides the outcome, or changes it when the hour is revised.
-pub fn window_ended(case: Case, word: WindowWord, event: &Event) -> Option<Applied> {
+pub fn window_ended(case: Case, word: WindowWord, said: Said<'_>) -> Option<Applied> {
     if case.family != Family::Near || case.rule() != word.warned_by || case.judgement.window != word.window {
         return None;
     }
@@ -72,11 +71,11 @@ pub fn window_ended(case: Case, word: WindowWord, event: &Event) -> Option<Appli
         trace: Vec::new(),
         effects: Vec::new(),
     };
-    applied.case.updated_at = event.at;
+    applied.case.updated_at = said.at;
     clear_all(&mut applied.case);
-    refresh(&mut applied.case, event.at);
-    set_outcome(&mut applied, Some(outcome), event.at, event);
-    close(&mut applied, event.at);
+    refresh(&mut applied.case, said.at);
+    set_outcome(&mut applied, Some(outcome), said);
+    close(&mut applied, said.at);
     Some(applied)
 }
 
@@ -120,7 +119,7 @@ pub fn settle(case: Case, now: Time, around: Around) -> Option<Applied> {
             close(&mut applied, now);
         }
         Family::Exceed => {
-            if around.unanswered && applied.case.is_live() {
+            if around.unanswered && applied.case.is_live() && applied.case.state != State::Retracting {
                 applied.trace.push(clock_line(now, TraceKind::Overdue, &due.date()));
                 applied.effects.push(Effect::Tell(Purpose::Overdue));
             }

@@ -16,7 +16,7 @@ use super::view::case::Link;
 use super::view::figures::runs;
 use super::view::number::when;
 use crate::Desk;
-use crate::case::{Family, State};
+use crate::case::Family;
 use crate::series::Point as Minute;
 use crate::store::{CaseRow, TraceRow};
 use crate::words::Lang;
@@ -54,7 +54,7 @@ impl Zoom {
 
     /// From when to when, for this case.
     fn span(self, case: &CaseRow, now: Time) -> Span {
-        let live = matches!(case.state, State::Open | State::Resolved);
+        let live = case.state.is_live();
         let end = match case.family {
             Family::Near | Family::Exceed => case.window.end,
             _ if live => case.resolved_at.unwrap_or(now).plus(10 * MINUTE_MS),

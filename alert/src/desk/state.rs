@@ -253,6 +253,7 @@ impl DeskState {
         let judgement = &case.judgement;
         let saying = match case.state {
             CaseState::Retracted => Saying::Retracted,
+            CaseState::Retracting => Saying::Retracting,
             _ => Saying::of(judgement, case.certainty),
         };
         headline(

@@ -70,6 +70,7 @@ texts! {
     live_cases: "未办结", "Not closed";
     unacknowledged: "待签收", "To acknowledge";
     closed_cases: "已办结", "Closed";
+    retracting_cases: "待确认撤回", "Retraction to confirm";
     none_open: "没有符合条件的预警", "No alert matches";
     older: "下一页", "Next page";
     live_new: "新增 {} 条", "{} new";
@@ -100,6 +101,8 @@ texts! {
     add_call: "电话记录", "Log call";
     close: "办结", "Close";
     close_false: "判为误报", "False alarm";
+    confirm_retraction: "确认撤回", "Confirm retraction";
+    reject_retraction: "不予撤回", "Reject retraction";
     changed_meanwhile: "该预警有更新", "This alert has changed";
     reload: "查看更新", "Show";
     zoom: "时间范围", "Time range";
@@ -311,6 +314,8 @@ texts! {
     next_resolved: "核对恢复情况后办结", "Check that it is over, then close";
     next_near: "立即检查治理设施运行和负荷情况", "Check the abatement and the load now";
     next_near_over: "核对本时段结果，填报原因与措施", "Check how the hour ended; file cause and measures";
+    next_retracting: "核对修订依据后确认撤回或不予撤回，此前提醒仍然有效", "Check the correction; confirm or reject the retraction";
+    next_retracting_site: "修订待管理人员核对，此前提醒仍然有效", "The bureau checks the correction; the notice stands";
     next_exceed: "核实数据；如需标记，请按时完成；填报原因与措施", "Check the data; mark it in time if it must be; file cause and measures";
     next_frequency: "排查超标原因，制定整改措施", "Find the cause and plan the remedy";
     next_quality: "检查采样探头、伴热管线、预处理及分析仪", "Check probe, heated line, conditioning and analyser";
@@ -342,6 +347,8 @@ texts! {
     done_comment: "备注已添加。", "Note added.";
     done_phone: "电话记录已添加。", "Call logged.";
     done_close: "已办结。", "Closed.";
+    done_retraction: "已确认撤回，将告知已通知的人员。", "Retraction confirmed; those who heard of the alert will be told.";
+    done_rejection: "不予撤回，超标判定维持。", "Retraction rejected; the exceedance stands.";
     done_answer: "原因与措施已提交。", "Cause and measures filed.";
     done_fault: "设备异常已报告，编号见处置记录。", "Fault reported; its number stands in the trace.";
     done_officer: "已通知片区负责人，请保持电话畅通。", "The district officer has been told; please keep your phone at hand.";

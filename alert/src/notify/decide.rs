@@ -84,7 +84,7 @@ fn never(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyConfig
             matches!(
                 notice.purpose,
                 Purpose::Confirmed | Purpose::Overdue | Purpose::Returned
-            ) && seen.state == Some(State::Retracted),
+            ) && matches!(seen.state, Some(State::Retracted | State::Retracting)),
             Reason::Over,
         ),
         (notice.step > 0 && seen.acknowledged, Reason::Acknowledged),

@@ -9,7 +9,7 @@ use plume_schemas::registry::{Enterprise, RegistryIndex};
 use plume_schemas::time::{SECOND_MS, Time};
 
 use super::{Desk, EventOutcome};
-use crate::book::{self, Applied, Around, Effect, Patience};
+use crate::book::{self, Applied, Around, Effect, Patience, Said};
 use crate::case::{Case, Certainty, Family, State, Tags, TraceKind};
 use crate::duty::Roster;
 use crate::notify::{Maker, News, make};
@@ -73,37 +73,56 @@ impl Desk {
             return Ok(None);
         };
         let problem = self.rectify(tx, &mut applied.case, event.at).await?;
-        let (_, mut last) = write::save(tx, &applied).await?;
+        let (_, seq) = write::save(tx, &applied).await?;
         if let Some(problem) = &problem {
             problems::save(tx, problem).await?;
         }
+        let last = self.follow(tx, &applied, Said::by(event), event.id).await?;
+        Ok(Some((applied.case.id, last.unwrap_or(seq))))
+    }
+
+    /// What an event or an act means beyond its case, in the same transaction: people told, warnings of the window
+    /// decided. Gives the number of the last change to another case.
+    pub(super) async fn follow(
+        &self,
+        tx: &mut Tx<'_>,
+        applied: &Applied,
+        said: Said<'_>,
+        cause: ContentId,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut last = None;
         for effect in &applied.effects {
             match effect {
                 Effect::Tell(purpose) => {
                     let news = News {
                         case: &applied.case,
                         purpose: *purpose,
-                        cause: event.id,
+                        cause,
                         note: "",
-                        now: event.at,
+                        now: said.at,
                     };
                     self.tell(tx, news).await?;
                 }
                 Effect::Judged(word) => {
-                    for warning in write::warnings_of(tx, event, word.warned_by, word.window).await? {
-                        if let Some(decided) = book::window_ended(warning, *word, event) {
-                            (_, last) = write::save(tx, &decided).await?;
+                    for warning in write::warnings_of(tx, said.judgement, word.warned_by, word.window).await? {
+                        if let Some(decided) = book::window_ended(warning, *word, said) {
+                            last = Some(write::save(tx, &decided).await?.1);
                         }
                     }
                 }
             }
         }
-        Ok(Some((applied.case.id, last)))
+        Ok(last)
     }
 
     /// A confirmed exceedance has to be put right by a date; one that never was has not. Gives the problem to write
     /// after the case it refers to.
-    async fn rectify(&self, tx: &mut Tx<'_>, case: &mut Case, at: Time) -> Result<Option<Problem>, StoreError> {
+    pub(super) async fn rectify(
+        &self,
+        tx: &mut Tx<'_>,
+        case: &mut Case,
+        at: Time,
+    ) -> Result<Option<Problem>, StoreError> {
         if case.family != Family::Exceed {
             return Ok(None);
         }

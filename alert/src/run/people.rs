@@ -1,13 +1,14 @@
 //! What people do: acts on cases, steps of problems, silences, the duty calendar.
 
 use plume_schemas::ids::{ContentId, EnterpriseId, OutletId};
+use plume_schemas::judgement::{self, Judgement};
 use plume_schemas::time::Time;
 
 use super::Desk;
 use super::feed::{ANSWER_WORKING_DAYS, problem_of};
 use crate::accounts::{Action, DEMO_SESSION_MS, Role, Scope, Session, TOKEN_BYTES, Token, Viewer};
-use crate::act::ActError;
-use crate::book::{Applied, Purpose};
+use crate::act::{ActError, Given};
+use crate::book::{Applied, Purpose, Said};
 use crate::case::{Act, ActKind, Case, State, TraceKind, TraceLine};
 use crate::duty::Roster;
 use crate::links::{self, LinkError, Links};
@@ -62,12 +63,17 @@ impl Desk {
         if self.0.store.case(viewer, id).await?.is_none() {
             return Err(ActError::NoSuchCase);
         }
+        let decides = matches!(act.kind, ActKind::ConfirmRetraction | ActKind::RejectRetraction);
         if !viewer.may(Action::Act(act.kind)) {
             return Err(ActError::NotAllowed {
                 role: viewer.role,
                 act: act.kind,
             });
         }
+        let stands = match act.kind {
+            ActKind::RejectRetraction => self.last_breach(viewer, id).await?,
+            _ => None,
+        };
         let mut tx = self.0.store.begin().await?;
         let case: Case = write::load(&mut tx, id).await?.ok_or(ActError::NoSuchCase)?;
         if case.version != expected_version {
@@ -80,9 +86,29 @@ impl Desk {
             ActKind::ReportFault => Some(tx.take("receipt", 1).await?),
             _ => None,
         };
-        let undo_ms = self.lived_ms(crate::act::UNDO_MS);
-        let applied: Applied = crate::act::act(case, viewer, act, receipt, undo_ms)?;
-        write::save(&mut tx, &applied).await?;
+        let given = Given {
+            receipt,
+            stands,
+            undo_ms: self.lived_ms(crate::act::UNDO_MS),
+        };
+        let corrected = case.judgement.clone();
+        let mut applied: Applied = crate::act::act(case, viewer, act, given)?;
+        let problem = if decides {
+            self.rectify(&mut tx, &mut applied.case, act.at).await?
+        } else {
+            None
+        };
+        let (version, _) = write::save(&mut tx, &applied).await?;
+        if let Some(problem) = &problem {
+            problems::save(&mut tx, problem).await?;
+        }
+        let said = Said {
+            at: act.at,
+            judgement: &corrected,
+            event: None,
+        };
+        let cause = ContentId::of(&[b"act", id.as_bytes(), &version.to_le_bytes()]);
+        self.follow(&mut tx, &applied, said, cause).await?;
         match act.kind {
             ActKind::Acknowledge => outbox::acknowledged(&mut tx, id, &viewer.name, act.at).await?,
             ActKind::Answer => self.answer_problem(&mut tx, viewer, id, act).await?,
@@ -90,6 +116,13 @@ impl Desk {
         }
         tx.commit().await?;
         self.0.store.case(viewer, id).await?.ok_or(ActError::NoSuchCase)
+    }
+
+    /// The last judgement of a case's trace that found a breach.
+    async fn last_breach(&self, viewer: &Viewer, id: ContentId) -> Result<Option<Judgement>, StoreError> {
+        let trace = self.0.store.trace(viewer, id).await?;
+        let mut judgements = trace.into_iter().rev().filter_map(|row| row.judgement);
+        Ok(judgements.find(|judgement| matches!(judgement.verdict, judgement::Verdict::Breach(_))))
     }
 
     /// The answer to a case that became a problem is a round of its rectification.

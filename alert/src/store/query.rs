@@ -103,6 +103,8 @@ pub struct Counts {
     pub unacknowledged: u64,
     /// Resolved, waiting for outcome or person.
     pub resolved: u64,
+    /// Corrected, waiting for an officer to confirm that the breach never was.
+    pub retracting: u64,
     /// Live and past the due time.
     pub overdue: u64,
     /// Outcomes of all time, in the enum's order; every outcome is there.
@@ -153,7 +155,7 @@ impl Where {
             None => {}
         }
         if let Some(now) = filter.overdue_at {
-            self.and("state IN ('open', 'resolved') AND due_at <", now);
+            self.and("state IN ('open', 'resolved', 'retracting') AND due_at <", now);
         }
     }
 }
@@ -251,7 +253,7 @@ impl Store {
             ..Counts::default()
         };
         let mut live = Where::cases_of(viewer);
-        live.fixed("state IN ('open', 'resolved')");
+        live.fixed("state IN ('open', 'resolved', 'retracting')");
         let head = format!(
             "SELECT state, severity, CAST(CASE WHEN acknowledged_at IS NULL THEN 0 ELSE 1 END AS BIGINT) AS signed, \
              CAST(CASE WHEN due_at < {} THEN 1 ELSE 0 END AS BIGINT) AS late, COUNT(*) AS n FROM cases",
@@ -267,9 +269,16 @@ impl Store {
             if row.truth("late")? {
                 counts.overdue += n;
             }
-            if state == State::Resolved {
-                counts.resolved += n;
-                continue;
+            match state {
+                State::Resolved => {
+                    counts.resolved += n;
+                    continue;
+                }
+                State::Retracting => {
+                    counts.retracting += n;
+                    continue;
+                }
+                _ => {}
             }
             if !row.truth("signed")? {
                 counts.unacknowledged += n;

@@ -2,6 +2,7 @@
 
 use plume_schemas::event::Event;
 use plume_schemas::ids::ContentId;
+use plume_schemas::judgement::Judgement;
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{HOUR_MS, Span, Time};
 use sqlx::AssertSqlSafe;
@@ -64,10 +65,10 @@ pub(crate) async fn load(tx: &mut Tx<'_>, case: ContentId) -> Result<Option<Case
     }
 }
 
-/// The warnings by `rule` of one window, for its outcome.
+/// The warnings by `rule` of one window of the outlet and factor of `judgement`, for its outcome.
 pub(crate) async fn warnings_of(
     tx: &mut Tx<'_>,
-    event: &Event,
+    judgement: &Judgement,
     rule: RuleCode,
     window: Span,
 ) -> Result<Vec<Case>, StoreError> {
@@ -78,9 +79,8 @@ pub(crate) async fn warnings_of(
                  rule = $4 ORDER BY opened_at, id LIMIT {MAX_WARNINGS}"
             )),
             args![
-                event.judgement.outlet,
-                event
-                    .judgement
+                judgement.outlet,
+                judgement
                     .factor
                     .map_or(String::new(), |factor| factor.as_str().to_owned()),
                 window.start,

@@ -51,6 +51,8 @@ named! {
         Confirmed = "confirmed", "确认", "confirmed";
         /// It is over.
         Cleared = "cleared", "恢复", "cleared";
+        /// A correction removed it, which an officer has yet to confirm.
+        Retracting = "retracting", "待确认撤回", "retraction awaits confirmation";
         /// It never was.
         Retracted = "retracted", "撤回", "retracted";
     }

@@ -93,7 +93,7 @@ impl Words {
             let saying = Saying::from_code(cell(1)).ok_or_else(|| WordsError::Unknown {
                 line,
                 text: cell(1).to_owned(),
-                expected: "breach, confirmed, cleared or retracted",
+                expected: "breach, confirmed, cleared, retracting or retracted",
             })?;
             rows.entry((rule.to_owned(), saying)).or_default().push(Row {
                 zh: parse(cell(2), line)?,

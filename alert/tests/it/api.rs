@@ -171,7 +171,7 @@ async fn what_cannot_be_read_is_named() {
     for (path, expected) in [
         (
             "/api/v1/cases?state=offen",
-            "`state` cannot be read; expected open, resolved, retracted or closed",
+            "`state` cannot be read; expected open, resolved, retracting, retracted or closed",
         ),
         (
             "/api/v1/cases?limit=-1",

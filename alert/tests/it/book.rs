@@ -228,14 +228,17 @@ async fn an_exceedance_is_preliminary_then_confirmed_or_not_judged() {
 }
 
 #[tokio::test]
-async fn a_correction_that_removes_the_breach_makes_it_a_false_alarm() {
+async fn a_correction_that_removes_the_breach_makes_it_a_false_alarm_once_confirmed() {
     let world = World::new().await;
     world.apply(&exceed("20261121150500").from(10)).await;
     let corrected = exceed("20261121150500")
         .verdict(Verdict::Fine)
         .edge(Edge::Retracted, "20261121180000");
     world.apply(&corrected.from(11)).await;
-    let case = world.only_case().await;
+    assert_eq!(world.only_case().await.state, State::Retracting);
+    let case = world
+        .act(&crate::world::duty(), ActKind::ConfirmRetraction, "核实")
+        .await;
     assert_eq!(
         (case.state, case.outcome),
         (State::Retracted, Some(Outcome::FalseAlarm))

@@ -16,6 +16,7 @@ mod mail;
 mod notices;
 mod postgres;
 mod problems;
+mod retraction;
 mod series;
 mod words;
 mod world;

@@ -124,6 +124,8 @@ pub(crate) fn flash(t: &Texts, done: Option<&str>, case: &CaseView, undo_s: Opti
         "comment" => t.done_comment,
         "phone" => t.done_phone,
         "close" | "close_false" => t.done_close,
+        "confirm_retraction" => t.done_retraction,
+        "reject_retraction" => t.done_rejection,
         "answer" => t.done_answer,
         "fault" => t.done_fault,
         "officer" => t.done_officer,
@@ -271,4 +273,11 @@ pub(crate) async fn summary(
 }
 
 /// The acts behind the note form's buttons.
-pub(crate) const WRITTEN: [ActKind; 4] = [ActKind::Comment, ActKind::Phone, ActKind::Close, ActKind::CloseFalse];
+pub(crate) const WRITTEN: [ActKind; 6] = [
+    ActKind::Comment,
+    ActKind::Phone,
+    ActKind::Close,
+    ActKind::CloseFalse,
+    ActKind::ConfirmRetraction,
+    ActKind::RejectRetraction,
+];

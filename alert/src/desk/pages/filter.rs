@@ -30,6 +30,7 @@ pub(crate) struct BoardQuery {
 enum Wanted {
     Live,
     Unacknowledged,
+    Retracting,
     Closed,
 }
 
@@ -37,6 +38,7 @@ impl BoardQuery {
     fn wanted(&self) -> Wanted {
         match self.state.as_deref() {
             Some("new") => Wanted::Unacknowledged,
+            Some("retracting") => Wanted::Retracting,
             Some("closed") => Wanted::Closed,
             _ => Wanted::Live,
         }
@@ -44,10 +46,11 @@ impl BoardQuery {
 
     /// The cases asked for.
     pub(super) fn filter(&self) -> CaseFilter {
-        let live = vec![CaseState::Open, CaseState::Resolved];
+        let live = CaseState::LIVE.to_vec();
         let (states, acknowledged) = match self.wanted() {
             Wanted::Live => (live, None),
             Wanted::Unacknowledged => (live, Some(false)),
+            Wanted::Retracting => (vec![CaseState::Retracting], None),
             Wanted::Closed => (vec![CaseState::Closed, CaseState::Retracted], None),
         };
         CaseFilter {
@@ -189,22 +192,30 @@ fn choice(word: &str, count: impl Into<String>, here: bool, href: String) -> Cho
 
 fn by_state(query: &BoardQuery, counts: &Counts, t: &'static Texts) -> Filter {
     let open: u64 = counts.open.iter().map(|(_, n)| n).sum();
-    let live = open + counts.resolved;
+    let live = open + counts.resolved + counts.retracting;
     let wanted = query.wanted();
     let to = |state: Option<&str>| query.with(|to| to.state = state.map(str::to_owned));
-    Filter {
-        name: t.state,
-        choices: vec![
-            choice(t.live_cases, live.to_string(), wanted == Wanted::Live, to(None)),
-            choice(
-                t.unacknowledged,
-                counts.unacknowledged.to_string(),
-                wanted == Wanted::Unacknowledged,
-                to(Some("new")),
-            ),
-            choice(t.closed_cases, "", wanted == Wanted::Closed, to(Some("closed"))),
-        ],
+    let mut choices = vec![
+        choice(t.live_cases, live.to_string(), wanted == Wanted::Live, to(None)),
+        choice(
+            t.unacknowledged,
+            counts.unacknowledged.to_string(),
+            wanted == Wanted::Unacknowledged,
+            to(Some("new")),
+        ),
+        choice(t.closed_cases, "", wanted == Wanted::Closed, to(Some("closed"))),
+    ];
+    // A rare thing to do: where there is none to confirm, nobody is asked to look.
+    if counts.retracting > 0 || wanted == Wanted::Retracting {
+        let retracting = choice(
+            t.retracting_cases,
+            counts.retracting.to_string(),
+            wanted == Wanted::Retracting,
+            to(Some("retracting")),
+        );
+        choices.insert(2, retracting);
     }
+    Filter { name: t.state, choices }
 }
 
 fn by_severity(query: &BoardQuery, counts: &Counts, lang: Lang) -> Filter {

@@ -7,7 +7,6 @@ use plume_schemas::reading::{Basis, Flag};
 use plume_schemas::registry::{Enterprise, FactorSetup, LimitWindow, Outlet};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Span, Time};
 
-use crate::case::State as CaseState;
 use crate::desk::auth::Visitor;
 use crate::desk::names::Names;
 use crate::desk::problem::Problem;
@@ -257,8 +256,7 @@ impl<'a> Asked<'a> {
         let t = self.t;
         let live = |outlet: OutletId| {
             let here = cases.iter().filter(|row| row.outlet == outlet);
-            here.filter(|row| matches!(row.state, CaseState::Open | CaseState::Resolved))
-                .count()
+            here.filter(|row| row.state.is_live()).count()
         };
         let rows = outlets.iter().map(|outlet| {
             vec![

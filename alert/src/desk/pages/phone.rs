@@ -84,7 +84,7 @@ struct ListPart {
 
 async fn live_rows(state: &DeskState, visitor: &Visitor) -> Result<(Vec<CaseRow>, i64), Refusal> {
     let filter = CaseFilter {
-        states: vec![CaseState::Open, CaseState::Resolved],
+        states: CaseState::LIVE.to_vec(),
         ..CaseFilter::default()
     };
     let page = Page {

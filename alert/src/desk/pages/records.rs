@@ -114,7 +114,7 @@ pub(crate) async fn handover(State(state): State<DeskState>, visitor: Visitor) -
         limit: MAX_PAGE_ROWS,
     };
     let filter = CaseFilter {
-        states: vec![CaseState::Open, CaseState::Resolved],
+        states: CaseState::LIVE.to_vec(),
         ..CaseFilter::default()
     };
     let live = state.store().cases(&visitor.viewer, &filter, page).await?;

@@ -69,11 +69,17 @@ pub(crate) fn tags(case: &CaseRow, now: Time, lang: Lang) -> Vec<Tag> {
             word: lang.pick(outcome.zh(), outcome.en()).to_owned(),
         });
     }
-    let live = matches!(case.state, State::Open | State::Resolved);
+    let live = case.state.is_live();
     if live && case.due_at.is_some_and(|due| due < now) {
         tags.push(Tag {
             class: "late",
             word: t.is_overdue.to_owned(),
+        });
+    }
+    if case.state == State::Retracting {
+        tags.push(Tag {
+            class: "todo",
+            word: lang.pick(case.state.zh(), case.state.en()).to_owned(),
         });
     }
     if case.certainty == Certainty::NotJudged {

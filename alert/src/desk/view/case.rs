@@ -52,6 +52,8 @@ pub(crate) struct May {
     pub(crate) close: bool,
     /// 判为误报.
     pub(crate) close_false: bool,
+    /// 确认撤回, 不予撤回.
+    pub(crate) decide_retraction: bool,
     /// 原因与措施, 报告设备异常.
     pub(crate) answer: bool,
     /// 联系片区负责人.
@@ -64,13 +66,14 @@ impl May {
     /// By role and by where the case stands. The store decides again when it is done.
     pub(crate) fn of(visitor: &Visitor, case: &CaseRow) -> Self {
         let may = |kind| visitor.viewer.may(Action::Act(kind));
-        let live = matches!(case.state, State::Open | State::Resolved);
+        let live = case.state.is_live();
         Self {
             acknowledge: live && case.acknowledged.is_none() && may(ActKind::Acknowledge),
             comment: may(ActKind::Comment),
             phone: may(ActKind::Phone),
             close: case.state == State::Resolved && may(ActKind::Close),
-            close_false: live && may(ActKind::CloseFalse),
+            close_false: live && case.state != State::Retracting && may(ActKind::CloseFalse),
+            decide_retraction: case.state == State::Retracting && may(ActKind::ConfirmRetraction),
             answer: case.state != State::Retracted && may(ActKind::Answer),
             contact: may(ActKind::ContactOfficer),
             silence: live && crate::mute::silence::may_silence(visitor.viewer.role),
@@ -244,6 +247,8 @@ impl Making<'_> {
         match case.state {
             State::Retracted | State::Closed => return t.next_nothing.to_owned(),
             State::Resolved if case.family != Family::Exceed => return t.next_resolved.to_owned(),
+            State::Retracting if self.visitor.is_site() => return t.next_retracting_site.to_owned(),
+            State::Retracting => return t.next_retracting.to_owned(),
             State::Open | State::Resolved => {}
         }
         let action = match case.family {

@@ -77,7 +77,7 @@ pub(crate) fn figures(case: &CaseRow, unit: &str, now: Time, t: &'static Texts) 
 }
 
 fn live(case: &CaseRow) -> bool {
-    matches!(case.state, State::Open | State::Resolved)
+    case.state.is_live()
 }
 
 fn figure(label: impl Into<String>, value: String, unit: &str) -> Figure {

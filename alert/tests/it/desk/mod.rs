@@ -8,6 +8,7 @@ mod marks;
 mod pages;
 mod photos;
 mod rectify;
+mod retraction;
 mod roles;
 mod seed;
 mod sheets;
