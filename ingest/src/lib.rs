@@ -10,6 +10,7 @@
 //! sockets.
 
 mod clock;
+mod commit;
 pub mod config;
 pub mod hj212;
 mod link;

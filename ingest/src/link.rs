@@ -1,40 +1,42 @@
-//! One link: bytes from the socket into the session, its records onto the bus, its answers back.
+//! One link: bytes from the socket into the session, its records to the committers, its answers back.
 //!
-//! While one append is on its way, packets go on being read and wait for the next one together, so that order is kept
-//! and the disk is asked once for many packets.
+//! While one order is on its way, packets go on being read and wait for the next one together, so that order is kept
+//! and the disk is asked once for many packets. A quiet link keeps no buffer: bytes are read onto the stack of whoever
+//! runs it.
 
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use plume_bus::NewRecord;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::commit::{Done, MAX_GROUP_BYTES};
 use crate::hj212::complaints::inline;
 use crate::hj212::session::{Link, Output, Session, Ticket};
 use crate::signals::Ended;
-use crate::store::{Appended, Store, append, place};
+use crate::store::{Appended, Store, place};
 use crate::tcp::Shared;
 
 /// Bytes read at once: a few packets, or a burst of backfill in some reads.
 const READ_BYTES: usize = 8192;
-/// Payload bytes in one append: well under the bus's own limit of 16 MiB for a batch.
-const MAX_BATCH_BYTES: usize = 4 << 20;
 
-type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
+/// Tickets on their way to disk, and where their end is told.
+type Ordered = Option<(Vec<Ticket>, Done)>;
 
 struct Pump<S> {
     shared: Arc<Shared<S>>,
     link: Link,
     session: Session,
-    writer: OwnedWriteHalf,
-    /// Records that wait for the append on its way to end.
+    stream: TcpStream,
+    /// Records that wait for the order on its way to end.
     queue: Vec<(Ticket, Vec<NewRecord>)>,
-    appending: Option<(Vec<Ticket>, Appending)>,
     ended: Option<Ended>,
     opened: Instant,
     last_byte: Instant,
@@ -50,60 +52,84 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         epoch: shared.clock.next_epoch(),
     };
     shared.signals.link_opened(link.peer);
-    let (mut reader, writer) = stream.into_split();
     let session = Session::new(Arc::clone(&shared.config), Arc::clone(&shared.catalogue), link);
     let now = Instant::now();
     let mut pump = Pump {
         shared,
         link,
         session,
-        writer,
+        stream,
         queue: Vec::new(),
-        appending: None,
         ended: None,
         opened: now,
         last_byte: now,
     };
-    pump.run(&mut reader).await;
+    pump.run().await;
     let ended = pump.ended.unwrap_or(Ended::Peer);
     pump.shared.signals.link_ended(pump.link.peer, ended);
 }
 
 impl<S: Store> Pump<S> {
-    async fn run(&mut self, reader: &mut OwnedReadHalf) {
-        let mut buffer = vec![0; READ_BYTES];
+    async fn run(&mut self) {
         let mut stop = self.shared.stop.clone();
+        let mut stopping = pin!(stop.wait_for(|stopping| *stopping));
+        // Mostly it rings too early, because a byte came since, and is set again: that is cheaper than setting it with
+        // every byte.
+        let mut alarm = pin!(sleep_until(self.silence_ends()));
+        let mut ordered: Ordered = None;
         loop {
             self.carry_out().await;
-            self.start_append();
-            if self.ended.is_some() && self.appending.is_none() {
+            if ordered.is_none() {
+                ordered = self.order();
+            }
+            if self.ended.is_some() && ordered.is_none() {
                 return;
             }
             let reading = self.ended.is_none() && self.session.wants_bytes();
-            let quiet = reading && self.session.wants_quiet();
-            let (quiet_at, silent_at) = (self.last_byte + self.tail_wait(), self.silence_ends());
+            if reading && self.next_alarm() < alarm.deadline() {
+                alarm.as_mut().reset(self.next_alarm());
+            }
             tokio::select! {
                 biased;
-                appended = next(&mut self.appending) => self.appended(appended),
-                _ = stop.wait_for(|stopping| *stopping), if self.ended.is_none() => self.end(Ended::Stopping),
-                read = reader.read(&mut buffer), if reading => match read {
-                    Ok(0) => self.end(Ended::Peer),
-                    Err(_) => self.end(Ended::ReadError),
-                    Ok(count) => self.received(buffer.get(..count).unwrap_or_default()),
+                (tickets, appended) = next(&mut ordered) => self.appended(tickets, appended),
+                _ = &mut stopping, if self.ended.is_none() => self.end(Ended::Stopping),
+                ended = poll_fn(|cx| self.poll_read(cx)), if reading => if let Some(why) = ended {
+                    self.end(why);
                 },
-                () = tokio::time::sleep_until(quiet_at), if quiet => {
-                    let registry = Arc::clone(&self.shared.registry.borrow());
-                    self.session.handle_quiet(self.shared.clock.now(), &registry);
-                }
-                () = tokio::time::sleep_until(silent_at), if reading => {
-                    self.end(if self.session.is_identified() { Ended::Idle } else { Ended::Unidentified });
+                () = &mut alarm, if reading => {
+                    self.alarmed();
+                    alarm.as_mut().reset(self.next_alarm());
                 }
             }
         }
     }
 
-    fn tail_wait(&self) -> Duration {
-        Duration::from_millis(self.shared.config.tail_wait_ms)
+    /// Reads what there is into the session; why the link ends, where it does.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
+        Poll::Ready(match (read, bytes.filled()) {
+            (Err(_), _) => Some(Ended::ReadError),
+            (Ok(()), []) => Some(Ended::Peer),
+            (Ok(()), bytes) => {
+                self.received(bytes);
+                None
+            }
+        })
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.last_byte = Instant::now();
+        self.shared.signals.received(bytes.len());
+        let registry = Arc::clone(&self.shared.registry.borrow());
+        self.session.handle_bytes(bytes, self.shared.clock.now(), &registry);
+    }
+
+    /// When the link has been quiet for long enough to take a frame for complete.
+    fn quiet_at(&self) -> Option<Instant> {
+        let wait = Duration::from_millis(self.shared.config.tail_wait_ms);
+        self.session.wants_quiet().then(|| self.last_byte + wait)
     }
 
     /// When the link is closed if nothing, or nothing valid, comes.
@@ -115,11 +141,24 @@ impl<S: Store> Pump<S> {
         idle.min(self.opened + Duration::from_secs(self.shared.config.unidentified_timeout_s))
     }
 
-    fn received(&mut self, bytes: &[u8]) {
-        self.last_byte = Instant::now();
-        self.shared.signals.received(bytes.len());
-        let registry = Arc::clone(&self.shared.registry.borrow());
-        self.session.handle_bytes(bytes, self.shared.clock.now(), &registry);
+    fn next_alarm(&self) -> Instant {
+        let silence = self.silence_ends();
+        self.quiet_at().map_or(silence, |quiet| quiet.min(silence))
+    }
+
+    /// Does what is due by now.
+    fn alarmed(&mut self) {
+        let now = Instant::now();
+        if self.quiet_at().is_some_and(|at| at <= now) {
+            let registry = Arc::clone(&self.shared.registry.borrow());
+            self.session.handle_quiet(self.shared.clock.now(), &registry);
+        } else if self.silence_ends() <= now {
+            self.end(if self.session.is_identified() {
+                Ended::Idle
+            } else {
+                Ended::Unidentified
+            });
+        }
     }
 
     /// Reads no more; what was read still goes its way.
@@ -131,64 +170,71 @@ impl<S: Store> Pump<S> {
         }
     }
 
-    /// Does what the session asks for.
+    /// Does what the session asks for; answers leave together.
     async fn carry_out(&mut self) {
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Append { ticket, records } => {
-                    let partitions = self.shared.store.partitions();
-                    self.queue
-                        .push((ticket, records.iter().map(|record| place(record, partitions)).collect()));
+        loop {
+            let (mut answers, mut count) = (Vec::new(), 0);
+            while let Some(output) = self.session.poll_output() {
+                match output {
+                    Output::Append { ticket, records } => {
+                        let partitions = self.shared.store.partitions();
+                        self.queue
+                            .push((ticket, records.iter().map(|record| place(record, partitions)).collect()));
+                    }
+                    Output::Send(bytes) if count == 0 => (answers, count) = (bytes, 1),
+                    Output::Send(bytes) => {
+                        answers.extend_from_slice(&bytes);
+                        count += 1;
+                    }
+                    Output::Note(note) => self.shared.signals.noted(self.link.peer, &note),
+                    Output::Close(reason) => self.end(Ended::Session(reason)),
                 }
-                Output::Send(bytes) => self.send(&bytes).await,
-                Output::Note(note) => self.shared.signals.noted(self.link.peer, &note),
-                Output::Close(reason) => self.end(Ended::Session(reason)),
             }
+            if count == 0 {
+                return;
+            }
+            self.send(&answers, count).await;
         }
     }
 
-    async fn send(&mut self, bytes: &[u8]) {
+    async fn send(&mut self, answers: &[u8], count: u64) {
         if self.ended == Some(Ended::WriteError) {
             return;
         }
         let limit = Duration::from_millis(self.shared.config.write_timeout_ms);
-        match tokio::time::timeout(limit, self.writer.write_all(bytes)).await {
-            Ok(Ok(())) => self.shared.signals.answered(),
+        match tokio::time::timeout(limit, self.stream.write_all(answers)).await {
+            Ok(Ok(())) => self.shared.signals.answered(count),
             // A peer that has closed its side may still read; one that takes nothing is gone.
             Ok(Err(_)) | Err(_) => self.end(Ended::WriteError),
         }
     }
 
-    /// Hands what waits to the bus, if nothing is on its way.
-    fn start_append(&mut self) {
-        if self.appending.is_some() || self.queue.is_empty() {
-            return;
+    /// Leaves what waits to the committers.
+    fn order(&mut self) -> Ordered {
+        if self.queue.is_empty() {
+            return None;
         }
         let mut bytes = 0;
         let mut fits = |(_, records): &(Ticket, Vec<NewRecord>)| {
             let before = bytes;
             bytes += records.iter().map(|record| record.payload.len()).sum::<usize>();
-            before == 0 || bytes <= MAX_BATCH_BYTES
+            before == 0 || bytes <= MAX_GROUP_BYTES
         };
         let count = self.queue.iter().take_while(|one| fits(one)).count();
-        let (tickets, records): (Vec<Ticket>, Vec<Vec<NewRecord>>) = self.queue.drain(..count).unzip();
-        let shared = Arc::clone(&self.shared);
-        let appending = async move {
-            let records = records.into_iter().flatten().collect();
-            append(
-                shared.store.clone(),
-                records,
-                &shared.config,
-                &shared.signals,
-                shared.stop.clone(),
-            )
-            .await
-        };
-        self.appending = Some((tickets, Box::pin(appending)));
+        let mut tickets = Vec::with_capacity(count);
+        let mut together = Vec::new();
+        for (ticket, mut records) in self.queue.drain(..count) {
+            tickets.push(ticket);
+            if together.is_empty() {
+                together = records;
+            } else {
+                together.append(&mut records);
+            }
+        }
+        Some((tickets, self.shared.commits.order(together)))
     }
 
-    fn appended(&mut self, appended: Appended) {
-        let tickets = self.appending.take().map(|(tickets, _)| tickets).unwrap_or_default();
+    fn appended(&mut self, tickets: Vec<Ticket>, appended: Appended) {
         match appended {
             Appended::Durable => {
                 // While the bus refused the link was not read, so its silence was ours.
@@ -206,10 +252,13 @@ impl<S: Store> Pump<S> {
     }
 }
 
-/// The append on its way; waits for ever where there is none.
-async fn next(appending: &mut Option<(Vec<Ticket>, Appending)>) -> Appended {
-    match appending {
-        Some((_, appending)) => appending.await,
-        None => std::future::pending().await,
-    }
+/// The end of the order on its way; waits for ever where there is none.
+async fn next(ordered: &mut Ordered) -> (Vec<Ticket>, Appended) {
+    let Some((_, done)) = ordered else {
+        return std::future::pending().await;
+    };
+    // The committers outlive the links, unless a stop has run out of time.
+    let appended = done.await.unwrap_or(Appended::GivenUp);
+    let tickets = ordered.take().map(|(tickets, _)| tickets);
+    (tickets.unwrap_or_default(), appended)
 }

@@ -172,8 +172,8 @@ impl Signals {
         self.received_bytes.inc_by(bytes as u64);
     }
 
-    pub(crate) fn answered(&self) {
-        self.answers.inc();
+    pub(crate) fn answered(&self, count: u64) {
+        self.answers.inc_by(count);
     }
 
     pub(crate) fn noted(&self, peer: Inline<47>, note: &Note) {

@@ -1,6 +1,7 @@
 //! From the engine's records to the bus: partition, key and payload, and trying until they are durable.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plume_bus::{Bus, BusError, NewRecord, Topic, TopicPartition};
@@ -20,7 +21,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Partitions of the topic of reports.
     fn partitions(&self) -> u32;
     /// Appends all or nothing; returns when durable.
-    fn append(&self, records: Vec<NewRecord>) -> impl Future<Output = Result<(), BusError>> + Send;
+    fn append(&self, records: Arc<Vec<NewRecord>>) -> impl Future<Output = Result<(), BusError>> + Send;
 }
 
 impl Store for Bus {
@@ -28,8 +29,8 @@ impl Store for Bus {
         Bus::partitions(self)
     }
 
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), BusError> {
-        Bus::append(self, records).await.map(|_| ())
+    async fn append(&self, records: Arc<Vec<NewRecord>>) -> Result<(), BusError> {
+        self.append_shared(records).await.map(|_| ())
     }
 }
 
@@ -96,8 +97,8 @@ pub(crate) enum Appended {
 /// Appends until the bus takes it. Nothing is dropped while the bus refuses: the link is not read and its devices get
 /// no answer, and it goes on by itself.
 pub(crate) async fn append<S: Store>(
-    store: S,
-    records: Vec<NewRecord>,
+    store: &S,
+    records: &Arc<Vec<NewRecord>>,
     config: &IngestConfig,
     signals: &Signals,
     mut stop: watch::Receiver<bool>,
@@ -105,7 +106,7 @@ pub(crate) async fn append<S: Store>(
     let began = Instant::now();
     let mut pause = Duration::from_millis(config.retry_min_ms);
     loop {
-        match store.append(records.clone()).await {
+        match store.append(Arc::clone(records)).await {
             Ok(()) => {
                 signals.append_took(began.elapsed().as_secs_f64());
                 return Appended::Durable;

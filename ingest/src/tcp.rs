@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::MonotoneClock;
+use crate::commit::{Commits, Committer};
 use crate::config::{ConfigError, IngestConfig};
 use crate::link;
 use crate::signals::{Signals, TurnedAway};
@@ -101,6 +102,7 @@ pub(crate) struct Shared<S> {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) signals: Signals,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) commits: Arc<Commits>,
 }
 
 impl Ingest {
@@ -146,6 +148,7 @@ impl Ingest {
             catalogue,
             signals,
             stop,
+            commits: Arc::default(),
         });
         let common = Common {
             config: Arc::clone(&shared.config),
@@ -169,6 +172,14 @@ async fn run<S: Store>(
     stopping: watch::Sender<bool>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
+    let committer = Committer {
+        commits: Arc::clone(&shared.commits),
+        store: shared.store.clone(),
+        config: Arc::clone(&shared.config),
+        signals: shared.signals.clone(),
+        stop: shared.stop.clone(),
+    };
+    let mut committers = committer.start();
     let mut tasks = JoinSet::new();
     tasks.spawn(tick(Arc::clone(&shared)));
     let guests = Guests::default();
@@ -197,6 +208,8 @@ async fn run<S: Store>(
         tracing::warn!("links did not end in time, their devices will send again");
         tasks.shutdown().await;
     }
+    // Nobody waits for them any more.
+    committers.shutdown().await;
     tracing::info!("ingest has stopped");
 }
 
@@ -284,7 +297,7 @@ async fn tick<S: Store>(shared: Arc<Shared<S>>) {
             {
                 shared.signals.clock_stepped(by);
             }
-            match shared.store.append(records).await {
+            match shared.store.append(Arc::new(records)).await {
                 Ok(()) => shared.signals.ticked(),
                 Err(error) => shared.signals.append_refused(&error),
             }

@@ -131,9 +131,9 @@ async fn carry<S: Store>(
 ) {
     let mut batch = Vec::new();
     while queued.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let records: Vec<NewRecord> = batch.drain(..).flatten().collect();
+        let records: Arc<Vec<NewRecord>> = Arc::new(batch.drain(..).flatten().collect());
         let count = records.len();
-        let appended = append(store.clone(), records, &common.config, &common.signals, stop.clone()).await;
+        let appended = append(&store, &records, &common.config, &common.signals, stop.clone()).await;
         if appended != Appended::Durable {
             signals.dropped(count, "the log did not take them");
         }

@@ -33,7 +33,7 @@ impl Store for Gate {
         self.bus.partitions()
     }
 
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), BusError> {
+    async fn append(&self, records: Arc<Vec<NewRecord>>) -> Result<(), BusError> {
         // Ticks pass: the tests are about packets.
         let is_tick = |record: &NewRecord| matches!(decode_entry(&record.payload), Ok(EntryBody::Tick(_)));
         if !records.iter().all(is_tick) {
@@ -48,7 +48,7 @@ impl Store for Gate {
             }
             self.permits.acquire().await.unwrap().forget();
         }
-        self.bus.append(records).await.map(|_| ())
+        self.bus.append_shared(records).await.map(|_| ())
     }
 }
 

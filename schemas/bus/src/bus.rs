@@ -106,6 +106,11 @@ impl Bus {
     /// Errors: [`BusError::TooLarge`], [`BusError::UnknownPartition`], [`BusError::DiskFull`] (resumes by itself),
     /// [`BusError::WriteFailed`] and [`BusError::Stopped`] (not before it is opened again), [`BusError::Closed`].
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<u64>, BusError> {
+        self.append_shared(Arc::new(records)).await
+    }
+
+    /// [`Self::append`] for a caller that keeps the records to try again.
+    pub async fn append_shared(&self, records: Arc<Vec<NewRecord>>) -> Result<Vec<u64>, BusError> {
         self.write(Batch::append(records)).await
     }
 

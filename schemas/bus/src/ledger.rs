@@ -2,6 +2,7 @@
 //! the same batches to it in the same order, so they cannot disagree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::BusError;
 use crate::record::{
@@ -25,12 +26,12 @@ pub(crate) enum Class {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) class: Class,
-    pub(crate) records: Vec<NewRecord>,
+    pub(crate) records: Arc<Vec<NewRecord>>,
     pub(crate) commits: Option<(ConsumerId, Vec<(TopicPartition, u64)>)>,
 }
 
 impl Batch {
-    pub(crate) fn append(records: Vec<NewRecord>) -> Self {
+    pub(crate) fn append(records: Arc<Vec<NewRecord>>) -> Self {
         Self {
             class: Class::Fill,
             records,
@@ -41,7 +42,7 @@ impl Batch {
     pub(crate) fn transact(consumer: ConsumerId, records: Vec<NewRecord>, commits: Vec<(TopicPartition, u64)>) -> Self {
         Self {
             class: Class::Advance,
-            records,
+            records: Arc::new(records),
             commits: (!commits.is_empty()).then_some((consumer, commits)),
         }
     }
@@ -63,7 +64,7 @@ impl Batch {
             }
             Ok(())
         };
-        for record in &self.records {
+        for record in self.records.iter() {
             within("payload in bytes", record.payload.len(), MAX_PAYLOAD_BYTES)?;
             within("key in bytes", record.key.len(), MAX_KEY_BYTES)?;
         }
@@ -165,14 +166,14 @@ impl Ledger {
 
     /// Takes a batch in whole and returns the offsets of its records, or refuses it whole and changes nothing.
     pub(crate) fn apply(&mut self, batch: &Batch) -> Result<Vec<u64>, BusError> {
-        for record in &batch.records {
+        for record in batch.records.iter() {
             self.slot(record.to)?;
         }
         if let Some((consumer, commits)) = &batch.commits {
             self.check_commits(consumer, commits, &batch.records)?;
         }
         let mut offsets = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
+        for record in batch.records.iter() {
             let slot = self.slot(record.to)?;
             let next = self.next.get(slot).copied().unwrap_or_default();
             offsets.push(next);

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -222,7 +222,7 @@ impl State {
         if let Some(span) = self.spans.back_mut() {
             span.bytes += bytes;
         }
-        for record in batch.records {
+        for record in Arc::unwrap_or_clone(batch.records) {
             let slot = self.ledger.slot(record.to)?;
             if let Some(line) = self.lines.get_mut(slot) {
                 line.push_back((Bytes::from(record.key), record.payload));

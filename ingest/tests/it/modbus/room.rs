@@ -36,7 +36,7 @@ impl Store for Gate {
         self.bus.partitions()
     }
 
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), BusError> {
+    async fn append(&self, records: Arc<Vec<NewRecord>>) -> Result<(), BusError> {
         if *self.refuse.borrow() {
             return Err(BusError::DiskFull {
                 place: "test".into(),
@@ -45,7 +45,7 @@ impl Store for Gate {
                 held_by: None,
             });
         }
-        self.bus.append(records).await.map(|_| ())
+        self.bus.append_shared(records).await.map(|_| ())
     }
 }
 

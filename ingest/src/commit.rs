@@ -1,0 +1,135 @@
+//! Group commit of the room: what all links have to make durable goes to the bus in groups.
+//!
+//! Alone, each packet would wake the log's thread and be woken by it. Here a link leaves its records and sleeps; a
+//! committer takes everything that lies there, hands it over as one append, and wakes the links of the group one after
+//! the other, so that their answers leave together. There is no timer: a lone packet goes at once, and what comes while
+//! a group is on its way goes with the next. A link has one order at a time, so its packets keep their order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use plume_bus::NewRecord;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::config::IngestConfig;
+use crate::signals::Signals;
+use crate::store::{Appended, Store, append};
+
+/// Groups on their way at once: the log has the next at hand when it is done with one.
+const COMMITTERS: usize = 2;
+/// Payload bytes in one group: well under the bus's own limit of 16 MiB for a batch.
+pub(crate) const MAX_GROUP_BYTES: usize = 4 << 20;
+/// Records in one group: half of the bus's own limit, as an order of one link may go over the half.
+const MAX_GROUP_RECORDS: usize = plume_bus::MAX_BATCH_RECORDS / 2;
+
+/// Says how an order ended; an error where the room is gone.
+pub(crate) type Done = oneshot::Receiver<Appended>;
+
+/// Records of one link, to be made durable together.
+#[derive(Debug)]
+struct Order {
+    records: Vec<NewRecord>,
+    bytes: usize,
+    done: oneshot::Sender<Appended>,
+}
+
+/// Where links leave their records.
+#[derive(Debug, Default)]
+pub(crate) struct Commits {
+    queue: Mutex<Vec<Order>>,
+    work: Notify,
+}
+
+impl Commits {
+    /// Leaves records, which stay together and in order.
+    pub(crate) fn order(&self, records: Vec<NewRecord>) -> Done {
+        let (done, ended) = oneshot::channel();
+        let bytes = records.iter().map(|record| record.payload.len()).sum();
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push(Order { records, bytes, done });
+        drop(queue);
+        self.work.notify_one();
+        ended
+    }
+
+    /// Takes what goes together, oldest first; empty where nothing lies there.
+    fn take(&self) -> Vec<Order> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut bytes, mut records) = (0, 0);
+        let mut fits = |order: &Order| {
+            let first = records == 0;
+            bytes += order.bytes;
+            records += order.records.len();
+            first || (bytes <= MAX_GROUP_BYTES && records <= MAX_GROUP_RECORDS)
+        };
+        let count = queue.iter().take_while(|order| fits(order)).count();
+        if count == queue.len() {
+            return std::mem::take(&mut *queue);
+        }
+        // Somebody has to come for the rest.
+        self.work.notify_one();
+        queue.drain(..count).collect()
+    }
+}
+
+/// What a committer needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Committer<S> {
+    pub(crate) commits: Arc<Commits>,
+    pub(crate) store: S,
+    pub(crate) config: Arc<IngestConfig>,
+    pub(crate) signals: Signals,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl<S: Store> Committer<S> {
+    /// Starts the committers of a room; they run until aborted.
+    pub(crate) fn start(self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for _ in 0..COMMITTERS {
+            tasks.spawn(self.clone().run());
+        }
+        tasks
+    }
+
+    async fn run(self) {
+        loop {
+            let orders = self.commits.take();
+            if orders.is_empty() {
+                self.commits.work.notified().await;
+            } else {
+                self.carry_out(orders).await;
+            }
+        }
+    }
+
+    async fn carry_out(&self, orders: Vec<Order>) {
+        let mut together = Vec::with_capacity(orders.iter().map(|order| order.records.len()).sum());
+        let mut links = Vec::with_capacity(orders.len());
+        for mut order in orders {
+            links.push((order.records.len(), order.done));
+            together.append(&mut order.records);
+        }
+        let together = Arc::new(together);
+        let appended = self.append(&together).await;
+        if appended != Appended::Unstorable || links.len() == 1 {
+            links.into_iter().for_each(|(_, done)| tell(done, appended));
+            return;
+        }
+        // One order that the bus will never take does not take the others with it.
+        let mut rest = together.iter().cloned();
+        for (count, done) in links {
+            let records = Arc::new(rest.by_ref().take(count).collect());
+            tell(done, self.append(&records).await);
+        }
+    }
+
+    async fn append(&self, records: &Arc<Vec<NewRecord>>) -> Appended {
+        append(&self.store, records, &self.config, &self.signals, self.stop.clone()).await
+    }
+}
+
+/// A link that has gone away does not mind.
+fn tell(done: oneshot::Sender<Appended>, appended: Appended) {
+    let _gone = done.send(appended);
+}
