@@ -14,7 +14,7 @@ use crate::rules::exceed::{Period, unconfirmed};
 use crate::rules::exceed_day::{Day, DaySum};
 use crate::rules::exceed_hour::Hour;
 use crate::rules::miss::Device;
-use crate::rules::{exceed_day, exceed_hour, freq, furnace, near_day, near_hour};
+use crate::rules::{exceed_day, exceed_hour, freq, furnace, near_day, near_hour, shift};
 use crate::series::Series;
 use crate::value::{HourFacts, MINUTES};
 
@@ -99,6 +99,15 @@ impl Outlet {
         }
         if factor.has_limit(LimitWindow::Day) && pane == Pane::OnTime {
             self.look_at_day(ctx, plan, i, number);
+        }
+        if !factor.limits.is_empty() && pane == Pane::OnTime {
+            let stopped = plan.stopped_over(Period::Hour.span(number));
+            let mean = match self.hour_facts(ctx, plan, i, number).choose() {
+                _ if stopped => Err(NotJudged::StopWork),
+                Ok(value) => Ok(value.sum.mean()),
+                Err(reason) => Err(reason),
+            };
+            shift::take(ctx, plan, factor, &mut self.factors[i].series, (number, mean));
         }
         if !factor.limits.is_empty() {
             let newest = self.closing.map_or(number, |closing| number.max(closing - 1));

@@ -29,6 +29,8 @@ pub struct Settings {
     pub furnace: FurnaceSettings,
     /// CONST: a value that does not move.
     pub constant: ConstantSettings,
+    /// SHIFT: the level of hour means moves.
+    pub shift: ShiftSettings,
     /// MISS: nothing comes.
     pub miss: MissSettings,
     /// COMMON_CAUSE: many devices silent at once.
@@ -197,6 +199,32 @@ pub struct ConstantSettings {
     pub clear_minutes: u16,
     /// Factors whose value may stand still.
     pub exempt: Vec<FactorCode>,
+}
+
+/// `[detect.shift]`: control charts of hour means.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShiftSettings {
+    /// Chart hour means at all.
+    pub enabled: bool,
+    /// Valid hours before the first limits of the charts.
+    pub learn_hours: u16,
+    /// Budget of false alarms, per outlet and month, that the limits are simulated for.
+    pub false_alarms: f64,
+    /// So long a chart must signal before anything is said.
+    pub lasting_hours: u16,
+    /// A move smaller than this share of the limit is not said.
+    pub material_pct: f64,
+    /// A level that stayed so long is the new baseline.
+    pub rebase_hours: u16,
+    /// Weight of the newest hour in the EWMA.
+    pub lambda: f64,
+    /// Reference value of the CUSUM, standard deviations.
+    pub k: f64,
+    /// An hour further from the median of its neighbours, in robust standard deviations, teaches nothing.
+    pub spike_sd: f64,
+    /// Noise is taken for at least this share of the limit.
+    pub least_sd_pct: f64,
 }
 
 /// `[detect.miss]`.

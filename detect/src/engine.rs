@@ -160,6 +160,7 @@ impl Engine {
         for factor in self.outlets.iter().flat_map(|outlet| &outlet.factors) {
             memory.series += 1;
             memory.hot_core_bytes += size_of_val(&factor.series);
+            memory.chart_bytes += factor.series.level.as_ref().map_or(0, |level| size_of_val(&**level));
             memory.minute_store_bytes += factor.minutes.as_ref().map_or(0, crate::minutes::MinuteStore::bytes);
         }
         memory
@@ -412,6 +413,8 @@ pub struct Memory {
     pub series: usize,
     /// Bytes of their hot cores.
     pub hot_core_bytes: usize,
+    /// Bytes of their charts, which are touched once an hour.
+    pub chart_bytes: usize,
     /// Bytes of their minute stores.
     pub minute_store_bytes: usize,
 }

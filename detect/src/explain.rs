@@ -43,6 +43,8 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
             FactKey::Reported,
             FactKey::Recomputed,
             FactKey::DifferencePct,
+            FactKey::Usual,
+            FactKey::Moved,
         ],
     ),
     ("折算", "correction", &[FactKey::OxygenMean, FactKey::ReferenceOxygen]),
@@ -68,6 +70,7 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
             FactKey::Name,
             FactKey::Count,
             FactKey::Of,
+            FactKey::Statistic,
             FactKey::Threshold,
             FactKey::LastedMinutes,
             FactKey::Since,
@@ -82,7 +85,7 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
 ];
 
 /// Words of the evidence that are no code of a closed set.
-const WORDS: [(&str, &str, &str); 26] = [
+const WORDS: [(&str, &str, &str); 30] = [
     ("device_hour", "设备上报小时值", "the device's hour value"),
     ("device_minutes", "分钟数据", "minute packets"),
     (
@@ -117,6 +120,10 @@ const WORDS: [(&str, &str, &str); 26] = [
     ("hours_in_day", "24小时内超标小时", "exceeding hours within 24 h"),
     ("hours_in_week", "7天内超标小时", "exceeding hours within 7 days"),
     ("days_in_month", "30天内超标天数", "exceeding days within 30 days"),
+    ("ewma", "缓慢漂移（EWMA控制图）", "slow drift (EWMA chart)"),
+    ("cusum", "突然偏移（CUSUM控制图）", "shift (CUSUM chart)"),
+    ("level_back", "恢复常态", "the level is back"),
+    ("rebased", "已按新水平重建基线", "taken as the new baseline"),
     ("unreadable", "数值不可读", "unreadable value"),
     ("trial_run", "试运行", "trial run"),
     ("platform", "平台", "the platform"),
@@ -230,6 +237,8 @@ fn unit(key: FactKey, judgement: &Judgement, catalogue: &Catalogue, lang: Lang) 
         | FactKey::Headroom
         | FactKey::Reported
         | FactKey::Recomputed
+        | FactKey::Usual
+        | FactKey::Moved
         | FactKey::Previous => {
             let unit = judgement.factor.and_then(|code| catalogue.unit(code));
             unit.map(|unit| lang.pick(unit.zh(), unit.en()).to_owned())

@@ -211,6 +211,7 @@ pub(crate) fn retire(ctx: &mut Ctx<'_>, plan: &OutletPlan, gone: Vec<Factor>, mi
         end(RuleCode::NearDay, &mut series.near_day);
         end(RuleCode::Const, &mut series.constant);
         end(RuleCode::Freq, &mut series.freq_hold);
+        end(RuleCode::Shift, &mut series.shift);
         for period in [Period::Hour, Period::Day] {
             let case = series.case(period);
             if case.open {

@@ -2,6 +2,7 @@
 
 use plume_schemas::time::Time;
 
+use crate::chart::level::Level;
 use crate::hold::Hold;
 use crate::noise::Noise;
 use crate::ring::{DayRing, HourRing};
@@ -44,6 +45,9 @@ pub(crate) struct Series {
     pub(crate) freq: Exceeded,
     pub(crate) freq_hold: Hold,
     pub(crate) furnace: Furnace,
+    pub(crate) shift: Hold,
+    /// Charts of the level, touched once an hour: apart.
+    pub(crate) level: Option<Box<Level>>,
 }
 persist!(Series {
     hours,
@@ -61,6 +65,8 @@ persist!(Series {
     freq,
     freq_hold,
     furnace,
+    shift,
+    level,
     run,
     constant,
     dirty,
@@ -87,6 +93,8 @@ impl Series {
             freq: Exceeded::default(),
             freq_hold: Hold::default(),
             furnace: Furnace::default(),
+            shift: Hold::default(),
+            level: None,
             run: Run::default(),
             constant: Hold::default(),
             dirty: 0,

@@ -124,7 +124,7 @@ macro_rules! numbers {
         })+
     };
 }
-numbers!(u8, u16, u32, u64, i32, i64, f32, f64);
+numbers!(u8, u16, i16, u32, u64, i32, i64, f32, f64);
 
 impl Persist for bool {
     fn save(&self, to: &mut Vec<u8>) {

@@ -18,6 +18,7 @@ pub mod control;
 pub mod cusum;
 pub mod ewma;
 pub mod hampel;
+pub mod level;
 pub mod qal3;
 pub mod residual;
 pub mod rivals;

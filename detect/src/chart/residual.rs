@@ -61,6 +61,13 @@ impl Ar1 {
         Some((value - expected) / (sd * (1.0 - phi * phi).sqrt()))
     }
 
+    /// By how much the level has moved, units of the values, when residuals have shifted by `shift` of their standard
+    /// deviations: a lasting step of the level shows in a residual only by what the hour before did not say.
+    pub fn moved(&self, shift: f64, least_sd: f64) -> f64 {
+        let phi = self.phi();
+        shift * self.sd().max(least_sd) * ((1.0 + phi) / (1.0 - phi)).sqrt()
+    }
+
     /// Remembers a value without learning from it: the next residual still needs it.
     pub fn pass(&mut self, hour: i64, value: f64) {
         (self.hour, self.last) = (hour, value);

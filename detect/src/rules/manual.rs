@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plume_schemas::rule::RuleCode;
 
 /// Every rule with the file that holds it, in the order of the manual.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     include_str!("exceed_hour.rs"),
     include_str!("near_hour.rs"),
     include_str!("exceed_day.rs"),
@@ -13,6 +13,7 @@ const PAGES: [&str; 9] = [
     include_str!("furnace.rs"),
     include_str!("freq.rs"),
     include_str!("constant.rs"),
+    include_str!("shift.rs"),
     include_str!("miss.rs"),
     include_str!("common_cause.rs"),
 ];

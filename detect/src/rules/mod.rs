@@ -11,5 +11,6 @@ mod manual;
 pub(crate) mod miss;
 pub(crate) mod near_day;
 pub(crate) mod near_hour;
+pub(crate) mod shift;
 
 pub use manual::{Page, Parameter, manual, pages};

@@ -2,6 +2,7 @@
 
 use plume_detect::chart::control::{AppendixF, Check, Control, Grade, Limits, Standing, part_75_out};
 use plume_detect::chart::hampel::Hampel;
+use plume_detect::chart::level::{Level, Looked, Watching};
 use plume_detect::chart::residual::Ar1;
 use plume_detect::chart::rivals::{Adwin, PageHinkley};
 use plume_detect::chart::season::Season;
@@ -276,4 +277,90 @@ fn rivals_behave_as_published() {
     );
     let found = (0..2_000).position(|_| adwin.step(2.0 + chance.sample::<f64, _>(StandardNormal)));
     assert!(found.is_some_and(|delay| delay < 200), "{found:?}");
+}
+
+const WATCHING: Watching = Watching {
+    learn_hours: 336,
+    run_length_h: 1_000.0,
+    spike_sd: 5.0,
+    rebase_hours: 168,
+    lambda: 0.1,
+    k: 0.5,
+    least_sd: 0.2,
+};
+
+/// Hours of an outlet: a level with a daily swing, and noise with a memory of 0.5 and a standard deviation of 2.
+struct Hours {
+    chance: ChaCha8Rng,
+    noise: f64,
+    hour: i64,
+    level: Level,
+    seed: u64,
+}
+
+impl Hours {
+    fn new(seed: u64) -> Self {
+        Self {
+            chance: ChaCha8Rng::seed_from_u64(seed),
+            noise: 0.0,
+            hour: 0,
+            level: Level::default(),
+            seed,
+        }
+    }
+
+    /// The next hour, `more` above what it would have been.
+    fn next(&mut self, more: f64) -> Looked {
+        self.noise = 0.5 * self.noise + 2.0 * f64::sqrt(0.75) * self.chance.sample::<f64, _>(StandardNormal);
+        self.hour += 1;
+        let swing = if (6..18).contains(&(self.hour.rem_euclid(24))) {
+            4.0
+        } else {
+            0.0
+        };
+        self.level
+            .take(&WATCHING, self.hour, 30.0 + swing + self.noise + more, self.seed)
+    }
+}
+
+/// Limits come from two weeks of one outlet's residuals, so that a single outlet may be off; all together keep the
+/// budget: two charts, each once in 1,000 hours.
+#[test]
+fn false_signals_keep_the_budget() {
+    let (mut hours, mut signals) = (0.0, 0.0);
+    for seed in 0..30 {
+        let mut outlet = Hours::new(seed);
+        for _ in 0..1_440 {
+            let looked = outlet.next(0.0);
+            hours += f64::from(u8::from(outlet.level.is_watching()));
+            signals += f64::from(u8::from(looked.found.is_some_and(|found| found.lasted_h == 1)));
+        }
+    }
+    let per_chart = hours * 2.0 / signals;
+    println!("one false signal in {per_chart:.0} hours of a chart, for a budget of one in 1000");
+    assert!((500.0..3_000.0).contains(&per_chart), "{per_chart}");
+}
+
+#[test]
+fn a_shift_is_found_with_its_size_and_becomes_the_baseline_at_last() {
+    let (mut delays, mut sizes) = (Vec::new(), Vec::new());
+    for seed in 100..121 {
+        let mut outlet = Hours::new(seed);
+        (0..1_000).for_each(|_| drop(outlet.next(0.0)));
+        let found = (0..200).find_map(|delay| outlet.next(6.0).found.map(|found| (delay, found.moved)));
+        let (delay, moved) = found.unwrap();
+        delays.push(delay);
+        sizes.push(moved);
+        let rebased = (0..400).any(|_| outlet.next(6.0).rebased);
+        assert!(rebased, "a level that stays is the new baseline");
+        assert!(
+            !outlet.level.is_watching(),
+            "and is learned before anything is said again"
+        );
+    }
+    delays.sort_unstable();
+    sizes.sort_unstable_by(f64::total_cmp);
+    println!("3 sd of the hours: found after {delays:?} hours, as {sizes:.1?}");
+    assert!(delays[10] <= 12, "{delays:?}");
+    assert!((3.0..12.0).contains(&sizes[10]), "{sizes:?}");
 }

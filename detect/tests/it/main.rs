@@ -7,6 +7,7 @@ mod cases;
 mod charts;
 mod drift;
 mod explain;
+mod long;
 mod manual;
 mod print;
 mod property;
