@@ -12,11 +12,11 @@
 //! Parameter: shift.learn_hours | h | 336 | 48..2160 | valid hours before the first limits of the charts
 //! Parameter: shift.false_alarms | 1/outlet-month | 0.1 | 0.001..10 | budget that the limits are simulated for
 //! Parameter: shift.lasting_hours | h | 3 | 1..72 | so long a chart must signal before anything is said
-//! Parameter: shift.material_pct | % of limit | 10 | 0..100 | a smaller move is not said
+//! Parameter: shift.material_pct | % of limit | 10.0 | 0..100 | a smaller move is not said
 //! Parameter: shift.rebase_hours | h | 168 | 24..2160 | a level that stayed so long is the new baseline
 //! Parameter: shift.lambda | - | 0.1 | 0.01..1 | weight of the newest hour in the EWMA
 //! Parameter: shift.k | sd | 0.5 | 0.1..2 | reference value of the CUSUM: half the shift to be found
-//! Parameter: shift.spike_sd | sd | 5 | 3..20 | an hour further from the median teaches nothing
+//! Parameter: shift.spike_sd | sd | 5.0 | 3..20 | an hour further from the median teaches nothing
 //! Parameter: shift.least_sd_pct | % of limit | 1.0 | 0..20 | noise is taken for at least that much
 //! Order: arrival
 //! Source: Roberts 1959; Page 1954; Lucas and Saccucci 1990; Alwan and Roberts 1988 for residuals; limits by

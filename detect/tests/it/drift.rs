@@ -346,7 +346,9 @@ fn a_shift_is_found_with_its_size_and_becomes_the_baseline_at_last() {
     let (mut delays, mut sizes) = (Vec::new(), Vec::new());
     for seed in 100..121 {
         let mut outlet = Hours::new(seed);
-        (0..1_000).for_each(|_| drop(outlet.next(0.0)));
+        for _ in 0..1_000 {
+            outlet.next(0.0);
+        }
         let found = (0..200).find_map(|delay| outlet.next(6.0).found.map(|found| (delay, found.moved)));
         let (delay, moved) = found.unwrap();
         delays.push(delay);
