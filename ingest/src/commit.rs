@@ -1,9 +1,10 @@
 //! Group commit of the room: what all links have to make durable goes to the bus in groups.
 //!
-//! Alone, each packet would wake the log's thread and be woken by it. Here a link leaves its records and sleeps; a
-//! committer takes everything that lies there, hands it over as one append, and wakes the links of the group one after
-//! the other, so that their answers leave together. There is no timer: a lone packet goes at once, and what comes while
-//! a group is on its way goes with the next. A link has one order at a time, so its packets keep their order.
+//! Alone, each packet would wake the log's thread and be woken by it. Here a link leaves its records and sleeps. The
+//! committer runs when the links that had something to read have run; it takes what they left, hands it over as one
+//! append, and when that is durable wakes the links one after the other, so that their answers leave together. There is
+//! no timer, and no group waits for the one before: the log has the next at hand when its disk is ready. A link has one
+//! order at a time, so its packets keep their order.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,8 +16,6 @@ use crate::config::IngestConfig;
 use crate::signals::Signals;
 use crate::store::{Appended, Store, append};
 
-/// Groups on their way at once: the log has the next at hand when it is done with one.
-const COMMITTERS: usize = 2;
 /// Payload bytes in one group: well under the bus's own limit of 16 MiB for a batch.
 pub(crate) const MAX_GROUP_BYTES: usize = 4 << 20;
 /// Records in one group: half of the bus's own limit, as an order of one link may go over the half.
@@ -72,7 +71,7 @@ impl Commits {
     }
 }
 
-/// What a committer needs.
+/// Brings what lies there to the bus.
 #[derive(Clone, Debug)]
 pub(crate) struct Committer<S> {
     pub(crate) commits: Arc<Commits>,
@@ -83,27 +82,23 @@ pub(crate) struct Committer<S> {
 }
 
 impl<S: Store> Committer<S> {
-    /// Starts the committers of a room; they run until aborted.
-    pub(crate) fn start(self) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        for _ in 0..COMMITTERS {
-            tasks.spawn(self.clone().run());
-        }
-        tasks
-    }
-
-    async fn run(self) {
+    /// Runs until dropped. There are at most as many groups on their way as links.
+    pub(crate) async fn run(self) {
+        let committer = Arc::new(self);
+        let mut groups = JoinSet::new();
         loop {
-            let orders = self.commits.take();
-            if orders.is_empty() {
-                self.commits.work.notified().await;
-            } else {
-                self.carry_out(orders).await;
+            let orders = committer.commits.take();
+            if !orders.is_empty() {
+                groups.spawn(Arc::clone(&committer).carry_out(orders));
+            }
+            tokio::select! {
+                () = committer.commits.work.notified() => {}
+                Some(_) = groups.join_next() => {}
             }
         }
     }
 
-    async fn carry_out(&self, orders: Vec<Order>) {
+    async fn carry_out(self: Arc<Self>, orders: Vec<Order>) {
         let mut together = Vec::with_capacity(orders.iter().map(|order| order.records.len()).sum());
         let mut links = Vec::with_capacity(orders.len());
         for mut order in orders {

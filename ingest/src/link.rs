@@ -27,6 +27,10 @@ use crate::tcp::Shared;
 /// Bytes read at once: a few packets, or a burst of backfill in some reads.
 const READ_BYTES: usize = 8192;
 
+/// A link without a byte for so long gives its memory back: longer than a device in the middle of its backfill, shorter
+/// than a minute, in which most devices speak once.
+const REST_AFTER: Duration = Duration::from_secs(2);
+
 /// Tickets on their way to disk, and where their end is told.
 type Ordered = Option<(Vec<Ticket>, Done)>;
 
@@ -40,6 +44,8 @@ struct Pump<S> {
     ended: Option<Ended>,
     opened: Instant,
     last_byte: Instant,
+    /// Its memory was given back since the last byte.
+    rested: bool,
 }
 
 /// Serves a link until it ends, and what came over it is safe.
@@ -63,6 +69,7 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         ended: None,
         opened: now,
         last_byte: now,
+        rested: false,
     };
     pump.run().await;
     let ended = pump.ended.unwrap_or(Ended::Peer);
@@ -121,6 +128,7 @@ impl<S: Store> Pump<S> {
 
     fn received(&mut self, bytes: &[u8]) {
         self.last_byte = Instant::now();
+        self.rested = false;
         self.shared.signals.received(bytes.len());
         let registry = Arc::clone(&self.shared.registry.borrow());
         self.session.handle_bytes(bytes, self.shared.clock.now(), &registry);
@@ -141,9 +149,14 @@ impl<S: Store> Pump<S> {
         idle.min(self.opened + Duration::from_secs(self.shared.config.unidentified_timeout_s))
     }
 
+    /// When the link gives its memory back; not while something is on its way.
+    fn rest_at(&self) -> Option<Instant> {
+        (!self.rested).then(|| self.last_byte + REST_AFTER)
+    }
+
     fn next_alarm(&self) -> Instant {
-        let silence = self.silence_ends();
-        self.quiet_at().map_or(silence, |quiet| quiet.min(silence))
+        let earlier = self.quiet_at().into_iter().chain(self.rest_at());
+        earlier.fold(self.silence_ends(), Instant::min)
     }
 
     /// Does what is due by now.
@@ -152,6 +165,10 @@ impl<S: Store> Pump<S> {
         if self.quiet_at().is_some_and(|at| at <= now) {
             let registry = Arc::clone(&self.shared.registry.borrow());
             self.session.handle_quiet(self.shared.clock.now(), &registry);
+        } else if self.rest_at().is_some_and(|at| at <= now) {
+            self.session.rest();
+            self.queue = Vec::new();
+            self.rested = true;
         } else if self.silence_ends() <= now {
             self.end(if self.session.is_identified() {
                 Ended::Idle

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use plume_bus::{Bus, BusError, NewRecord, Topic, TopicPartition};
 use plume_schemas::entry::{ClockStep, EntryBody, Tick};
-use plume_schemas::ids::{IngestId, OutletId};
+use plume_schemas::ids::{IngestId, Mn, OutletId};
 use plume_schemas::partition::partition_of;
 use plume_schemas::time::Time;
 use plume_schemas::wire::{encode_entry, encode_quarantined};
@@ -40,11 +40,11 @@ pub(crate) fn place(record: &LogRecord, partitions: u32) -> NewRecord {
         LogRecord::Entry(entry) => {
             let outlet = outlet_of(entry);
             let partition = outlet.map_or(0, |outlet| partition_of(outlet, partitions));
-            let key = outlet.map(|outlet| outlet.to_string()).unwrap_or_default();
+            let key = outlet.as_ref().map(OutletId::as_str).unwrap_or_default();
             NewRecord::new(TopicPartition::new(Topic::Reports, partition), key, encode_entry(entry))
         }
         LogRecord::Quarantined(record) => {
-            let key = record.mn.map(|mn| mn.to_string()).unwrap_or_default();
+            let key = record.mn.as_ref().map(Mn::as_str).unwrap_or_default();
             NewRecord::new(
                 TopicPartition::new(Topic::Quarantine, 0),
                 key,

@@ -179,7 +179,7 @@ async fn run<S: Store>(
         signals: shared.signals.clone(),
         stop: shared.stop.clone(),
     };
-    let mut committers = committer.start();
+    let committer = tokio::spawn(committer.run());
     let mut tasks = JoinSet::new();
     tasks.spawn(tick(Arc::clone(&shared)));
     let guests = Guests::default();
@@ -208,8 +208,8 @@ async fn run<S: Store>(
         tracing::warn!("links did not end in time, their devices will send again");
         tasks.shutdown().await;
     }
-    // Nobody waits for them any more.
-    committers.shutdown().await;
+    // Nobody waits for it any more.
+    committer.abort();
     tracing::info!("ingest has stopped");
 }
 

@@ -77,6 +77,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 pub struct FieldReader {
     catalogue: Arc<Catalogue>,
+    /// Empty until the first code.
     cache: Vec<Option<Slot>>,
     fields: Fields,
     shapes: Shapes,
@@ -87,7 +88,7 @@ impl FieldReader {
     pub fn new(catalogue: Arc<Catalogue>) -> Self {
         Self {
             catalogue,
-            cache: vec![None; CACHE_SLOTS],
+            cache: Vec::new(),
             fields: Fields::default(),
             shapes: Shapes::default(),
         }
@@ -103,6 +104,11 @@ impl FieldReader {
             self.shapes.learn(packet, &self.fields, &groups, made);
         }
         &self.fields
+    }
+
+    /// Gives back its memory, and with it what it has learned.
+    pub fn rest(&mut self) {
+        *self = Self::new(Arc::clone(&self.catalogue));
     }
 
     /// What was read last, field by field.
@@ -174,6 +180,9 @@ impl FieldReader {
     fn code(&mut self, text: &[u8], packed: u128) -> Option<Slot> {
         // The low bits of the last two characters and the length tell the codes of one device apart well enough.
         let place = (packed ^ packed >> 5 ^ packed >> 120) as usize % CACHE_SLOTS;
+        if self.cache.is_empty() {
+            self.cache = vec![None; CACHE_SLOTS];
+        }
         if let Some(slot) = self.cache[place].filter(|slot| slot.packed == packed) {
             return Some(slot);
         }

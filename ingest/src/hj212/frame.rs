@@ -140,6 +140,13 @@ impl Framer {
         self.buffer.len() - self.start
     }
 
+    /// Gives back memory that a quiet link does not need.
+    pub fn give_back(&mut self) {
+        self.compact();
+        self.buffer.shrink_to_fit();
+        self.heads.shrink_to_fit();
+    }
+
     /// The next frame or run of garbage, or `None` when more bytes are needed.
     pub fn next_item(&mut self) -> Option<Item<'_>> {
         while self.found.is_none() {

@@ -96,6 +96,14 @@ impl Intake {
         }
     }
 
+    /// Gives back memory that a quiet link does not need: what was learned of its packets is learned again with the
+    /// next.
+    pub fn rest(&mut self) {
+        self.headers = Headers::default();
+        self.reader.rest();
+        self.complaints = Complaints::default();
+    }
+
     /// Decides about a frame.
     pub fn take(&mut self, frame: &Frame<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
         Taken {

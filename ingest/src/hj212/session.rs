@@ -229,6 +229,15 @@ impl Session {
         !self.closing && packets.max(answers) < self.config.max_in_flight_packets
     }
 
+    /// The link is quiet: gives back memory that only traffic needs.
+    pub fn rest(&mut self) {
+        self.framer.give_back();
+        self.intake.rest();
+        self.outputs.shrink_to_fit();
+        self.in_flight.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+    }
+
     /// True once a valid packet has come.
     pub fn is_identified(&self) -> bool {
         self.identified

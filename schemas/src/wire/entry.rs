@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use super::error::{WireError, closed, content_id, format, id, inline, required};
 use super::generated as wire;
-use super::report::{report_from_wire, report_to_wire};
+use super::report::{encode_report, report_from_wire};
 use crate::entry::{ClockStep, EntryBody, Mark, MarkKind, Presence, PresenceState, Tick};
 use crate::ids::{FactorCode, IngestId, Mn, OutletId};
 use crate::time::{Span, Time};
@@ -12,7 +12,7 @@ use crate::time::{Span, Time};
 /// The bytes of one record of `reports`.
 pub fn encode_entry(body: &EntryBody) -> Vec<u8> {
     let body = match body {
-        EntryBody::Report(report) => wire::entry::Body::Report(report_to_wire(report)),
+        EntryBody::Report(report) => return encode_report(report),
         EntryBody::Tick(tick) => wire::entry::Body::Tick(wire::Tick {
             ingest: tick.ingest.into(),
             received_at: tick.received_at.0,

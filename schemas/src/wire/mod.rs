@@ -7,6 +7,7 @@
 mod entry;
 mod error;
 mod judgement;
+mod put;
 mod report;
 
 /// Made from the .proto by the test `wire_fresh`, which also says so when it has gone stale.
