@@ -11,8 +11,10 @@
 
 mod clock;
 pub mod config;
+pub mod exchange;
 pub mod hj212;
 mod link;
+mod links;
 pub mod modbus;
 pub mod normalize;
 pub mod poll;
@@ -22,5 +24,6 @@ pub mod store;
 pub mod tcp;
 
 pub use clock::MonotoneClock;
+pub use links::Links;
 pub use poll::Poller;
 pub use tcp::{Common, Ingest, IngestError, IngestHandle};

@@ -12,6 +12,7 @@ use plume_bus::NewRecord;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::hj212::complaints::inline;
@@ -32,6 +33,8 @@ struct Pump<S> {
     link: Link,
     session: Session,
     writer: OwnedWriteHalf,
+    /// Orders to the devices of this link.
+    orders: mpsc::Receiver<Vec<u8>>,
     /// Records that wait for the append on its way to end.
     queue: Vec<(Ticket, Vec<NewRecord>)>,
     appending: Option<(Vec<Ticket>, Appending)>,
@@ -53,11 +56,13 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
     let (mut reader, writer) = stream.into_split();
     let session = Session::new(Arc::clone(&shared.config), Arc::clone(&shared.catalogue), link);
     let now = Instant::now();
+    let orders = shared.links.open(link.epoch);
     let mut pump = Pump {
         shared,
         link,
         session,
         writer,
+        orders,
         queue: Vec::new(),
         appending: None,
         ended: None,
@@ -65,6 +70,7 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         last_byte: now,
     };
     pump.run(&mut reader).await;
+    pump.shared.links.close(pump.link.epoch);
     let ended = pump.ended.unwrap_or(Ended::Peer);
     pump.shared.signals.link_ended(pump.link.peer, ended);
 }
@@ -73,7 +79,13 @@ impl<S: Store> Pump<S> {
     async fn run(&mut self, reader: &mut OwnedReadHalf) {
         let mut buffer = vec![0; READ_BYTES];
         let mut stop = self.shared.stop.clone();
+        let mut order: Option<Vec<u8>> = None;
         loop {
+            if let Some(frame) = order.take()
+                && self.write(&frame).await
+            {
+                self.shared.signals.ordered();
+            }
             self.carry_out().await;
             self.start_append();
             if self.ended.is_some() && self.appending.is_none() {
@@ -86,6 +98,7 @@ impl<S: Store> Pump<S> {
                 biased;
                 appended = next(&mut self.appending) => self.appended(appended),
                 _ = stop.wait_for(|stopping| *stopping), if self.ended.is_none() => self.end(Ended::Stopping),
+                Some(frame) = self.orders.recv(), if self.ended.is_none() => order = Some(frame),
                 read = reader.read(&mut buffer), if reading => match read {
                     Ok(0) => self.end(Ended::Peer),
                     Err(_) => self.end(Ended::ReadError),
@@ -148,15 +161,24 @@ impl<S: Store> Pump<S> {
     }
 
     async fn send(&mut self, bytes: &[u8]) {
+        if self.write(bytes).await {
+            self.shared.signals.answered();
+        }
+    }
+
+    /// Writes a frame; false where the peer does not take it.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
         if self.ended == Some(Ended::WriteError) {
-            return;
+            return false;
         }
         let limit = Duration::from_millis(self.shared.config.write_timeout_ms);
-        match tokio::time::timeout(limit, self.writer.write_all(bytes)).await {
-            Ok(Ok(())) => self.shared.signals.answered(),
-            // A peer that has closed its side may still read; one that takes nothing is gone.
-            Ok(Err(_)) | Err(_) => self.end(Ended::WriteError),
+        let written = tokio::time::timeout(limit, self.writer.write_all(bytes)).await;
+        let taken = matches!(written, Ok(Ok(())));
+        // A peer that has closed its side may still read; one that takes nothing is gone.
+        if !taken {
+            self.end(Ended::WriteError);
         }
+        taken
     }
 
     /// Hands what waits to the bus, if nothing is on its way.
