@@ -140,7 +140,8 @@ pub(crate) fn recorded(command: &Command) -> anyhow::Result<NewRecord> {
 }
 
 fn ended(result: &CommandResult) -> anyhow::Result<NewRecord> {
-    tracing::info!(mn = %result.mn, cn = result.cn, outcome = result.outcome.name(), packets = result.packets, "order ended");
+    let (outcome, packets) = (result.outcome.name(), result.packets);
+    tracing::info!(mn = %result.mn, cn = result.cn, outcome, packets, "order ended");
     let payload = result.to_record()?;
     Ok(NewRecord::new(
         at(Topic::CommandResults, 0),

@@ -1,6 +1,6 @@
-//! What a device does when the platform orders something: it says that it is ready (9011), tells what was asked for, and
-//! says that it is done (9012). A simulated logger has its own clock and its own intervals: it tells them, takes orders
-//! to change them with an answer, and changes the interval of real-time data alone.
+//! What a device does when the platform orders something: it says that it is ready (9011), tells what was asked for,
+//! and says that it is done (9012). A simulated logger has its own clock and its own intervals: it tells them, takes
+//! orders to change them with an answer, and changes the interval of real-time data alone.
 
 use std::collections::VecDeque;
 
