@@ -1,5 +1,6 @@
-//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/explain` and `/marks` for machines and operators, apart from the
-//! desk's pages. Whoever reaches this address may enter marks: keep it on loopback, as it is by default.
+//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/explain`, `/marks` and `/command` for machines and operators, apart
+//! from the desk's pages. Whoever reaches this address may enter marks and give orders to devices: keep it on loopback,
+//! as it is by default.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,9 @@ use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use plume_ingest::exchange::command::Command as CommandRecord;
+use plume_ingest::exchange::order;
+use plume_schemas::ids::Mn;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,6 +25,13 @@ use crate::{balance, explain};
 
 /// Whoever asks for the archive to be written gives up after so long and reads what there is.
 const ARCHIVE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Longest wait for what a device does with an order: a history of a day comes within it.
+const COMMAND_LIMIT: Duration = Duration::from_mins(10);
+/// Characters of the name of who gives an order.
+const MAX_NAME_CHARS: usize = 40;
+/// Orders and results shown.
+const LISTED_COMMANDS: u64 = 100;
 
 /// What is not well, by the part that says so. Empty means ready.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +76,8 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/archive", post(archive))
         .route("/explain", get(explain_event))
         .route("/marks", post(marks))
+        .route("/command", post(command))
+        .route("/commands", get(commands))
         .with_state(context);
     Ok(axum::serve(listener, router)
         .with_graceful_shutdown(stop.wait())
@@ -144,5 +157,56 @@ async fn marks(State(context): State<Context>, text: String) -> Response {
     match roles::marks::import(&context.bus, index.registry(), &text, now).await {
         Ok(said) => (said + "\n").into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// What is to be asked of which device.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    mn: Mn,
+    order: String,
+    #[serde(default)]
+    arguments: BTreeMap<String, String>,
+    by: String,
+    wait_s: u64,
+}
+
+/// Gives an order to a device of the registry; answers with the result, or that it is still waited for.
+async fn command(State(context): State<Context>, text: String) -> Response {
+    let refused = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, why + "\n").into_response();
+    let asked: Asked = match serde_json::from_str(&text) {
+        Ok(asked) => asked,
+        Err(error) => return refused(format!("not an order: {error}")),
+    };
+    let order = match order::order(&asked.order, &asked.arguments) {
+        Ok(order) => order,
+        Err(error) => return refused(format!("{error} (hint: {})", error.hint())),
+    };
+    if !context.registry.borrow().knows(asked.mn) {
+        return refused(format!("MN {} is not in the registry", asked.mn));
+    }
+    let by: String = asked
+        .by
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(MAX_NAME_CHARS)
+        .collect();
+    let patience = context.orders.patience_ms();
+    let command = CommandRecord::new(asked.mn, order, by, context.clock.now(), patience);
+    let wait = Duration::from_secs(asked.wait_s).min(COMMAND_LIMIT);
+    let given = roles::exchange::give(&context, &command, wait).await;
+    match given.and_then(|result| result.map(|result| Ok(result.to_record()?)).transpose()) {
+        Ok(Some(record)) => record.into_response(),
+        Ok(None) => format!("{{\"id\":\"{}\",\"waiting\":true}}\n", command.id).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// The latest orders and results, a line of JSON each.
+async fn commands(State(context): State<Context>) -> Response {
+    match roles::exchange::listed(&context, LISTED_COMMANDS).await {
+        Ok(lines) => (lines + "\n").into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
 }

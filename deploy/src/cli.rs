@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod judge;
+pub(crate) mod orders;
 
 pub(crate) use judge::{MarksCommand, ScoreArgs};
 
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
   plume run --config plume.toml                接入真实设备 / collect from real devices
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
+  plume command read-time --mn 0100…           读设备时间，见 --help / ask a device for its time
   plume cases                                  当前预警 / alerts in the terminal
   plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
   plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// 解析报文，逐字段说明 / explain packets field by field
     Decode(DecodeArgs),
+    /// 向设备下达命令：校时、间隔、补数 / ask something of a device: its clock, intervals, missing data
+    Command(orders::CommandArgs),
     /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets
     Stats(StatsArgs),
     /// 查询归档与日志中的数据 / rows of the archive and of what is still in the log

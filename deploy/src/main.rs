@@ -42,6 +42,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Notify(NotifyCommand::Test(args)) => runtime()?.block_on(commands::notify::test(&args)),
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
+        Command::Command(args) => runtime()?.block_on(commands::command::run(&args)),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
         Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),

@@ -95,6 +95,7 @@ impl System {
         let (archive_now, archive_requests) = roles::archive::requests();
         let context = Context {
             archive_now,
+            orders: roles::exchange::Orders::new(config.exchange, clock.now()),
             bus,
             clock: clock.clone(),
             catalogue: Arc::new(Catalogue::embedded()?),
@@ -118,10 +119,11 @@ impl System {
         ));
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let admin_address = admin_listener.local_addr()?;
-        tasks.spawn(admin::serve(admin_listener, context.clone(), stop));
+        tasks.spawn(admin::serve(admin_listener, context.clone(), stop.clone()));
 
         let (intake, stop_intake) = pair();
         let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
+        tasks.spawn(roles::exchange::run(context.clone(), ingest.links.clone(), stop));
         let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
         let addresses = Addresses {
             pid: std::process::id(),

@@ -12,8 +12,10 @@
 mod clock;
 mod commit;
 pub mod config;
+pub mod exchange;
 pub mod hj212;
 mod link;
+mod links;
 pub mod modbus;
 pub mod normalize;
 pub mod poll;
@@ -23,5 +25,6 @@ pub mod store;
 pub mod tcp;
 
 pub use clock::MonotoneClock;
+pub use links::Links;
 pub use poll::Poller;
 pub use tcp::{Common, Ingest, IngestError, IngestHandle};

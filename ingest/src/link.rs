@@ -15,6 +15,7 @@ use std::time::Duration;
 use plume_bus::NewRecord;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::commit::{Done, MAX_GROUP_BYTES};
@@ -34,11 +35,23 @@ const REST_AFTER: Duration = Duration::from_secs(2);
 /// Tickets on their way to disk, and where their end is told.
 type Ordered = Option<(Vec<Ticket>, Done)>;
 
+/// What a link waits for.
+enum Came {
+    /// A frame to send to the device.
+    Command(Vec<u8>),
+    /// Bytes, which the session has.
+    Bytes,
+    /// Nothing more.
+    End(Ended),
+}
+
 struct Pump<S> {
     shared: Arc<Shared<S>>,
     link: Link,
     session: Session,
     stream: TcpStream,
+    /// Commands to the devices of this link.
+    commands: mpsc::Receiver<Vec<u8>>,
     /// Records that wait for the order on its way to end.
     queue: Vec<(Ticket, Vec<NewRecord>)>,
     ended: Option<Ended>,
@@ -60,11 +73,13 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
     shared.signals.link_opened(link.peer);
     let session = Session::new(Arc::clone(&shared.config), Arc::clone(&shared.catalogue), link);
     let now = Instant::now();
+    let commands = shared.links.open(link.epoch);
     let mut pump = Pump {
         shared,
         link,
         session,
         stream,
+        commands,
         queue: Vec::new(),
         ended: None,
         opened: now,
@@ -72,6 +87,7 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         rested: false,
     };
     pump.run().await;
+    pump.shared.links.close(pump.link.epoch);
     let ended = pump.ended.unwrap_or(Ended::Peer);
     pump.shared.signals.link_ended(pump.link.peer, ended);
 }
@@ -84,7 +100,13 @@ impl<S: Store> Pump<S> {
         // every byte.
         let mut alarm = pin!(sleep_until(self.silence_ends()));
         let mut ordered: Ordered = None;
+        let mut command: Option<Vec<u8>> = None;
         loop {
+            if let Some(frame) = command.take()
+                && self.write(&frame).await
+            {
+                self.shared.signals.ordered();
+            }
             self.carry_out().await;
             if ordered.is_none() {
                 ordered = self.order();
@@ -100,8 +122,10 @@ impl<S: Store> Pump<S> {
                 biased;
                 (tickets, appended) = next(&mut ordered) => self.appended(tickets, appended),
                 _ = &mut stopping, if self.ended.is_none() => self.end(Ended::Stopping),
-                ended = poll_fn(|cx| self.poll_read(cx)), if reading => if let Some(why) = ended {
-                    self.end(why);
+                came = poll_fn(|cx| self.poll_came(cx, reading)), if self.ended.is_none() => match came {
+                    Came::Command(frame) => command = Some(frame),
+                    Came::Bytes => {}
+                    Came::End(why) => self.end(why),
                 },
                 () = &mut alarm, if reading => {
                     self.alarmed();
@@ -111,17 +135,25 @@ impl<S: Store> Pump<S> {
         }
     }
 
-    /// Reads what there is into the session; why the link ends, where it does.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+    /// A command for the device, or else what the peer sent.
+    fn poll_came(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Came> {
+        if let Poll::Ready(Some(frame)) = self.commands.poll_recv(cx) {
+            return Poll::Ready(Came::Command(frame));
+        }
+        if reading { self.poll_read(cx) } else { Poll::Pending }
+    }
+
+    /// Reads what there is into the session.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Came> {
         let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
         let mut bytes = ReadBuf::uninit(&mut bytes);
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes));
         Poll::Ready(match (read, bytes.filled()) {
-            (Err(_), _) => Some(Ended::ReadError),
-            (Ok(()), []) => Some(Ended::Peer),
+            (Err(_), _) => Came::End(Ended::ReadError),
+            (Ok(()), []) => Came::End(Ended::Peer),
             (Ok(()), bytes) => {
                 self.received(bytes);
-                None
+                Came::Bytes
             }
         })
     }
@@ -215,15 +247,24 @@ impl<S: Store> Pump<S> {
     }
 
     async fn send(&mut self, answers: &[u8], count: u64) {
+        if self.write(answers).await {
+            self.shared.signals.answered(count);
+        }
+    }
+
+    /// Writes frames; false where the peer does not take them.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
         if self.ended == Some(Ended::WriteError) {
-            return;
+            return false;
         }
         let limit = Duration::from_millis(self.shared.config.write_timeout_ms);
-        match tokio::time::timeout(limit, self.stream.write_all(answers)).await {
-            Ok(Ok(())) => self.shared.signals.answered(count),
-            // A peer that has closed its side may still read; one that takes nothing is gone.
-            Ok(Err(_)) | Err(_) => self.end(Ended::WriteError),
+        let written = tokio::time::timeout(limit, self.stream.write_all(bytes)).await;
+        let taken = matches!(written, Ok(Ok(())));
+        // A peer that has closed its side may still read; one that takes nothing is gone.
+        if !taken {
+            self.end(Ended::WriteError);
         }
+        taken
     }
 
     /// Leaves what waits to the committers.

@@ -97,6 +97,7 @@ pub struct Signals {
     departures: Departures,
     devices_came: IntCounter,
     answers: IntCounter,
+    orders: IntCounter,
     append_refused: IntCounter,
     append_seconds: Histogram,
     ticks: IntCounter,
@@ -136,6 +137,7 @@ impl Signals {
             departures: Departures::new(&m)?,
             devices_came: m.count("devices_came", "devices seen on a new link")?,
             answers: m.count("answers", "answers sent")?,
+            orders: m.count("orders", "orders written to links, those sent again included")?,
             append_refused: m.count("append_refused", "appends the bus refused")?,
             append_seconds: m.add(Histogram::with_opts(append_seconds())?)?,
             ticks: m.count("ticks", "ticks appended")?,
@@ -174,6 +176,10 @@ impl Signals {
 
     pub(crate) fn answered(&self, count: u64) {
         self.answers.inc_by(count);
+    }
+
+    pub(crate) fn ordered(&self) {
+        self.orders.inc();
     }
 
     pub(crate) fn noted(&self, peer: Inline<47>, note: &Note) {

@@ -19,6 +19,7 @@ use crate::clock::MonotoneClock;
 use crate::commit::{Commits, Committer};
 use crate::config::{ConfigError, IngestConfig};
 use crate::link;
+use crate::links::Links;
 use crate::signals::{Signals, TurnedAway};
 use crate::store::{Store, beat};
 
@@ -73,6 +74,8 @@ pub struct IngestHandle {
     pub local_addr: SocketAddr,
     /// Ends when the room has stopped: no link left, every answer that was due and possible sent.
     pub join: JoinHandle<()>,
+    /// For orders to devices.
+    pub links: Links,
     /// For a poller beside it.
     pub common: Common,
 }
@@ -101,6 +104,7 @@ pub(crate) struct Shared<S> {
     pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) signals: Signals,
+    pub(crate) links: Links,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) commits: Arc<Commits>,
 }
@@ -147,6 +151,7 @@ impl Ingest {
             registry,
             catalogue,
             signals,
+            links: Links::default(),
             stop,
             commits: Arc::default(),
         });
@@ -157,10 +162,12 @@ impl Ingest {
             catalogue: Arc::clone(&shared.catalogue),
             signals: shared.signals.clone(),
         };
+        let links = shared.links.clone();
         let join = tokio::spawn(run(shared, listener, stopping, shutdown));
         Ok(IngestHandle {
             local_addr,
             join,
+            links,
             common,
         })
     }

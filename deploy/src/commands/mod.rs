@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod check;
 mod client;
+pub(crate) mod command;
 pub(crate) mod decode;
 pub(crate) mod enter;
 pub(crate) mod evidence;

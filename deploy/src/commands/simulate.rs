@@ -194,6 +194,7 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
     config.archive.publish_every_s = BATCH_S;
     // The file moves the clock by minutes or days at once. That is neither a clock that was set nor a platform that did
     // not listen: whatever is missing, the device did not send.
+    config.exchange.gap_hours = 0;
     config.ingest.clock_step_ms = 0;
     config.detect.clock.platform_gap_ms = NEVER_MS;
     let plan = Plan {

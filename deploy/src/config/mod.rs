@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) admin: AdminConfig,
     pub(crate) bus: plume_bus::BusConfig,
     pub(crate) ingest: plume_ingest::config::IngestConfig,
+    pub(crate) exchange: plume_ingest::exchange::config::ExchangeConfig,
     pub(crate) modbus: plume_ingest::config::PollConfig,
     pub(crate) detect: plume_detect::Settings,
     pub(crate) archive: plume_archive::ArchiveConfig,
@@ -145,6 +146,9 @@ impl Config {
             "give each its own port",
         );
         found.extend(self.alert.problems());
+        if let Err(error) = self.exchange.check() {
+            found.push(("exchange", error.to_string(), error.hint()));
+        }
         if let Err(error) = self.modbus.check() {
             found.push(("modbus", error.to_string(), error.hint()));
         }

@@ -109,6 +109,8 @@ fn plan(args: &DemoArgs, time: &VirtualClock, polling: Polling) -> anyhow::Resul
     config.desk.listen = args.listen;
     config.admin.listen = ([127, 0, 0, 1], 0).into();
     // The story is an hour long: its archive shows up while one watches.
+    // Its outages are part of the story: what is missing stays so.
+    config.exchange.gap_hours = 0;
     config.archive.batch_every_s = 300;
     config.archive.publish_every_s = 300;
     Ok(Plan {

@@ -138,7 +138,10 @@ pub(crate) async fn reports(context: Context, partition: u32, pages: DeskState, 
         for record in context.bus.read(place, next, READ_LIMIT).await? {
             next = record.offset + 1;
             match wire::decode_entry(&record.payload) {
-                Ok(body) => pages.observe(&body),
+                Ok(body) => {
+                    context.orders.observe(&body, context.clock.now());
+                    pages.observe(&body);
+                }
                 Err(error) => tracing::debug!(offset = record.offset, %error, "unreadable record is not charted"),
             }
         }

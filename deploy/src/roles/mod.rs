@@ -5,6 +5,7 @@ pub(crate) mod archive;
 pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
+pub(crate) mod exchange;
 pub(crate) mod marks;
 pub(crate) mod registry;
 pub(crate) mod signals;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) health: crate::admin::Health,
     pub(crate) data_dir: PathBuf,
     pub(crate) archive_root: PathBuf,
+    /// The exchange with devices.
+    pub(crate) orders: exchange::Orders,
     /// Asks the archive's loop to write what waits.
     pub(crate) archive_now: archive::Requests,
 }

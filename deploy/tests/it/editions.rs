@@ -87,7 +87,7 @@ struct Played {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the plume that runs goes by the real time")]
-fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();

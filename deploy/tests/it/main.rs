@@ -16,6 +16,7 @@ mod editions;
 mod examples;
 mod judge;
 mod modbus;
+mod orders;
 mod overload;
 mod readme;
 mod run;

@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     pub(crate) qn: String,
     /// The MN it names; empty in a terse 2005 answer.
     pub(crate) mn: String,
+    /// Its data segment.
+    pub(crate) segment: Vec<u8>,
 }
 
 /// Bytes from the platform, cut into packets.
@@ -102,6 +104,7 @@ fn answer(segment: &[u8]) -> Option<Answer> {
         cn: u16::try_from(cn).ok()?,
         qn: value(segment, b"QN=").unwrap_or_default(),
         mn: value(segment, b"MN=").unwrap_or_default(),
+        segment: segment.to_vec(),
     })
 }
 
@@ -170,7 +173,8 @@ mod tests {
             [Answer {
                 cn: 9014,
                 qn: "20260117140000500".to_owned(),
-                mn: String::new()
+                mn: String::new(),
+                segment: b"ST=91;CN=9014;CP=&&QN=20260117140000500;CN=2051&&".to_vec(),
             }]
         );
     }

@@ -8,6 +8,7 @@ use crate::answers::AnswerReader;
 use crate::from::Script;
 use crate::logger::Logger;
 use crate::message::Message;
+use crate::obey::{Memory, Own, obey};
 use crate::plant::Action;
 use crate::sender::{Answered, LinkSpec, Parcel, SendCounts, Sender};
 
@@ -62,6 +63,7 @@ pub struct Device {
     feed: Feed,
     sender: Sender,
     reader: AnswerReader,
+    memory: Memory,
     up: bool,
     silent: bool,
 }
@@ -69,8 +71,11 @@ pub struct Device {
 impl Device {
     /// A logger at a plant. What it made before `online_from` was delivered elsewhere and is not sent.
     pub fn logger(link: LinkSpec, mut logger: Logger, online_from: Time) -> Self {
-        logger.run(online_from, &mut Vec::new());
-        Self::new(link, Feed::Logger(Box::new(logger)))
+        let mut before = Vec::new();
+        logger.run(online_from, &mut before);
+        let mut device = Self::new(link, Feed::Logger(Box::new(logger)));
+        before.iter().for_each(|message| device.memory.keep(message));
+        device
     }
 
     /// A file played back.
@@ -83,6 +88,7 @@ impl Device {
             feed,
             sender: Sender::new(link),
             reader: AnswerReader::default(),
+            memory: Memory::default(),
             up: false,
             silent: false,
         }
@@ -169,11 +175,36 @@ impl Device {
         for answer in self.reader.read(bytes) {
             match answer.cn {
                 9013 | 9014 => self.sender.on_answer(&answer.qn, now.wire),
-                _ => self.sender.counts_mut().commands += 1,
+                _ => {
+                    self.sender.counts_mut().commands += 1;
+                    self.obey(&answer.segment, now);
+                }
             }
         }
         self.sender.counts_mut().garbage_bytes = self.reader.garbage_bytes;
         self.handle_timeout(now);
+    }
+
+    /// Does what the platform orders, if a logger is there to do it.
+    fn obey(&mut self, segment: &[u8], now: Moment) {
+        let Feed::Logger(logger) = &mut self.feed else {
+            return;
+        };
+        let mn = self.sender.spec().mn;
+        let own = Own {
+            mn: mn.as_str(),
+            local: logger.local(now.world),
+            realtime_interval_s: logger.spec().realtime_interval_s,
+            minute_interval_min: logger.spec().minute_interval_min,
+            memory: &self.memory,
+        };
+        let obeyed = obey(segment, &own);
+        if let Some(seconds) = obeyed.realtime_interval_s {
+            logger.set_realtime_interval(seconds);
+        }
+        for parcel in obeyed.parcels {
+            self.sender.push(parcel);
+        }
     }
 
     /// Time has passed: reads instruments, sends what is due, resends what was not answered.
@@ -186,6 +217,7 @@ impl Device {
                 let mut messages = Vec::new();
                 logger.run(now.world, &mut messages);
                 for message in messages {
+                    self.memory.keep(&message);
                     self.sender.push(Parcel::Message(message));
                 }
             }

@@ -25,3 +25,4 @@ pub mod tcp;
 mod answers;
 mod chance;
 mod codes;
+mod obey;

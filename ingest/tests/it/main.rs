@@ -11,6 +11,8 @@ mod codes;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod expected;
 #[cfg(test)]
 mod explain;

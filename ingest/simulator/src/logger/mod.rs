@@ -147,6 +147,16 @@ impl Logger {
         self.plant.link_down(now)
     }
 
+    /// What it reports, and how.
+    pub fn spec(&self) -> &LoggerSpec {
+        &self.spec
+    }
+
+    /// The platform wants real-time data so often (1062).
+    pub fn set_realtime_interval(&mut self, seconds: u32) {
+        self.spec.realtime_interval_s = Some(seconds.max(1));
+    }
+
     /// The plant it is at.
     pub fn plant(&self) -> &Plant {
         &self.plant

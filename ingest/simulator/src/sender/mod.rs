@@ -147,8 +147,12 @@ impl Sender {
             self.counts.dropped_unanswered += 1;
             return;
         }
+        if matches!(item.parcel, Parcel::Reply(_)) {
+            self.counts.dropped_moment += 1;
+            return;
+        }
         if let Parcel::Message(message) = &item.parcel {
-            if message.keep == Keep::Drop {
+            if message.keep == Keep::Drop || self.spec.forgets {
                 self.counts.dropped_moment += 1;
                 return;
             }
@@ -238,7 +242,7 @@ impl Sender {
     /// The packets of an item, with fresh QNs.
     fn write(&mut self, item: &Item, local: Time) -> Result<Vec<Part>, EncodeError> {
         let message = match &item.parcel {
-            Parcel::Raw(frame) => return Ok(vec![raw_part(frame)]),
+            Parcel::Raw(frame) | Parcel::Reply(frame) => return Ok(vec![raw_part(frame)]),
             Parcel::Message(message) => message,
         };
         // QN names one exchange: never the same twice, though two packets leave within a millisecond.

@@ -29,6 +29,8 @@ pub struct LinkSpec {
     pub resends: u32,
     /// After so many links on which a message was never answered it is dropped; `None`: never.
     pub give_up_after_links: Option<u32>,
+    /// Sends nothing again after a link was lost: only a query of the platform brings it (2005, 2017).
+    pub forgets: bool,
     /// Encrypts what HJ 212-2025 6.4.4 wants encrypted, with this key in this form; `None`: everything goes in clear.
     pub cipher: Option<(Key, CipherForm)>,
     /// What it does wrong.
@@ -48,6 +50,7 @@ impl LinkSpec {
             answer_timeout_ms: 10 * SECOND_MS,
             resends: 3,
             give_up_after_links: None,
+            forgets: false,
             cipher: None,
             habits: Vec::new(),
         }
@@ -71,7 +74,7 @@ pub struct SendCounts {
     pub stray_answers: u64,
     /// Bytes from the platform that are no conformant frame.
     pub garbage_bytes: u64,
-    /// Commands from the platform, which this device does not execute.
+    /// Commands from the platform.
     pub commands: u64,
     /// Links given up because resends were exhausted.
     pub given_up_links: u64,
@@ -109,4 +112,6 @@ pub enum Parcel {
     Message(Message),
     /// A whole packet, sent as it is.
     Raw(Vec<u8>),
+    /// An answer to the platform: of interest on this link alone.
+    Reply(Vec<u8>),
 }

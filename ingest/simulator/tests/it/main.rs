@@ -9,6 +9,7 @@
 mod faults;
 mod links;
 mod misbehaviours;
+mod orders;
 mod packets;
 mod platform;
 mod story;

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use plume_ingest::config::IngestConfig;
+use plume_ingest::exchange::command::{Command, CommandResult};
+use plume_ingest::exchange::engine::{self, Exchange, Rules};
+use plume_ingest::exchange::gaps::{GapRules, Gaps};
+use plume_ingest::exchange::heard::Heard;
+use plume_ingest::exchange::order::span_fields;
 use plume_ingest::hj212::intake::LogRecord;
 use plume_ingest::hj212::session::{Link, Output, Session};
 use plume_ingest::hj212::sm4::{CipherForm, DeviceKeys, Key, KeyRing};
-use plume_schemas::entry::EntryBody;
+use plume_schemas::entry::{EntryBody, PresenceState};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::Inline;
 use plume_schemas::registry::{Registry, RegistryIndex};
@@ -29,7 +34,25 @@ pub(crate) struct Platform {
     session: Session,
     pub(crate) reports: Vec<Report>,
     pub(crate) quarantined: Vec<Quarantined>,
+    exchange: Exchange,
+    gaps: Gaps,
+    /// Asks for hours that are missing.
+    pub(crate) asks_for_gaps: bool,
+    pub(crate) results: Vec<CommandResult>,
 }
+
+const RULES: Rules = Rules {
+    timeout_ms: 10_000,
+    resends: 3,
+    longest_ms: 600_000,
+    max_waiting: 16,
+    set_time_when_asked: true,
+};
+const GAP_RULES: GapRules = GapRules {
+    hours: 24,
+    patience_ms: 15 * MINUTE_MS,
+    tries: 2,
+};
 
 impl Platform {
     pub(crate) fn new() -> Self {
@@ -52,17 +75,69 @@ impl Platform {
             registry: RegistryIndex::new(registry),
             reports: Vec::new(),
             quarantined: Vec::new(),
+            exchange: Exchange::new(RULES),
+            gaps: Gaps::new(GAP_RULES),
+            asks_for_gaps: false,
+            results: Vec::new(),
+        }
+    }
+
+    /// Something is to be asked of the device.
+    pub(crate) fn order(&mut self, (cn, fields): (u16, Vec<(String, String)>), now: Time) {
+        self.exchange
+            .order(Command::new(mn(), (cn, fields), "test", now, HOUR_MS), now);
+    }
+
+    /// What the exchange has to say at this moment.
+    pub(crate) fn tick(&mut self, now: Time) -> Vec<u8> {
+        if self.asks_for_gaps {
+            for (mn, span) in self.gaps.due(now) {
+                self.exchange
+                    .order(Command::new(mn, (2061, span_fields(span)), "gaps", now, HOUR_MS), now);
+            }
+        }
+        self.exchange.handle_timeout(now);
+        let mut bytes = Vec::new();
+        while let Some(output) = self.exchange.poll_output() {
+            match output {
+                engine::Output::Send { bytes: frame, .. } => bytes.extend(frame),
+                engine::Output::Ended(result) => self.results.push(result),
+                engine::Output::Wanted(command) => self.exchange.order(command, now),
+            }
+        }
+        bytes
+    }
+
+    fn hear(&mut self, record: &EntryBody, now: Time) {
+        match record {
+            EntryBody::Presence(presence) if presence.state == PresenceState::Came => {
+                self.exchange.came(presence.mn, presence.epoch, now);
+                self.gaps.came(presence.mn, now);
+            }
+            EntryBody::Presence(presence) => {
+                self.exchange.gone(presence.mn, presence.epoch, now);
+                self.gaps.gone(presence.mn);
+            }
+            EntryBody::Report(report) => {
+                if let Some(heard) = Heard::of(report) {
+                    if heard.cn == 2061 {
+                        self.gaps.hour(heard.mn, heard.measured_at);
+                    }
+                    self.exchange.heard(&heard, now);
+                }
+            }
+            _ => {}
         }
     }
 
     /// Takes bytes, makes at once durable what wants to be, gives the answers.
     pub(crate) fn take(&mut self, bytes: &[u8], now: Time) -> Vec<u8> {
         self.session.handle_bytes(bytes, now, &self.registry);
-        let mut answers = self.drain();
+        let mut answers = self.drain(now);
         // Real bytes pause between two packets, which ends a frame without a tail.
         if self.session.wants_quiet() {
             self.session.handle_quiet(now, &self.registry);
-            answers.extend(self.drain());
+            answers.extend(self.drain(now));
         }
         answers
     }
@@ -70,16 +145,19 @@ impl Platform {
     /// The link has ended.
     pub(crate) fn end(&mut self, now: Time) {
         self.session.handle_end(now, &self.registry);
-        self.drain();
+        self.drain(now);
         self.session = Session::new(Arc::clone(&self.config), Arc::clone(&self.catalogue), link());
     }
 
-    fn drain(&mut self) -> Vec<u8> {
+    fn drain(&mut self, now: Time) -> Vec<u8> {
         let mut answers = Vec::new();
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Append { ticket, records } => {
                     for record in records {
+                        if let LogRecord::Entry(entry) = &record {
+                            self.hear(entry, now);
+                        }
                         match record {
                             LogRecord::Entry(EntryBody::Report(report)) => self.reports.push(*report),
                             LogRecord::Entry(_) => {}

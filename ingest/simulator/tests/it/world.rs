@@ -75,6 +75,13 @@ impl World {
                 self.hang_up();
             }
             self.exchange();
+            if let Answers::Plume(platform) = &mut self.answers
+                && self.up
+            {
+                let orders = platform.tick(self.now);
+                self.device.handle(&orders, Moment::real(self.now));
+                self.exchange();
+            }
             let due = self.device.due();
             let next = [due.world, due.wire].into_iter().flatten().min().unwrap_or(end);
             self.now = next.max(self.now.plus(1));
@@ -90,6 +97,14 @@ impl World {
     pub(crate) fn with_plume(mut self, platform: Platform) -> Self {
         self.answers = Answers::Plume(Box::new(platform));
         self
+    }
+
+    /// plume, to order something.
+    pub(crate) fn platform_mut(&mut self) -> &mut Platform {
+        match &mut self.answers {
+            Answers::Plume(platform) => platform,
+            Answers::Never | Answers::ByTheBook => panic!("plume is not at the other end"),
+        }
     }
 
     /// What plume made of it.

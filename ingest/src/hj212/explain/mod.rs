@@ -228,3 +228,9 @@ fn named(f: &mut fmt::Formatter<'_>, title: &str, fields: &[Named]) -> fmt::Resu
     }
     write!(f, "\n{title}\n{table}")
 }
+
+/// What a result code means: QnRtn of a request, else ExeRtn. `None` for codes outside the tables.
+pub fn result_name(lang: Lang, of_request: bool, code: u16) -> Option<&'static str> {
+    let field = if of_request { "QnRtn" } else { "ExeRtn" };
+    words::result(lang, field, &code.to_string())
+}

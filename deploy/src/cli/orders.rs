@@ -1,0 +1,79 @@
+//! What `plume command` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, TypedValueParser as _};
+use plume_ingest::exchange::order::ORDERS;
+use plume_schemas::ids::Mn;
+
+const EXAMPLES: &str = "\
+示例 / Examples:
+  plume command read-time --mn 010000A8900016F000169DC0
+  plume command set-time --mn 010000A8900016F000169DC0 --by 王工
+  plume command set-realtime-interval --mn 010000A8900016F000169DC0 --value 60
+  plume command hours --mn 010000A8900016F000169DC0 --from 2026-01-17T08:00 --to 2026-01-17T10:00
+  plume command serial --mn 010000A8900016F000169DC0 --factor a21026
+  plume command --list                          最近的命令及结果 / the latest orders and what came of them
+
+命令走该设备最新的连接，逐条记入日志 / orders go to the device's newest link and are recorded: who, when, what, result.
+涉及仪器或密钥的命令（校准、清洗、留样、改参数、改密码、换密钥）不提供。
+Orders that touch the instrument or a secret are not given.
+失败时返回非零 / fails where the device did not do it";
+
+/// Arguments of `command`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CommandArgs {
+    /// 命令 / what to ask
+    #[arg(required_unless_present = "list", value_parser = orders())]
+    pub(crate) order: Option<String>,
+    /// 设备 MN / which device
+    #[arg(long, required_unless_present = "list")]
+    pub(crate) mn: Option<Mn>,
+    /// 设定值：秒或分 / the value to set: seconds or minutes
+    #[arg(long)]
+    pub(crate) value: Option<String>,
+    /// 重发次数 / resends
+    #[arg(long)]
+    pub(crate) count: Option<String>,
+    /// 因子（PolId） / which analyser
+    #[arg(long)]
+    pub(crate) factor: Option<String>,
+    /// 信息编码：i11001 日志、i12… 状态、i13… 参数 / which information: log, state, parameter
+    #[arg(long)]
+    pub(crate) info: Option<String>,
+    /// 起始数据时间 / first DataTime
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// 截止数据时间（含） / last DataTime, inclusive
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// 下令人，写入记录 / who asks, for the record
+    #[arg(long, default_value = "终端")]
+    pub(crate) by: String,
+    /// 最多等待结果的秒数 / seconds to wait for the result
+    #[arg(long, default_value_t = 60)]
+    pub(crate) wait: u64,
+    /// 列出最近的命令及结果 / list the latest orders and results
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// 输出 JSON / print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Every order by name, with what it does.
+fn orders() -> impl clap::builder::TypedValueParser<Value = String> {
+    let known = ORDERS
+        .iter()
+        .map(|order| PossibleValue::new(order.name).help(format!("CN {} {} / {}", order.cn, order.zh, order.en)));
+    PossibleValuesParser::new(known).map(|name| name)
+}

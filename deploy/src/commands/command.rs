@@ -1,0 +1,93 @@
+//! `plume command`: asks something of a device through the running plume, and says what came of it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use plume_ingest::exchange::command::{CommandResult, Outcome};
+use plume_ingest::hj212::explain::{Lang, result_name};
+use serde_json::json;
+
+use super::place::{ask, place};
+use crate::cli::orders::CommandArgs;
+use crate::out;
+
+/// Gives the order, or lists those given.
+pub(crate) async fn run(args: &CommandArgs) -> anyhow::Result<ExitCode> {
+    let (_, data_dir) = place(args.config.as_deref(), args.data.as_deref())?;
+    let not_running = || {
+        format!(
+            "没有运行中的 plume / no plume runs in {}; start it with `plume run`",
+            data_dir.display()
+        )
+    };
+    if args.list {
+        let listed = ask(&data_dir, "GET", "/commands", "")
+            .await
+            .with_context(not_running)??;
+        out::line(listed.trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (Some(order), Some(mn)) = (&args.order, args.mn) else {
+        bail!("which order, and --mn of which device?");
+    };
+    let given = [
+        ("value", &args.value),
+        ("count", &args.count),
+        ("factor", &args.factor),
+        ("info", &args.info),
+        ("from", &args.from),
+        ("to", &args.to),
+    ];
+    let given: serde_json::Map<String, serde_json::Value> = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))))
+        .collect();
+    let asked = json!({"mn": mn, "order": order, "arguments": given, "by": args.by, "wait_s": args.wait});
+    let answer = ask(&data_dir, "POST", "/command", &asked.to_string())
+        .await
+        .with_context(not_running)??;
+    if args.json {
+        out::line(answer.trim_end());
+    }
+    let Ok(result) = CommandResult::from_record(answer.trim().as_bytes()) else {
+        if !args.json {
+            out::line(format_args!(
+                "{} 秒内没有结果，稍后见 plume command --list / no result within {} s; see `plume command --list`",
+                args.wait, args.wait
+            ));
+        }
+        return Ok(ExitCode::FAILURE);
+    };
+    if !args.json {
+        out::line(said(&result));
+    }
+    Ok(if result.outcome.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// One line for the result, and one for each thing the device told.
+fn said(result: &CommandResult) -> String {
+    let code = |of_request, code| {
+        let name = |lang| result_name(lang, of_request, code).unwrap_or("?");
+        format!("{} / {}", name(Lang::Zh), name(Lang::En))
+    };
+    let what = match &result.outcome {
+        Outcome::Done { code: 1 } if matches!(result.cn, 2012 | 2022) => "已应答 9013 / noticed (9013)".to_owned(),
+        Outcome::Done { code: done } => format!("ExeRtn={done} {}", code(false, *done)),
+        Outcome::Refused { code: refused } => format!("QnRtn={refused} {}", code(true, *refused)),
+        Outcome::NoAnswer { sent } => format!("设备无应答，已发送 {sent} 次 / no answer, sent {sent} times"),
+        Outcome::NoResult => "设备已接收但未返回执行结果 9012 / taken, but no 9012 in time".to_owned(),
+        Outcome::Unreachable => "设备不在线 / the device has no link".to_owned(),
+        Outcome::TooMany => "等待的命令过多 / too many orders wait for this device".to_owned(),
+        Outcome::Unwritable { why } => format!("无法发送 / cannot be sent: {why}"),
+    };
+    let mut lines = vec![format!("{} CN {}: {what}", result.mn, result.cn)];
+    lines.extend(result.told.iter().map(|(name, value)| format!("  {name} = {value}")));
+    if result.packets > 0 {
+        lines.push(format!("  {} 个数据包 / packets of data", result.packets));
+    }
+    lines.join("\n")
+}

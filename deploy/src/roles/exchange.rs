@@ -1,0 +1,238 @@
+//! Orders to devices: from the topic of commands to the newest link of the device, and what came of them to the topic
+//! of results (D16). It hears devices through the loop that shows reports to the desk.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use plume_bus::{NewRecord, Topic};
+use plume_ingest::Links;
+use plume_ingest::exchange::command::{Command, CommandResult};
+use plume_ingest::exchange::config::ExchangeConfig;
+use plume_ingest::exchange::engine::{Exchange, Output};
+use plume_ingest::exchange::gaps::Gaps;
+use plume_ingest::exchange::heard::Heard;
+use plume_ingest::exchange::order::span_fields;
+use plume_schemas::entry::{EntryBody, PresenceState};
+use plume_schemas::time::Time;
+
+use super::stop::Stop;
+use super::{Context, READ_LIMIT, at};
+
+/// Between two looks at timeouts: a hundredth of the usual one.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Looks between two searches for gaps, which are about hours.
+const LOOKS_PER_SEARCH: u32 = 50;
+/// Who asks for the hours of an outage.
+const BY_GAPS: &str = "plume (gaps)";
+
+/// The exchange with all devices. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    core: Arc<Mutex<Core>>,
+    config: ExchangeConfig,
+    started: Time,
+}
+
+#[derive(Debug)]
+struct Core {
+    exchange: Exchange,
+    gaps: Option<Gaps>,
+}
+
+impl Orders {
+    /// An exchange that begins now: what was asked before is not asked again.
+    pub(crate) fn new(config: ExchangeConfig, started: Time) -> Self {
+        let core = Core {
+            exchange: Exchange::new(config.rules()),
+            gaps: config.gap_rules().map(Gaps::new),
+        };
+        Self {
+            core: Arc::new(Mutex::new(core)),
+            config,
+            started,
+        }
+    }
+
+    /// How long an order waits for a device that is away, milliseconds.
+    pub(crate) fn patience_ms(&self) -> i64 {
+        self.config.patience_ms()
+    }
+
+    /// A record of the log of reports, in its order.
+    pub(crate) fn observe(&self, body: &EntryBody, now: Time) {
+        match body {
+            EntryBody::Presence(presence) => {
+                let mut core = self.core();
+                if presence.state == PresenceState::Came {
+                    core.exchange.came(presence.mn, presence.epoch, now);
+                    if let Some(gaps) = &mut core.gaps {
+                        gaps.came(presence.mn, presence.received_at);
+                    }
+                } else {
+                    core.gone(presence.mn, presence.epoch, now);
+                }
+            }
+            EntryBody::Report(report) => {
+                // A question of before a restart is old by now; the device asks again.
+                let old = report.times.received_at < self.started;
+                let Some(heard) = Heard::of(report).filter(|heard| !(old && heard.cn == 1013)) else {
+                    return;
+                };
+                let mut core = self.core();
+                if let Some(gaps) = core.gaps.as_mut().filter(|_| heard.cn == 2061) {
+                    gaps.hour(heard.mn, heard.measured_at);
+                }
+                core.exchange.heard(&heard, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn core(&self) -> std::sync::MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Orders for hours that devices owe.
+    fn search_gaps(&self, now: Time) -> Vec<Command> {
+        let mut core = self.core();
+        let Core { exchange, gaps } = &mut *core;
+        let due = gaps.as_mut().map(|gaps| gaps.due(now)).unwrap_or_default();
+        let idle = due.into_iter().filter(|(mn, _)| !exchange.is_busy(*mn));
+        let orders =
+            idle.map(|(mn, span)| Command::new(mn, (2061, span_fields(span)), BY_GAPS, now, self.patience_ms()));
+        orders.collect()
+    }
+
+    /// Lets time pass, writes what is to be written, and gives what is to be recorded.
+    fn pump(&self, links: &Links, now: Time) -> anyhow::Result<Vec<NewRecord>> {
+        let mut core = self.core();
+        core.exchange.handle_timeout(now);
+        let mut records = Vec::new();
+        while let Some(output) = core.exchange.poll_output() {
+            match output {
+                Output::Send { mn, epoch, bytes } => {
+                    if !links.send(epoch, bytes) {
+                        core.gone(mn, epoch, now);
+                    }
+                }
+                Output::Ended(result) => records.push(ended(&result)?),
+                Output::Wanted(command) => records.push(recorded(&command)?),
+            }
+        }
+        Ok(records)
+    }
+}
+
+impl Core {
+    fn gone(&mut self, mn: plume_schemas::ids::Mn, epoch: u64, now: Time) {
+        self.exchange.gone(mn, epoch, now);
+        if let Some(gaps) = self.gaps.as_mut().filter(|_| !self.exchange.has_link(mn)) {
+            gaps.gone(mn);
+        }
+    }
+}
+
+/// An order as a record of the log.
+pub(crate) fn recorded(command: &Command) -> anyhow::Result<NewRecord> {
+    let payload = command.to_record()?;
+    Ok(NewRecord::new(at(Topic::Commands, 0), command.mn.to_string(), payload))
+}
+
+fn ended(result: &CommandResult) -> anyhow::Result<NewRecord> {
+    let (outcome, packets) = (result.outcome.name(), result.packets);
+    tracing::info!(mn = %result.mn, cn = result.cn, outcome, packets, "order ended");
+    let payload = result.to_record()?;
+    Ok(NewRecord::new(
+        at(Topic::CommandResults, 0),
+        result.mn.to_string(),
+        payload,
+    ))
+}
+
+/// Carries out orders until told to stop. Orders recorded before it began are history.
+pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::Result<()> {
+    let (bus, orders) = (&context.bus, &context.orders);
+    let commands = at(Topic::Commands, 0);
+    let mut next = bus.range(commands).await?.end;
+    let mut pause = tokio::time::interval(LOOK_EVERY);
+    let mut looks = 0_u32;
+    while !stop.told() {
+        tokio::select! {
+            _ = pause.tick() => {}
+            () = bus.wait(commands, next) => {}
+            () = stop.clone().wait() => break,
+        }
+        let now = context.clock.now();
+        for record in bus.read(commands, next, READ_LIMIT).await? {
+            next = record.offset + 1;
+            match Command::from_record(&record.payload) {
+                Ok(command) => orders.core().exchange.order(command, now),
+                Err(error) => {
+                    tracing::error!(offset = record.offset, %error, "an order cannot be read and is passed over")
+                }
+            }
+        }
+        let mut records = orders.pump(&links, now)?;
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS_PER_SEARCH) {
+            for command in orders.search_gaps(now) {
+                tracing::info!(mn = %command.mn, fields = ?command.fields, "hours are missing and asked for");
+                records.push(recorded(&command)?);
+            }
+        }
+        if !records.is_empty()
+            && let Err(error) = bus.append(records).await
+        {
+            tracing::error!(%error, hint = error.hint(), "orders and results could not be recorded");
+        }
+    }
+    Ok(())
+}
+
+/// Records an order, and waits until it has ended or so long.
+pub(crate) async fn give(
+    context: &Context,
+    command: &Command,
+    wait: Duration,
+) -> anyhow::Result<Option<CommandResult>> {
+    let results = at(Topic::CommandResults, 0);
+    let mut next = context.bus.range(results).await?.end;
+    let appended = context.bus.append(vec![recorded(command)?]).await;
+    appended.context("record the order")?;
+    let ended = async {
+        loop {
+            context.bus.wait(results, next).await;
+            for record in context.bus.read(results, next, READ_LIMIT).await? {
+                next = record.offset + 1;
+                if let Ok(result) = CommandResult::from_record(&record.payload)
+                    && result.id == command.id
+                {
+                    return anyhow::Ok(result);
+                }
+            }
+        }
+    };
+    tokio::time::timeout(wait, ended).await.ok().transpose()
+}
+
+/// The latest orders and what came of them, as lines of JSON.
+pub(crate) async fn listed(context: &Context, most: u64) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for topic in [Topic::Commands, Topic::CommandResults] {
+        let place = at(topic, 0);
+        let kept = context.bus.range(place).await?;
+        let mut next = kept.start.max(kept.end.saturating_sub(most));
+        while next < kept.end {
+            let records = context.bus.read(place, next, READ_LIMIT).await?;
+            let Some(last) = records.last() else { break };
+            next = last.offset + 1;
+            lines.extend(
+                records
+                    .iter()
+                    .map(|record| String::from_utf8_lossy(&record.payload).into_owned()),
+            );
+        }
+    }
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,396 @@
+//! The state machine of orders: one at a time for each device, on its newest link, with the timeouts and resends of
+//! table 1 of the standard. Without IO: what was heard, ordered and what time it is go in; bytes and results come out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use plume_schemas::ids::{Inline, Mn};
+use plume_schemas::report::Dialect;
+use plume_schemas::time::Time;
+
+use super::command::{Command, CommandResult, Outcome};
+use super::heard::Heard;
+use super::order::is_given;
+use crate::hj212::encode::{Group, Message};
+
+/// Devices kept in mind: more than any bureau has, so that unregistered ones cannot fill the memory.
+pub const MAX_DEVICES: usize = 100_000;
+/// Links of one device kept in mind, the newest: a device behind a flapping link leaves dead ones behind.
+const MAX_LINKS: usize = 8;
+/// Fields a device told that are kept of one order.
+const MAX_TOLD: usize = 64;
+/// Who asks for the time to be set when a device did (1013).
+pub const BY_DEVICE: &str = "device (1013)";
+/// The system code of orders to a device that has not said its own: air pollution source.
+const USUAL_ST: &str = "31";
+
+/// How orders are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How long an answer is waited for, milliseconds (table 1: 10 s on mobile networks).
+    pub timeout_ms: i64,
+    /// How often an order is sent again (table 1: 3).
+    pub resends: u32,
+    /// The longest one order may take, milliseconds: a device that goes on sending holds up the others.
+    pub longest_ms: i64,
+    /// Orders waiting for one device.
+    pub max_waiting: usize,
+    /// 1013 is followed by 1012.
+    pub set_time_when_asked: bool,
+}
+
+/// What the host has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write these bytes to the link with this epoch.
+    Send {
+        /// For whom they are.
+        mn: Mn,
+        /// Which link.
+        epoch: u64,
+        /// One frame.
+        bytes: Vec<u8>,
+    },
+    /// Record what came of an order.
+    Ended(CommandResult),
+    /// Record this order, which plume gives by itself; it comes back like any other.
+    Wanted(Command),
+}
+
+/// What was sent, and what is waited for.
+#[derive(Debug)]
+struct Running {
+    command: Command,
+    epoch: u64,
+    qn: String,
+    bytes: Vec<u8>,
+    sent: u32,
+    /// 9011 or data came.
+    taken: bool,
+    deadline: Time,
+    last: Time,
+    packets: u32,
+    told: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Device {
+    links: BTreeSet<u64>,
+    speaks: Option<(Dialect, Inline<15>)>,
+    st: Inline<3>,
+    waiting: VecDeque<Command>,
+    running: Option<Running>,
+}
+
+/// The exchange with all devices.
+#[derive(Debug)]
+pub struct Exchange {
+    rules: Rules,
+    devices: BTreeMap<Mn, Device>,
+    /// Devices with an order.
+    busy: BTreeSet<Mn>,
+    outputs: VecDeque<Output>,
+    last_qn: Time,
+}
+
+impl Exchange {
+    /// An exchange that knows no device yet.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            devices: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            last_qn: Time(i64::MIN),
+        }
+    }
+
+    /// A device was seen on a link.
+    pub fn came(&mut self, mn: Mn, epoch: u64, now: Time) {
+        let known = self.devices.contains_key(&mn);
+        if !known && self.devices.len() >= MAX_DEVICES {
+            return;
+        }
+        let links = &mut self.devices.entry(mn).or_default().links;
+        links.insert(epoch);
+        if links.len() > MAX_LINKS {
+            links.pop_first();
+        }
+        self.start(mn, now);
+    }
+
+    /// A link of a device has ended, or this process does not hold it. What ran on it begins again on the next one.
+    pub fn gone(&mut self, mn: Mn, epoch: u64, now: Time) {
+        let Some(device) = self.devices.get_mut(&mn) else {
+            return;
+        };
+        device.links.remove(&epoch);
+        if let Some(running) = device.running.take_if(|running| running.epoch == epoch) {
+            device.waiting.push_front(running.command);
+        }
+        if device.links.is_empty() && device.waiting.is_empty() && device.running.is_none() {
+            self.devices.remove(&mn);
+        }
+        self.start(mn, now);
+    }
+
+    /// Something is to be asked of a device.
+    pub fn order(&mut self, command: Command, now: Time) {
+        let mn = command.mn;
+        // Whatever stands in the log: what is no order is not sent, least of all an answer.
+        if !is_given(command.cn) {
+            let why = format!("CN {} is no order that plume gives", command.cn);
+            return self.ended(&command, Outcome::Unwritable { why }, now, 0, Vec::new());
+        }
+        if !self.devices.contains_key(&mn) && self.devices.len() >= MAX_DEVICES {
+            return self.ended(&command, Outcome::Unreachable, now, 0, Vec::new());
+        }
+        let device = self.devices.entry(mn).or_default();
+        let running = device.running.iter().map(|running| &running.command);
+        if running.chain(&device.waiting).any(|other| other.id == command.id) {
+            return;
+        }
+        if device.waiting.len() >= self.rules.max_waiting {
+            return self.ended(&command, Outcome::TooMany, now, 0, Vec::new());
+        }
+        device.waiting.push_back(command);
+        self.busy.insert(mn);
+        self.start(mn, now);
+    }
+
+    /// True while the device has a link.
+    pub fn has_link(&self, mn: Mn) -> bool {
+        self.devices.get(&mn).is_some_and(|device| !device.links.is_empty())
+    }
+
+    /// True while an order for the device runs or waits.
+    pub fn is_busy(&self, mn: Mn) -> bool {
+        self.busy.contains(&mn)
+    }
+
+    /// A packet of a device is in the log.
+    pub fn heard(&mut self, heard: &Heard, now: Time) {
+        let Some(device) = self.devices.get_mut(&heard.mn) else {
+            return;
+        };
+        if !heard.st.is_empty() {
+            device.st = heard.st;
+        }
+        // A terse answer of 2005 shows neither Flag nor password.
+        if !matches!(heard.cn, 9011..=9014) || device.speaks.is_none() {
+            device.speaks = Some((heard.dialect, heard.password));
+        }
+        if heard.cn == 1013 && self.rules.set_time_when_asked {
+            let fields = heard.told.iter().filter(|(name, _)| name == "PolId").cloned().collect();
+            let patience = self.rules.longest_ms;
+            let command = Command::new(heard.mn, (1012, fields), BY_DEVICE, now, patience);
+            self.outputs.push_back(Output::Wanted(command));
+        }
+        self.advance(heard, now);
+        self.start(heard.mn, now);
+    }
+
+    /// What was heard, for the order that runs.
+    fn advance(&mut self, heard: &Heard, now: Time) {
+        let Some(device) = self.devices.get_mut(&heard.mn) else {
+            return;
+        };
+        let Some(running) = &mut device.running else { return };
+        let command = &running.command;
+        let outcome = match heard.cn {
+            9011..=9013 if !heard.qn.is_empty() && heard.qn != running.qn => return,
+            9011 if heard.code.is_none_or(|code| code == 1) => None,
+            9011 => heard.code.map(|code| Outcome::Refused { code }),
+            9012 => Some(Outcome::Done {
+                code: heard.code.unwrap_or(1),
+            }),
+            9013 if is_notice(command.cn) => Some(Outcome::Done { code: 1 }),
+            cn if cn == command.cn => {
+                running.packets = running.packets.saturating_add(1);
+                let room = MAX_TOLD.saturating_sub(running.told.len());
+                running.told.extend(heard.told.iter().take(room).cloned());
+                None
+            }
+            _ => return,
+        };
+        running.taken = true;
+        running.deadline = now.plus(self.rules.timeout_ms).min(running.last);
+        if let Some(outcome) = outcome {
+            self.end(heard.mn, outcome, now);
+        }
+    }
+
+    /// Time has passed: sends again, gives up, lets orders expire.
+    pub fn handle_timeout(&mut self, now: Time) {
+        for mn in self.busy.clone() {
+            self.expire(mn, now);
+            let Some(device) = self.devices.get_mut(&mn) else {
+                continue;
+            };
+            let Some(running) = device.running.as_mut().filter(|running| running.deadline <= now) else {
+                self.start(mn, now);
+                continue;
+            };
+            if !running.taken && running.sent <= self.rules.resends {
+                running.sent += 1;
+                running.deadline = now.plus(self.rules.timeout_ms);
+                let (epoch, bytes) = (running.epoch, running.bytes.clone());
+                self.outputs.push_back(Output::Send { mn, epoch, bytes });
+                continue;
+            }
+            let outcome = if running.taken {
+                Outcome::NoResult
+            } else {
+                Outcome::NoAnswer { sent: running.sent }
+            };
+            self.end(mn, outcome, now);
+            self.start(mn, now);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let busy = self.busy.iter().filter_map(|mn| self.devices.get(mn));
+        let due = busy.flat_map(|device| {
+            let waiting = device.waiting.iter().map(|command| command.expires_at);
+            device.running.iter().map(|running| running.deadline).chain(waiting)
+        });
+        due.min()
+    }
+
+    /// What the host has to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Devices kept in mind, and orders that run or wait.
+    pub fn held(&self) -> (usize, usize) {
+        let orders = |device: &Device| device.waiting.len() + usize::from(device.running.is_some());
+        (self.devices.len(), self.devices.values().map(orders).sum())
+    }
+
+    fn expire(&mut self, mn: Mn, now: Time) {
+        let Some(device) = self.devices.get_mut(&mn) else {
+            return;
+        };
+        let waiting = std::mem::take(&mut device.waiting);
+        let (late, waiting): (VecDeque<_>, _) = waiting.into_iter().partition(|command| command.expires_at <= now);
+        device.waiting = waiting;
+        for command in late {
+            self.ended(&command, Outcome::Unreachable, now, 0, Vec::new());
+        }
+        self.rest(mn);
+    }
+
+    /// Sends the next order of a device, where none runs and there is a link that has spoken.
+    fn start(&mut self, mn: Mn, now: Time) {
+        let Some(device) = self.devices.get_mut(&mn) else {
+            return;
+        };
+        let (None, Some(&epoch), Some((dialect, password))) = (&device.running, device.links.last(), device.speaks)
+        else {
+            return;
+        };
+        let Some(command) = device.waiting.pop_front() else {
+            return;
+        };
+        // QN names one exchange: never the same twice, though two orders leave within a millisecond.
+        self.last_qn = now.max(self.last_qn.plus(1));
+        let st = if device.st.is_empty() {
+            USUAL_ST
+        } else {
+            device.st.as_str()
+        };
+        let message = Message {
+            dialect,
+            qn: self.last_qn.stamp17(),
+            st: st.to_owned(),
+            cn: command.cn,
+            pw: password.as_str().to_owned(),
+            mn: mn.to_string(),
+            wants_answer: true,
+            backfill: false,
+            body: body(&command, now),
+        };
+        let bytes = match written(&message) {
+            Ok(bytes) => bytes,
+            Err(why) => return self.ended(&command, Outcome::Unwritable { why }, now, 0, Vec::new()),
+        };
+        self.outputs.push_back(Output::Send {
+            mn,
+            epoch,
+            bytes: bytes.clone(),
+        });
+        device.running = Some(Running {
+            command,
+            epoch,
+            qn: message.qn,
+            bytes,
+            sent: 1,
+            taken: false,
+            deadline: now.plus(self.rules.timeout_ms),
+            last: now.plus(self.rules.longest_ms),
+            packets: 0,
+            told: Vec::new(),
+        });
+    }
+
+    fn end(&mut self, mn: Mn, outcome: Outcome, now: Time) {
+        let running = self.devices.get_mut(&mn).and_then(|device| device.running.take());
+        if let Some(Running {
+            command, packets, told, ..
+        }) = running
+        {
+            self.ended(&command, outcome, now, packets, told);
+        }
+    }
+
+    fn ended(&mut self, command: &Command, outcome: Outcome, at: Time, packets: u32, told: Vec<(String, String)>) {
+        let &Command { id, mn, cn, .. } = command;
+        self.outputs.push_back(Output::Ended(CommandResult {
+            id,
+            mn,
+            cn,
+            at,
+            outcome,
+            packets,
+            told,
+        }));
+        self.rest(mn);
+    }
+
+    /// A device without orders is not busy, and without a link forgotten.
+    fn rest(&mut self, mn: Mn) {
+        let Some(device) = self.devices.get(&mn) else { return };
+        if device.waiting.is_empty() && device.running.is_none() {
+            self.busy.remove(&mn);
+            if device.links.is_empty() {
+                self.devices.remove(&mn);
+            }
+        }
+    }
+}
+
+/// The one packet of an order, or why there is none.
+fn written(message: &Message) -> Result<Vec<u8>, String> {
+    let mut packets = message.packets().map_err(|error| error.to_string())?;
+    let count = packets.len();
+    packets
+        .pop()
+        .filter(|_| count == 1)
+        .ok_or_else(|| format!("it needs {count} packets"))
+}
+
+/// Notices are answered by 9013 alone.
+fn is_notice(cn: u16) -> bool {
+    matches!(cn, 2012 | 2022)
+}
+
+/// The content of CP; the time to be set is that of leaving.
+fn body(command: &Command, now: Time) -> Vec<Group> {
+    let fields = command.fields.iter();
+    let mut body: Vec<Group> = fields.map(|(name, value)| Group::single(name, value.clone())).collect();
+    if command.cn == 1012 {
+        body.push(Group::single("SystemTime", now.stamp14()));
+    }
+    body
+}

@@ -1,0 +1,298 @@
+//! What may be asked of a device, by name: the fields each order takes and their ranges (HJ 212-2017 6.6.5, annex C;
+//! HJ 212-2025 annex C).
+
+use std::collections::BTreeMap;
+
+use plume_schemas::time::{DAY_MS, Span, Time};
+
+/// Longest period asked for at once, milliseconds: a day of minutes is 1440 packets.
+const MAX_SPAN_MS: i64 = 31 * DAY_MS;
+
+/// One order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// 命令编码.
+    pub cn: u16,
+    /// In Chinese.
+    pub zh: &'static str,
+    /// In English.
+    pub en: &'static str,
+    takes: &'static [Takes],
+}
+
+/// A field of CP and the argument it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// A number in a range.
+    Number(&'static str, &'static str, (u32, u32)),
+    /// Any short text without separators.
+    Text(&'static str, &'static str),
+    /// The same, and may be missing.
+    Maybe(&'static str, &'static str),
+    /// `from` and `to`.
+    Span,
+    /// `from` and `to`, or neither.
+    MaybeSpan,
+}
+
+macro_rules! orders {
+    ($($name:literal = $cn:literal, $zh:literal, $en:literal, [$($takes:expr),*];)+) => {
+        /// Every order that may be given.
+        pub const ORDERS: &[Order] = &[$(Order {
+            name: $name,
+            cn: $cn,
+            zh: $zh,
+            en: $en,
+            takes: &[$($takes),*],
+        }),+];
+    };
+}
+
+const POL_ID: Takes = Takes::Maybe("factor", "PolId");
+
+orders! {
+    "read-time" = 1011, "提取现场机时间", "read the device's time", [POL_ID];
+    "set-time" = 1012, "设置现场机时间", "set the device's time to plume's", [POL_ID];
+    "read-realtime-interval" = 1061, "提取实时数据间隔", "read the interval of real-time data", [];
+    "set-realtime-interval" = 1062, "设置实时数据间隔（秒）", "set the interval of real-time data (s)",
+        [Takes::Number("value", "RtdInterval", (30, 3600))];
+    "read-minute-interval" = 1063, "提取分钟数据间隔", "read the interval of minute data", [];
+    "set-minute-interval" = 1064, "设置分钟数据间隔（分）", "set the interval of minute data (min)",
+        [Takes::Number("value", "MinInterval", (1, 30))];
+    "set-timeout" = 1000, "设置超时时间（秒）及重发次数", "set timeout (s) and resends",
+        [Takes::Number("value", "OverTime", (1, 99)), Takes::Number("count", "ReCount", (1, 99))];
+    "realtime-on" = 2011, "取污染物实时数据", "start real-time data", [];
+    "realtime-off" = 2012, "停止察看实时数据", "stop real-time data", [];
+    "status-on" = 2021, "取设备运行状态数据", "start states of equipment", [];
+    "status-off" = 2022, "停止察看设备运行状态", "stop states of equipment", [];
+    "minutes" = 2051, "取分钟数据", "ask for minute data", [Takes::Span];
+    "hours" = 2061, "取小时数据", "ask for hour data", [Takes::Span];
+    "days" = 2031, "取日历史数据", "ask for day data", [Takes::Span];
+    "run-times" = 2041, "取设备运行时间日历史数据", "ask for running times of equipment", [Takes::Span];
+    "serial" = 3019, "提取设备唯一标识", "read an analyser's serial number", [Takes::Text("factor", "PolId")];
+    "info" = 3020, "提取现场机信息（日志、状态、参数）", "read logs, states or parameters",
+        [POL_ID, Takes::Text("info", "InfoId"), Takes::MaybeSpan];
+}
+
+/// Commands that touch the instrument or the secret between device and platform, and why plume does not give them.
+const WITHHELD: [(&str, u16); 13] = [
+    ("calibrate", 3011),
+    ("sample-now", 3012),
+    ("clean", 3013),
+    ("compare", 3014),
+    ("keep-sample", 3015),
+    ("set-sampling", 3016),
+    ("read-sampling", 3017),
+    ("read-sample-out", 3018),
+    ("set-parameter", 3021),
+    ("order-sample", 3022),
+    ("check-standard", 3024),
+    ("set-password", 1072),
+    ("set-key", 1014),
+];
+
+/// An order that cannot be given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// No order of this name.
+    #[error("there is no order `{name}`")]
+    Unknown {
+        /// As given.
+        name: String,
+    },
+    /// It touches the instrument or a secret.
+    #[error("`{name}` (CN {cn}) touches the instrument or a secret and is not given")]
+    Withheld {
+        /// As given.
+        name: &'static str,
+        /// 命令编码.
+        cn: u16,
+    },
+    /// An argument is missing.
+    #[error("`{order}` needs `{argument}`")]
+    Missing {
+        /// Of which order.
+        order: &'static str,
+        /// Which.
+        argument: &'static str,
+    },
+    /// An argument is out of range, or not what it should be.
+    #[error("`{order}`: `{argument}` is `{value}`, expected {expected}")]
+    Wrong {
+        /// Of which order.
+        order: &'static str,
+        /// Which.
+        argument: String,
+        /// As given.
+        value: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+impl OrderError {
+    /// What to try.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown { .. } => {
+                let names: Vec<&str> = ORDERS.iter().map(|order| order.name).collect();
+                format!("one of {}", names.join(", "))
+            }
+            Self::Withheld { .. } => "let the enterprise's own staff do it at the instrument".to_owned(),
+            Self::Missing { argument, .. } => format!("add {argument}"),
+            Self::Wrong { argument, expected, .. } => format!("set {argument} to {expected}"),
+        }
+    }
+}
+
+/// CN and fields of an order, from its name and arguments.
+pub fn order(name: &str, given: &BTreeMap<String, String>) -> Result<(u16, Vec<(String, String)>), OrderError> {
+    if let Some(&(name, cn)) = WITHHELD.iter().find(|(withheld, _)| *withheld == name) {
+        return Err(OrderError::Withheld { name, cn });
+    }
+    let unknown = || OrderError::Unknown {
+        name: name.chars().take(40).collect(),
+    };
+    let order = ORDERS.iter().find(|order| order.name == name).ok_or_else(unknown)?;
+    let mut fields = Vec::new();
+    let mut used: Vec<&str> = Vec::new();
+    for takes in order.takes {
+        order.take(*takes, given, &mut fields, &mut used)?;
+    }
+    if let Some((argument, value)) = given.iter().find(|(argument, _)| !used.contains(&argument.as_str())) {
+        return Err(order.wrong(argument, value, "nothing: this order does not take it"));
+    }
+    Ok((order.cn, fields))
+}
+
+/// True for the 命令编码 of an order.
+pub fn is_given(cn: u16) -> bool {
+    ORDERS.iter().any(|order| order.cn == cn)
+}
+
+/// Fields that ask for a period; the standard's windows are closed.
+pub fn span_fields(span: Span) -> Vec<(String, String)> {
+    let field = |name: &str, at: Time| (name.to_owned(), at.stamp14());
+    vec![field("BeginTime", span.start), field("EndTime", span.end)]
+}
+
+impl Order {
+    fn wrong(&self, argument: &str, value: &str, expected: impl Into<String>) -> OrderError {
+        OrderError::Wrong {
+            order: self.name,
+            argument: argument.to_owned(),
+            value: value.to_owned(),
+            expected: expected.into(),
+        }
+    }
+
+    fn take(
+        &self,
+        takes: Takes,
+        given: &BTreeMap<String, String>,
+        fields: &mut Vec<(String, String)>,
+        used: &mut Vec<&'static str>,
+    ) -> Result<(), OrderError> {
+        let mut get = |argument: &'static str| {
+            used.push(argument);
+            given.get(argument)
+        };
+        let missing = |argument| OrderError::Missing {
+            order: self.name,
+            argument,
+        };
+        match takes {
+            Takes::Number(argument, field, (least, most)) => {
+                let text = get(argument).ok_or_else(|| missing(argument))?;
+                let number = text.parse().ok().filter(|number: &u32| (least..=most).contains(number));
+                let wrong = || self.wrong(argument, text, format!("a whole number from {least} to {most}"));
+                fields.push((field.to_owned(), number.ok_or_else(wrong)?.to_string()));
+            }
+            Takes::Text(argument, field) | Takes::Maybe(argument, field) => match get(argument) {
+                Some(text) if is_plain(text) => fields.push((field.to_owned(), text.clone())),
+                Some(text) => return Err(self.wrong(argument, text, "up to 10 letters and digits, such as a21026")),
+                None if matches!(takes, Takes::Text(..)) => return Err(missing(argument)),
+                None => {}
+            },
+            Takes::Span | Takes::MaybeSpan => match (get("from"), get("to")) {
+                (Some(from), Some(to)) => fields.extend(span_fields(self.span(from, to)?)),
+                (None, None) if takes == Takes::MaybeSpan => {}
+                (None, _) => return Err(missing("from")),
+                (_, None) => return Err(missing("to")),
+            },
+        }
+        Ok(())
+    }
+
+    fn span(&self, from: &str, to: &str) -> Result<Span, OrderError> {
+        let moment = |argument: &str, text: &str| {
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            let whole = format!("{digits:0<14}");
+            let fits = matches!(digits.len(), 8 | 10 | 12 | 14);
+            let at = Time::parse_stamp(whole.as_bytes()).filter(|_| fits);
+            at.ok_or_else(|| self.wrong(argument, text, "a moment such as 2026-01-01T08:00"))
+        };
+        let span = Span {
+            start: moment("from", from)?,
+            end: moment("to", to)?,
+        };
+        let length = span.end.since(span.start);
+        if !(0..=MAX_SPAN_MS).contains(&length) {
+            return Err(self.wrong("to", to, format!("up to {} days after `from`", MAX_SPAN_MS / DAY_MS)));
+        }
+        Ok(span)
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str, given: &[(&str, &str)]) -> Result<String, String> {
+        let given = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let fields = |fields: Vec<(String, String)>| {
+            let fields: Vec<String> = fields
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            fields.join(";")
+        };
+        order(name, &given)
+            .map(|(cn, told)| format!("{cn} {}", fields(told)))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn orders_are_checked_before_they_are_given() {
+        let fine = |name, given: &[_]| asked(name, given).unwrap();
+        assert_eq!(fine("set-realtime-interval", &[("value", "30")]), "1062 RtdInterval=30");
+        assert_eq!(
+            fine("hours", &[("from", "2026-01-17T08:00"), ("to", "2026-01-17T10:00")]),
+            "2061 BeginTime=20260117080000;EndTime=20260117100000"
+        );
+        assert_eq!(
+            fine("set-timeout", &[("value", "5"), ("count", "3")]),
+            "1000 OverTime=5;ReCount=3"
+        );
+        assert_eq!(fine("info", &[("info", "i11001")]), "3020 InfoId=i11001");
+        let wrong = |name, given: &[_]| asked(name, given).unwrap_err();
+        assert!(wrong("set-realtime-interval", &[("value", "29")]).contains("30 to 3600"));
+        assert!(wrong("set-realtime-interval", &[]).contains("needs `value`"));
+        assert!(wrong("hours", &[("from", "2026-01-01"), ("to", "2026-03-01")]).contains("31 days"));
+        assert!(wrong("serial", &[("factor", "a;CN=1072")]).contains("letters and digits"));
+        assert!(wrong("read-time", &[("value", "1")]).contains("does not take it"));
+        assert!(wrong("reboot", &[]).contains("no order"));
+        for (name, _) in WITHHELD {
+            assert!(wrong(name, &[]).contains("not given"), "{name}");
+        }
+    }
+}
