@@ -78,6 +78,8 @@ pub struct Archive {
     pub(crate) catalogue: Option<Arc<Catalogue>>,
     /// Hour of the next day until which hours and days can be marked.
     pub(crate) mark_deadline_hour: Option<u8>,
+    /// Offsets of the log may hold no record without anything being lost.
+    pub(crate) passing_markers: bool,
     /// Files to be removed.
     pub(crate) superfluous: Vec<String>,
     _lock: Box<dyn FsLock>,
@@ -116,6 +118,7 @@ impl Archive {
             stopped: None,
             catalogue: None,
             mark_deadline_hour: None,
+            passing_markers: false,
             superfluous: Vec::new(),
             _lock: lock,
         };
@@ -235,6 +238,9 @@ impl Archive {
             self.begun = None;
         }
         self.clock = self.clock.max(input.log_time());
+        if self.passing_markers {
+            batch.pass_markers(record.offset);
+        }
         if record.offset > batch.next {
             Signals::gap(at, batch.next, record.offset);
         }
@@ -311,7 +317,7 @@ impl Archive {
             },
         );
         plan.store(&self.files)?;
-        let (gaps, counts) = (batch.gaps.clone(), batch.counts);
+        let (gaps, markers, counts) = (batch.gaps.clone(), batch.markers, batch.counts);
         let mut entries = Vec::new();
         for sealed in batch.seal()? {
             let mut writer = Writer::new(sealed.folder.table.spec(), plan.seq)?;
@@ -330,6 +336,7 @@ impl Archive {
             first,
             next,
             gaps,
+            markers,
             counts,
             files: entries,
             state,

@@ -69,6 +69,8 @@ pub(crate) struct Batch {
     pub(crate) first: u64,
     pub(crate) next: u64,
     pub(crate) gaps: Vec<(u64, u64)>,
+    /// Offsets that never held a record.
+    pub(crate) markers: u64,
     pub(crate) counts: Counts,
     /// The log's clock when the first record came.
     pub(crate) begun: Option<Time>,
@@ -94,6 +96,7 @@ impl Batch {
             first,
             next: first,
             gaps: Vec::new(),
+            markers: 0,
             counts: Counts::default(),
             begun: None,
             payload_bytes: 0,
@@ -129,6 +132,12 @@ impl Batch {
             self.gaps.push((self.next, next));
             self.next = next;
         }
+    }
+
+    /// Notes that the offsets before `next` never held a record.
+    pub(crate) fn pass_markers(&mut self, next: u64) {
+        self.markers += next.saturating_sub(self.next);
+        self.next = self.next.max(next);
     }
 
     /// Adds a record.

@@ -81,6 +81,8 @@ pub(crate) struct Line {
     pub(crate) next: u64,
     /// Offsets the log no longer had.
     pub(crate) gaps: Vec<(u64, u64)>,
+    /// Offsets that never held a record.
+    pub(crate) markers: u64,
     /// What must be remembered.
     pub(crate) state: Option<FileEntry>,
 }
@@ -189,6 +191,7 @@ impl Manifest {
                 });
                 line.next = batch.next;
                 line.gaps.extend_from_slice(&batch.gaps);
+                line.markers += batch.markers;
                 if let Some(old) = std::mem::replace(&mut line.state, batch.state.clone()) {
                     self.removed_last.push(old.name);
                 }
@@ -304,6 +307,7 @@ mod tests {
             first,
             next: first + 5,
             gaps: vec![],
+            markers: 0,
             counts: Counts {
                 records: 5,
                 ..Counts::default()

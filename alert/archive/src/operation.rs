@@ -93,6 +93,9 @@ pub struct Add {
     /// Offsets in between that the log no longer had, as half-open ranges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<(u64, u64)>,
+    /// Offsets in between that never held a record: the markers of transactions on Kafka.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub markers: u64,
     /// What the records were.
     pub counts: Counts,
     /// One file a table, kind and day.

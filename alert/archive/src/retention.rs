@@ -25,6 +25,14 @@ impl Archive {
         self
     }
 
+    /// Offsets of the log may hold no record without anything being lost: on Kafka they hold the markers of
+    /// transactions. They are counted, and are no gaps.
+    #[must_use]
+    pub fn passing_markers(mut self, expected: bool) -> Self {
+        self.passing_markers = expected;
+        self
+    }
+
     /// Whether the time for marks of a part's rows is over by the log's clock.
     pub(crate) fn is_confirmed(&self, part: &str) -> bool {
         match (self.mark_deadline(part), self.now()) {

@@ -46,6 +46,8 @@ pub struct LineStats {
     pub next: u64,
     /// Offsets in between that the log no longer had, half-open.
     pub gaps: Vec<(u64, u64)>,
+    /// Offsets in between that never held a record: the markers of transactions on Kafka.
+    pub markers: u64,
 }
 
 /// What lies in a table.
@@ -80,6 +82,7 @@ impl Reader {
                 first: line.first,
                 next: line.next,
                 gaps: line.gaps.clone(),
+                markers: line.markers,
             })
             .collect();
         let tables: Vec<TableStats> = Table::ALL.into_iter().map(|table| self.table_stats(table)).collect();
@@ -92,7 +95,7 @@ impl Reader {
             .filter(|table| table.spec().latest > 0)
             .map(rows)
             .sum();
-        let missing = |line: &LineStats| line.gaps.iter().map(|(from, to)| to - from).sum::<u64>();
+        let missing = |line: &LineStats| line.markers + line.gaps.iter().map(|(from, to)| to - from).sum::<u64>();
         let offsets: u64 = lines.iter().map(|line| line.next - line.first - missing(line)).sum();
         let kinds = counts.reports
             + counts.entries

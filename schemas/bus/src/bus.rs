@@ -4,14 +4,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::BusError;
 use crate::embedded::Embedded;
 use crate::findings::Finding;
 use crate::fs::{Fs, RealFs};
+#[cfg(feature = "kafka")]
+use crate::kafka::Kafka;
 use crate::ledger::Batch;
+use crate::membership::Membership;
 use crate::memory::Memory;
 use crate::options::{BusOptions, BusUrl, ClockKind, Recovery};
-use crate::record::{ConsumerId, NewRecord, ReadLimit, Record, TopicPartition};
+use crate::record::{ConsumerId, NewRecord, ReadLimit, Record, Topic, TopicPartition};
 use crate::stats::BusStats;
 
 /// A handle on the bus; clones share one carrier.
@@ -24,6 +29,8 @@ pub struct Bus {
 enum Carrier {
     Memory(Arc<Memory>),
     Embedded(Arc<Embedded>),
+    #[cfg(feature = "kafka")]
+    Kafka(Arc<Kafka>),
 }
 
 impl Bus {
@@ -39,7 +46,12 @@ impl Bus {
                 carrier: Carrier::Memory(Arc::new(Memory::new(options))),
             }),
             BusUrl::File(dir) => Self::open_with_fs(Arc::new(RealFs), dir.clone(), options).await,
-            BusUrl::Kafka(url) => Err(BusError::NotBuilt { url: url.clone() }),
+            #[cfg(feature = "kafka")]
+            BusUrl::Kafka(url) => Ok(Self {
+                carrier: Carrier::Kafka(Arc::new(Kafka::open(url, &options).await?)),
+            }),
+            #[cfg(not(feature = "kafka"))]
+            BusUrl::Kafka(url) => Err(BusError::NotBuilt { url: url.to_string() }),
         }
     }
 
@@ -67,11 +79,120 @@ impl Bus {
         }
     }
 
+    /// A handle with its own place in every line. Over a network each handle fetches ahead from where its last read
+    /// ended, so a role that reads along takes one of its own; elsewhere it is a clone.
+    #[must_use]
+    pub fn reader(&self) -> Self {
+        match &self.carrier {
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => Self {
+                carrier: Carrier::Kafka(Arc::new(kafka.reader())),
+            },
+            _ => self.clone(),
+        }
+    }
+
+    /// True where several processes share the bus, and nothing may be concluded from what this one does not know.
+    pub fn is_shared(&self) -> bool {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => false,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(_) => true,
+        }
+    }
+
+    /// Takes a share of `consumer`'s work on `topic`: which partitions, and when they are taken away.
+    ///
+    /// Errors: [`BusError::Broker`].
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a carrier over the network has to ask"
+        )
+    )]
+    pub async fn join(&self, consumer: ConsumerId, topic: Topic) -> Result<Membership, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(Membership::alone(self.partitions())),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.join(&consumer, topic).await,
+        }
+    }
+
+    /// Makes this process the one that transacts for `consumer` on a line: what a predecessor had begun ends, and it is
+    /// refused from now on. What [`Self::committed`] says afterwards is final. Nothing to do where one process has the
+    /// bus for itself.
+    ///
+    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a carrier over the network has to ask"
+        )
+    )]
+    pub async fn claim(&self, consumer: ConsumerId, at: TopicPartition) -> Result<(), BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(()),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.claim(&consumer, at).await,
+        }
+    }
+
+    /// Keeps what `consumer` remembers of a line, with the offset it stands at, beside the log; replaces what was kept
+    /// before. False where the carrier keeps nothing: then the process has a directory of its own for that.
+    ///
+    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a carrier over the network has to ask"
+        )
+    )]
+    pub async fn keep(
+        &self,
+        consumer: ConsumerId,
+        at: TopicPartition,
+        offset: u64,
+        state: &[u8],
+    ) -> Result<bool, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.keep(&consumer, at, offset, state).await.map(|()| true),
+        }
+    }
+
+    /// What [`Self::keep`] kept last, with its offset; `None` where nothing whole is there.
+    ///
+    /// Errors: as [`Self::keep`].
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a carrier over the network has to ask"
+        )
+    )]
+    pub async fn kept(&self, consumer: ConsumerId, at: TopicPartition) -> Result<Option<(u64, Bytes)>, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(None),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.kept(&consumer, at).await,
+        }
+    }
+
     /// Lines per topic.
     pub fn partitions(&self) -> u32 {
         match &self.carrier {
             Carrier::Memory(memory) => memory.partitions(),
             Carrier::Embedded(log) => log.partitions(),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.partitions(),
         }
     }
 
@@ -80,6 +201,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(_) => 1,
             Carrier::Embedded(log) => log.generation(),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(_) => 1,
         }
     }
 
@@ -88,6 +211,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(_) => &[],
             Carrier::Embedded(log) => log.findings(),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(_) => &[],
         }
     }
 
@@ -97,6 +222,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(_) => std::future::pending().await,
             Carrier::Embedded(log) => log.stopped().await,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(_) => std::future::pending().await,
         }
     }
 
@@ -139,22 +266,32 @@ impl Bus {
     /// The next offset `consumer` will read, or `None` if it never committed there.
     ///
     /// Errors: [`BusError::UnknownPartition`], [`BusError::Closed`].
-    #[expect(clippy::unused_async, reason = "a carrier over the network has to ask")]
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(clippy::unused_async, reason = "a carrier over the network has to ask")
+    )]
     pub async fn committed(&self, consumer: ConsumerId, at: TopicPartition) -> Result<Option<u64>, BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => memory.committed(&consumer, at),
             Carrier::Embedded(log) => log.committed(&consumer, at),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.committed(&consumer, at).await,
         }
     }
 
     /// First retained offset to next offset.
     ///
     /// Errors: [`BusError::UnknownPartition`], [`BusError::Closed`].
-    #[expect(clippy::unused_async, reason = "a carrier over the network has to ask")]
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(clippy::unused_async, reason = "a carrier over the network has to ask")
+    )]
     pub async fn range(&self, at: TopicPartition) -> Result<Range<u64>, BusError> {
         match &self.carrier {
             Carrier::Memory(memory) => memory.range(at),
             Carrier::Embedded(log) => log.range(at),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.range(at).await,
         }
     }
 
@@ -169,6 +306,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(memory) => memory.read(at, offset, limit),
             Carrier::Embedded(log) => log.read(at, offset, limit).await,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.read(at, offset, limit).await,
         }
     }
 
@@ -178,6 +317,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(memory) => memory.wait(at, offset).await,
             Carrier::Embedded(log) => log.wait(at, offset).await,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.wait(at, offset).await,
         }
     }
 
@@ -186,6 +327,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(memory) => memory.stats(),
             Carrier::Embedded(log) => log.stats(),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.stats(),
         }
     }
 
@@ -200,6 +343,8 @@ impl Bus {
                 Ok(())
             }
             Carrier::Embedded(log) => log.close().await,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.close().await,
         }
     }
 
@@ -210,6 +355,8 @@ impl Bus {
         match &self.carrier {
             Carrier::Memory(memory) => memory.write(batch),
             Carrier::Embedded(log) => log.write(batch).await,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.write(batch).await,
         }
     }
 }

@@ -19,6 +19,18 @@ pub struct BusConfig {
     pub max_bytes: u64,
     /// `"refuse"` or `"set_aside"`.
     pub recovery: Recovery,
+    /// How topics are made on Kafka.
+    pub kafka: KafkaConfig,
+}
+
+/// Section `[bus.kafka]`: only `plume bus` reads it.
+#[derive(Debug, Clone, Copy, serde::Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaConfig {
+    /// Copies of each partition.
+    pub replication: u16,
+    /// How long records are kept, days; at least 7.
+    pub retention_days: u32,
 }
 
 impl BusConfig {

@@ -189,6 +189,32 @@ pub enum BusError {
         /// Where the unacknowledged bytes begin.
         offset: u64,
     },
+    /// The topics are missing or other than plume needs them.
+    #[error("the topics do not fit: {}", .problems.join("; "))]
+    Topics {
+        /// A sentence each.
+        problems: Vec<String>,
+    },
+    /// The brokers did not answer, or refused. Nothing is known of what was under way; it may be tried again.
+    #[error("cannot {action} {place}: {reason}")]
+    Broker {
+        /// What was tried.
+        action: &'static str,
+        /// On which line, topic, group or brokers.
+        place: String,
+        /// The client library's words.
+        reason: String,
+    },
+    /// Another process has taken over what this one worked on.
+    #[error("consumer `{name}` has been replaced at {at} by another process: {reason}")]
+    Fenced {
+        /// The consumer.
+        name: String,
+        /// The line it worked on.
+        at: TopicPartition,
+        /// The brokers' words.
+        reason: String,
+    },
     /// `close` was called.
     #[error("the bus is closed")]
     Closed,
@@ -198,8 +224,8 @@ impl BusError {
     /// What the reader of the message can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Url { .. } => "use `memory:` or `file:DIR`".into(),
-            Self::NotBuilt { .. } => "use `file:DIR` on one machine".into(),
+            Self::Url { .. } => "use `memory:`, `file:DIR` or `kafka://host:port,host:port/prefix`".into(),
+            Self::NotBuilt { .. } => "use `file:DIR` on one machine, or a build with the feature `kafka`".into(),
             Self::Option { option, .. } => format!("correct `{option}` in section [bus]"),
             Self::ConsumerName { .. } => "name it after the role that reads, such as `archive`".into(),
             Self::TooManyConsumers { .. } => "reuse a consumer name; names are not forgotten".into(),
@@ -244,6 +270,12 @@ impl BusError {
             Self::WriteFailed { .. } | Self::Stopped { .. } => {
                 "check the disk (dmesg, smartctl), then restart plume: it verifies the log before it goes on".into()
             }
+            Self::Topics { .. } => "run `plume bus init` with this configuration, or correct it".into(),
+            Self::Broker { .. } => {
+                "check that the brokers run and can be reached from here; plume tries again, nothing answered is lost"
+                    .into()
+            }
+            Self::Fenced { .. } => "nothing to do: the other process goes on from the last commit".into(),
             Self::Closed => "open the bus again".into(),
         }
     }

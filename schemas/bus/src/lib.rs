@@ -11,8 +11,8 @@
 //! 2. `transact` makes outputs and committed offsets durable in one atomic write: that is exactly-once.
 //! 3. `read` shows durable records only, in offset order, each offset once, for as long as retention keeps them.
 //!
-//! Carriers, chosen by URL: `memory:` (tests, nothing survives) and `file:DIR` (one machine). `kafka://` is refused
-//! with a clear message until its carrier is built.
+//! Carriers, chosen by URL: `memory:` (tests, nothing survives), `file:DIR` (one machine) and `kafka://host:port/…`
+//! (many machines; feature `kafka`, without which the URL is refused with a clear message).
 
 mod bus;
 mod config;
@@ -20,8 +20,12 @@ mod embedded;
 mod error;
 mod findings;
 pub mod fs;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod kafka_url;
 mod ledger;
 mod marks;
+mod membership;
 mod memory;
 mod options;
 mod record;
@@ -30,9 +34,13 @@ mod signals;
 mod stats;
 
 pub use bus::Bus;
-pub use config::BusConfig;
+pub use config::{BusConfig, KafkaConfig};
 pub use error::BusError;
 pub use findings::{Finding, FindingKind};
+#[cfg(feature = "kafka")]
+pub use kafka::{AGE_STEPS, Ends, KafkaTopics, TopicAdmin};
+pub use kafka_url::KafkaUrl;
+pub use membership::{Change, Membership, Released};
 pub use options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
 pub use record::{
     ConsumerId, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewRecord, ReadLimit, Record,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::BusError;
+use crate::kafka_url::KafkaUrl;
 use crate::record::{ConsumerId, Topic};
 
 /// Most partitions. One machine needs no more, and every segment header lists the offsets of each.
@@ -25,8 +26,8 @@ pub enum BusUrl {
     Memory,
     /// `file:DIR`, one segmented log in a directory.
     File(PathBuf),
-    /// `kafka://host:port,…`, understood, not yet built.
-    Kafka(String),
+    /// `kafka://host:port,…/prefix?…`, the brokers of a cluster.
+    Kafka(KafkaUrl),
 }
 
 impl BusUrl {
@@ -36,7 +37,7 @@ impl BusUrl {
         match url.split_once(':').ok_or_else(refused)? {
             ("memory", "") => Ok(Self::Memory),
             ("file", dir) if !dir.is_empty() => Ok(Self::File(PathBuf::from(dir))),
-            ("kafka", rest) if rest.len() > 2 && rest.starts_with("//") => Ok(Self::Kafka(url.to_owned())),
+            ("kafka", rest) if rest.len() > 2 && rest.starts_with("//") => Ok(Self::Kafka(KafkaUrl::parse(url)?)),
             _ => Err(refused()),
         }
     }
@@ -47,7 +48,7 @@ impl fmt::Display for BusUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::File(dir) => write!(f, "file:{}", dir.display()),
-            Self::Kafka(url) => f.write_str(url),
+            Self::Kafka(url) => url.fmt(f),
         }
     }
 }

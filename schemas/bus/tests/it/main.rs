@@ -13,6 +13,8 @@ mod damage;
 mod disk;
 mod files;
 mod group;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod messages;
 mod model;
 mod opening;

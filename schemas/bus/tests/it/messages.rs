@@ -100,6 +100,22 @@ fn all() -> Vec<BusError> {
             file,
             offset: 4_096,
         },
+        BusError::Topics {
+            problems: vec![
+                "`plume.reports` is missing".into(),
+                "`plume.events` has 3 partitions, configured are 4".into(),
+            ],
+        },
+        BusError::Broker {
+            action: "write to",
+            place: "reports/0".into(),
+            reason: "Message production error: MessageTimedOut".into(),
+        },
+        BusError::Fenced {
+            name: "detect".into(),
+            at: REPORTS,
+            reason: "a newer producer has this id".into(),
+        },
         BusError::Closed,
     ]
 }

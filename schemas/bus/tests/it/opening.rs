@@ -66,6 +66,7 @@ async fn another_clock_or_another_number_of_partitions() {
     assert_eq!(texts(&open_sim(&fs, options()).await.unwrap(), REPORTS).await.len(), 20);
 }
 
+#[cfg(not(feature = "kafka"))]
 #[tokio::test]
 async fn kafka_is_refused_clearly() {
     let url = BusUrl::parse("kafka://broker:9092").unwrap();
@@ -143,6 +144,9 @@ fn the_section_of_the_configuration() {
         keep_bytes = 1073741824
         max_bytes = 8589934592
         recovery = "refuse"
+        [kafka]
+        replication = 3
+        retention_days = 7
     "#;
     let config: BusConfig = toml::from_str(text).unwrap();
     let (url, options) = config

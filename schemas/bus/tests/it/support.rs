@@ -86,6 +86,9 @@ pub(crate) enum Home {
     Memory,
     File(tempfile::TempDir),
     Sim(SimFs),
+    /// Topics of this URL on a real broker.
+    #[cfg(feature = "kafka")]
+    Kafka(BusUrl),
 }
 
 impl Home {
@@ -97,6 +100,14 @@ impl Home {
         !matches!(self, Self::Memory)
     }
 
+    /// True where the bus keeps segments of its own; brokers keep theirs to themselves.
+    pub(crate) fn has_segments(&self) -> bool {
+        #[cfg(feature = "kafka")]
+        return !matches!(self, Self::Kafka(_));
+        #[cfg(not(feature = "kafka"))]
+        true
+    }
+
     pub(crate) async fn open(&self, options: BusOptions) -> Bus {
         match self {
             Self::Memory => Bus::open(&BusUrl::Memory, options).await.unwrap(),
@@ -104,6 +115,8 @@ impl Home {
                 .await
                 .unwrap(),
             Self::Sim(fs) => open_sim(fs, options).await.unwrap(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(url) => Bus::open(url, options).await.unwrap(),
         }
     }
 }

@@ -1,0 +1,174 @@
+//! What every client of the brokers has in common: its options, its errors in plume's words, its names.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+
+use crate::BusError;
+use crate::kafka_url::KafkaUrl;
+use crate::record::{ConsumerId, Topic};
+
+/// How long one question to the brokers may take. A leader change or a broker that starts again takes less.
+pub(super) const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// Pause before a partition without a leader is asked again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
+/// A record that is not in all in-sync replicas after so long is given back to the caller as an error, milliseconds.
+/// Ingest then tries again; the device has not been answered.
+const DELIVERY_LIMIT_MS: &str = "30000";
+/// Largest message, key and framing included: what Apache Kafka takes by default.
+const MAX_MESSAGE_BYTES: &str = "1048588";
+/// How long the producer collects for a batch, milliseconds; what a device waits longer for its answer at most.
+/// Chosen by measurement (`docs/scale.md`).
+const LINGER_MS: &str = "2";
+/// A member that is silent for so long has lost its partitions, milliseconds: three heartbeats and a garbage
+/// collection of the broker, and what a crashed judge costs its outlets.
+const SESSION_LIMIT_MS: &str = "10000";
+/// How long a broker holds an empty fetch, milliseconds: bounds how late the end of a topic is noticed.
+const FETCH_WAIT_MS: &str = "100";
+/// Records fetched ahead of the readers of one handle, KiB.
+const FETCH_AHEAD_KIB: &str = "16384";
+
+/// The options all clients share; the URL's come last, so that they win.
+fn common(url: &KafkaUrl, own: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &url.brokers);
+    config.set("client.id", "plume");
+    for (name, value) in own {
+        config.set(*name, *value);
+    }
+    for (name, value) in url.options.iter().filter(|(name, _)| fits(name, own)) {
+        config.set(name, value);
+    }
+    config
+}
+
+/// Options of the other kind of client would be refused with a warning at every start.
+fn fits(option: &str, own: &[(&str, &str)]) -> bool {
+    const PRODUCER: [&str; 6] = [
+        "linger.ms",
+        "batch.",
+        "compression.",
+        "queue.buffering.",
+        "message.timeout.ms",
+        "retries",
+    ];
+    const CONSUMER: [&str; 6] = [
+        "fetch.",
+        "session.timeout.ms",
+        "heartbeat.",
+        "max.poll.",
+        "queued.",
+        "group.instance",
+    ];
+    let produces = own.iter().any(|(name, _)| *name == "acks");
+    let other = if produces { CONSUMER } else { PRODUCER };
+    !other.iter().any(|prefix| option.starts_with(prefix))
+}
+
+/// An idempotent producer's options: once per record and in order, on all in-sync replicas.
+pub(super) fn producer(url: &KafkaUrl) -> ClientConfig {
+    common(
+        url,
+        &[
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("compression.type", "zstd"),
+            ("linger.ms", LINGER_MS),
+            ("message.timeout.ms", DELIVERY_LIMIT_MS),
+            ("message.max.bytes", MAX_MESSAGE_BYTES),
+        ],
+    )
+}
+
+/// A transactional producer's options.
+pub(super) fn transactional(url: &KafkaUrl, id: &str) -> ClientConfig {
+    let mut config = producer(url);
+    config.set("transactional.id", id);
+    config.set("transaction.timeout.ms", "60000");
+    config
+}
+
+/// A consumer's options: committed records only, no offset moved behind the caller's back.
+pub(super) fn consumer(url: &KafkaUrl, group: &str) -> ClientConfig {
+    common(
+        url,
+        &[
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("auto.offset.reset", "error"),
+            ("isolation.level", "read_committed"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("session.timeout.ms", SESSION_LIMIT_MS),
+            ("fetch.wait.max.ms", FETCH_WAIT_MS),
+            ("queued.max.messages.kbytes", FETCH_AHEAD_KIB),
+        ],
+    )
+}
+
+/// An administrator's options.
+pub(super) fn admin(url: &KafkaUrl) -> ClientConfig {
+    common(url, &[])
+}
+
+/// `plume.reports`.
+pub(super) fn topic_name(url: &KafkaUrl, topic: Topic) -> String {
+    format!("{}.{}", url.prefix, topic.as_str())
+}
+
+/// `plume.detect`.
+pub(super) fn group_name(url: &KafkaUrl, consumer: &ConsumerId) -> String {
+    format!("{}.{consumer}", url.prefix)
+}
+
+/// The library's error with what was tried and where.
+pub(super) fn failed(action: &'static str, place: impl Into<String>) -> impl FnOnce(KafkaError) -> BusError {
+    let place = place.into();
+    move |error| BusError::Broker {
+        action,
+        place,
+        reason: error.to_string(),
+    }
+}
+
+/// Asks again while a partition changes its leader, for as long as one question may take. Blocks.
+pub(super) fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let mut tries = ASK_LIMIT.as_millis() / LEADER_PAUSE.as_millis();
+    loop {
+        match ask() {
+            Err(error) if tries > 0 && is_moving(&error) => {
+                tries -= 1;
+                std::thread::sleep(LEADER_PAUSE);
+            }
+            answered => return answered,
+        }
+    }
+}
+
+/// True of answers that another broker, or the same a moment later, gives better.
+fn is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::OffsetNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+        )
+    )
+}
+
+/// Runs what blocks apart from the runtime's own threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BusError> + Send + 'static,
+) -> Result<T, BusError> {
+    // A panic or a runtime that shuts down: either way the bus is no more.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(BusError::Closed))
+}
