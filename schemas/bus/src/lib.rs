@@ -31,6 +31,8 @@ mod stats;
 
 pub use bus::Bus;
 pub use config::BusConfig;
+/// Version of the embedded log's segments that this plume writes and reads.
+pub use embedded::FORMAT_VERSION as LOG_FORMAT;
 pub use error::BusError;
 pub use findings::{Finding, FindingKind};
 pub use options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
