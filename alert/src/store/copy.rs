@@ -88,15 +88,14 @@ pub async fn schema_version(path: &Path) -> Result<Option<i64>, StoreError> {
         .fetch_optional(&mut database)
         .await
         .map_err(refused("SELECT sqlite_master"))?;
-    let version = match table {
-        None => None,
-        Some(_) => {
-            let row = sqlx::query("SELECT MAX(version) FROM _sqlx_migrations")
-                .fetch_one(&mut database)
-                .await
-                .map_err(refused("SELECT _sqlx_migrations"))?;
-            row.try_get(0).map_err(refused("SELECT _sqlx_migrations"))?
-        }
+    let version = if table.is_some() {
+        let row = sqlx::query("SELECT MAX(version) FROM _sqlx_migrations")
+            .fetch_one(&mut database)
+            .await
+            .map_err(refused("SELECT _sqlx_migrations"))?;
+        row.try_get(0).map_err(refused("SELECT _sqlx_migrations"))?
+    } else {
+        None
     };
     database.close().await.map_err(refused("close"))?;
     Ok(version)
