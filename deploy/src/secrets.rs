@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use plume_alert::config::ChannelConfig;
+use plume_schemas::mask::masked as masked_packet;
 use plume_schemas::registry::Registry;
 use toml::{Table, Value};
 
@@ -15,9 +16,8 @@ pub(crate) const MASK: &str = "******";
 const LEAST_CHARS: usize = 4;
 /// Keys of the configuration whose values are secret wherever they stand. Addresses of robots carry their key.
 const KEYS: [&str; 7] = ["password", "secret", "url", "body", "headers", "key", "previous"];
-/// What stands before a secret in a packet or an address, and what ends it.
-const MARKS: [(&str, &[char]); 3] = [
-    ("PW=", &[';', '&', ' ', '"', '\'']),
+/// What stands before a secret in an address, and what ends it.
+const MARKS: [(&str, &[char]); 2] = [
     ("/enter/", &[' ', '"', '\'', '<', '?', '&']),
     ("://", &['@', '/', ' ', '"']),
 ];
@@ -77,6 +77,8 @@ impl Secrets {
         for secret in secrets {
             clean = clean.replace(secret.as_str(), MASK);
         }
+        // Passwords and keys in packets, whoever's they are.
+        clean = String::from_utf8_lossy(&masked_packet(clean.as_bytes())).into_owned();
         for (mark, ends) in MARKS {
             clean = after(&clean, mark, ends);
         }
