@@ -1,6 +1,6 @@
-//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/explain`, `/marks` and `/command` for machines and operators, apart
-//! from the desk's pages. Whoever reaches this address may enter marks and give orders to devices: keep it on loopback,
-//! as it is by default.
+//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/status`, `/explain`, `/marks` and `/command` for machines and
+//! operators, apart from the desk's pages. Whoever reaches this address may enter marks and give orders to devices: keep
+//! it on loopback, as it is by default.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +56,12 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(part)
     }
 
+    /// What a part complains of.
+    pub(crate) fn complaint(&self, part: &str) -> Option<String> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(part).cloned()
+    }
+
     /// All complaints, a sentence each.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,6 +79,7 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/stats", get(stats))
+        .route("/status", get(status))
         .route("/archive", post(archive))
         .route("/explain", get(explain_event))
         .route("/marks", post(marks))
@@ -112,6 +119,11 @@ async fn stats(State(context): State<Context>, RawQuery(query): RawQuery) -> Res
         Ok(balance) => axum::Json(balance).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
+}
+
+/// What `plume status` prints, as JSON.
+async fn status(State(context): State<Context>) -> Response {
+    axum::Json(&*context.status.findings().await).into_response()
 }
 
 /// Writes what waits for the archive, so that a query sees it; answers when it is on disk.

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod judge;
+pub(crate) mod ops;
 pub(crate) mod orders;
 
 pub(crate) use judge::{MarksCommand, ScoreArgs};
@@ -18,6 +19,8 @@ const EXAMPLES: &str = "\
 示例 / Examples:
   plume demo                                   四座模拟电厂，两分钟看懂 / four simulated plants, two minutes
   plume check --config plume.toml              检查配置与基础档案 / explain every error with file and line
+  plume init                                   为本机生成配置 / a configuration for this host
+  plume doctor                                 为何不正常、怎么办 / what is wrong and what to do
   plume run --config plume.toml                接入真实设备 / collect from real devices
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
@@ -56,6 +59,20 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// 接入真实设备并运行全部角色 / collect from real devices, all roles in one process
     Run(RunArgs),
+    /// 为本机生成带注释的配置与基础档案 / write a commented configuration for this host, and a registry to start from
+    Init(ops::InitArgs),
+    /// 检查本机、配置、数据与外部服务，逐项给出处理办法 / examine host, configuration, data and peers, with what to do
+    Doctor(ops::DoctorArgs),
+    /// 运行状况：什么落后、自何时、怎么办 / how plume is: what is behind, since when, what to do
+    Status(ops::StatusArgs),
+    /// 备份（运行中即可） / back up, while plume runs
+    Backup(ops::BackupArgs),
+    /// 从备份恢复 / restore a backup
+    Restore(ops::RestoreArgs),
+    /// 升级前检查数据格式 / whether this plume can go on with the data of another
+    Upgrade(ops::UpgradeArgs),
+    /// 生成不含密码的故障信息文件 / a file for support, without secrets
+    Support(ops::SupportArgs),
     /// 检查配置与基础档案，列出每一个问题 / check configuration and registry, every problem with file and line
     Check(RunArgs),
     /// 打印登录工作台的链接 / print a link that signs in to the desk of a running plume

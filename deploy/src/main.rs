@@ -10,11 +10,15 @@ mod config;
 mod decoder;
 mod demo;
 mod explain;
+mod finding;
 mod logging;
 mod out;
 mod polling;
+mod reload;
 mod roles;
 mod run;
+mod secrets;
+mod status;
 mod system;
 
 use std::process::ExitCode;
@@ -36,7 +40,20 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(args) => runtime()?.block_on(demo::run(args)),
-        Command::Run(args) => runtime()?.block_on(run::run(&args)),
+        Command::Run(args) => {
+            let runtime = runtime()?;
+            let ended = runtime.block_on(run::run(&args));
+            // What did not finish in its time is left: the log makes that harmless, a process that hangs is not.
+            runtime.shutdown_background();
+            ended
+        }
+        Command::Init(args) => commands::init::run(&args),
+        Command::Doctor(args) => runtime()?.block_on(commands::doctor::run(&args)),
+        Command::Status(args) => runtime()?.block_on(commands::status::run(&args)),
+        Command::Backup(args) => runtime()?.block_on(commands::backup::make(&args)),
+        Command::Restore(args) => runtime()?.block_on(commands::backup::restore(&args)),
+        Command::Upgrade(args) => runtime()?.block_on(commands::upgrade::run(&args)),
+        Command::Support(args) => runtime()?.block_on(commands::support::run(&args)),
         Command::Check(args) => commands::check::run(&args.config),
         Command::Cases(args) => runtime()?.block_on(commands::cases::run(&args)),
         Command::Notify(NotifyCommand::Test(args)) => runtime()?.block_on(commands::notify::test(&args)),

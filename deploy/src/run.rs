@@ -1,6 +1,7 @@
 //! `plume run`: real devices, the system's clock, until told to stop.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use plume_bus::ClockKind;
@@ -12,10 +13,11 @@ use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::config::{Config, Problem};
 use crate::polling::{self, Polling};
+use crate::reload;
 use crate::system::{Plan, System};
 use crate::{clock, logging, out};
 
-/// Runs until SIGINT or SIGTERM; SIGHUP reads the registry again.
+/// Runs until SIGINT or SIGTERM; SIGHUP reads configuration and registry again.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
@@ -44,7 +46,7 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let data_dir = config.plume.data_dir.clone();
     let plan = Plan {
-        config,
+        config: config.clone(),
         polling: Polling {
             site,
             pace: Pace::real(clock::system()),
@@ -73,7 +75,9 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => reload(&system, &registry_path, &catalogue).await,
+            _ = hangup.recv() => {
+                reload::reload(&system, &args.config, &config, &catalogue).await;
+            }
             error = system.failed() => {
                 tracing::error!(error = %format_args!("{error:#}"), "stopping: a part of plume has failed");
                 // The failure is the reason to report, whatever stopping says.
@@ -83,27 +87,11 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
     }
     tracing::info!("stopping: no new packets, answers under way are sent");
+    let began = Instant::now();
     system.stop().await.context("stop")?;
-    tracing::info!("stopped; nothing acknowledged is lost");
+    let took_ms = began.elapsed().as_millis();
+    tracing::info!(took_ms, "stopped; nothing acknowledged is lost");
     Ok(ExitCode::SUCCESS)
-}
-
-/// A registry that does not check leaves the one in force as it is.
-async fn reload(system: &System, path: &std::path::Path, catalogue: &Catalogue) {
-    match check::load_registry(path, catalogue) {
-        Ok((registry, _)) => match system.import(registry).await {
-            Ok(revision) => tracing::info!(revision, "registry read again"),
-            Err(error) => {
-                tracing::error!(error = %format_args!("{error:#}"), "registry not recorded, the old one stays");
-            }
-        },
-        Err(problems) => {
-            for problem in &problems {
-                tracing::error!("{problem}");
-            }
-            tracing::error!(file = %path.display(), "registry has errors, the old one stays in force");
-        }
-    }
 }
 
 /// Prints why plume does not start.

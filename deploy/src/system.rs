@@ -28,9 +28,15 @@ use crate::polling::Polling;
 use crate::roles::signals::Signals;
 use crate::roles::stop::{Stop, Stopper, pair};
 use crate::roles::{self, Context};
+use crate::status::{Status, Watcher};
 
-/// How long a stop may take before what still runs is left: the log makes that harmless.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long links may take to hear their last answers before they are left: devices send again.
+const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
+/// How long judge, archive and desk may take to finish before they are left: the log makes that harmless. With the
+/// drain and the log's last sync a stop stays under five seconds.
+const STOP_LIMIT: Duration = Duration::from_millis(2_500);
+/// How long the log may take to be closed: without its last mark the next start reads its end anew.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Batches of marks on their way into the log: more people than that wait for the one before them.
 const MARKS_WAITING: usize = 16;
@@ -102,6 +108,7 @@ impl System {
             registry: registry_watch,
             signals: Signals::new(&metrics)?,
             health: Health::default(),
+            status: Status::default(),
             metrics,
             archive_root: roles::archive::root(&data_dir, &config.archive),
             data_dir,
@@ -109,7 +116,7 @@ impl System {
         let (rest, stop) = pair();
         let mut tasks = JoinSet::new();
         let desk = open_desk(&context, &config, pace, console).await?;
-        let desk_address = start_desk(&context, &config, clock_kind, &desk, &stop, &mut tasks).await?;
+        let desk_address = start_desk(&context, &config, (clock_kind, pace), &desk, &stop, &mut tasks).await?;
         start_judges(&context, &config, &stop, &mut tasks);
         tasks.spawn(roles::archive::run(
             context.clone(),
@@ -233,10 +240,10 @@ impl System {
             }
             links.await
         };
-        let drained = tokio::time::timeout(STOP_LIMIT, intake).await;
+        let drained = tokio::time::timeout(DRAIN_LIMIT, intake).await;
         if drained.is_err() {
             tracing::warn!(
-                limit_s = STOP_LIMIT.as_secs(),
+                limit_ms = DRAIN_LIMIT.as_millis(),
                 "links did not finish in time; devices send again what was not answered"
             );
         }
@@ -253,9 +260,18 @@ impl System {
             }
             first_error
         };
-        let error = tokio::time::timeout(STOP_LIMIT, finish).await.ok().flatten();
-        self.context.bus.close().await.context("close the log")?;
-        error.map_or(Ok(()), Err)
+        let finished = tokio::time::timeout(STOP_LIMIT, finish).await;
+        if finished.is_err() {
+            tracing::warn!(
+                limit_ms = STOP_LIMIT.as_millis(),
+                "not everything finished in time; the next start goes on from the log"
+            );
+        }
+        match tokio::time::timeout(CLOSE_LIMIT, self.context.bus.close()).await {
+            Ok(closed) => closed.context("close the log")?,
+            Err(_) => tracing::warn!("the log was not closed in time; the next start reads its end anew"),
+        }
+        finished.ok().flatten().map_or(Ok(()), Err)
     }
 }
 
@@ -350,7 +366,7 @@ fn start_poller(
 async fn start_desk(
     context: &Context,
     config: &Config,
-    clock_kind: ClockKind,
+    (clock_kind, pace): (ClockKind, u32),
     desk: &Desk,
     stop: &Stop,
     tasks: &mut JoinSet<anyhow::Result<()>>,
@@ -383,6 +399,8 @@ async fn start_desk(
     let listener = bind(config.desk.listen, "desk.listen").await?;
     let address = listener.local_addr()?;
     tasks.spawn(roles::troubles::run(context.clone(), pages.clone(), stop.clone()));
+    let watcher = Watcher::new(context.clone(), config.clone(), desk.clone(), pace);
+    tasks.spawn(roles::troubles::watch(watcher, pages.clone(), stop.clone()));
     let serve_stop = stop.clone();
     tasks.spawn(async move { Ok(plume_alert::desk::serve(listener, pages, serve_stop.wait()).await?) });
     Ok(address)

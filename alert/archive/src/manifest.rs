@@ -15,9 +15,9 @@ use crate::files::{Files, sha256_hex};
 use crate::operation::{Counts, FileEntry, Operation};
 
 /// The file.
-const MANIFEST: &str = "manifest.jsonl";
+pub(crate) const MANIFEST: &str = "manifest.jsonl";
 /// Version of the lines.
-const VERSION: u32 = 0;
+pub(crate) const VERSION: u32 = 0;
 /// What the first line carries as the hash of the one before.
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// `,"sha256":"` and 64 digits and `"}`.
@@ -240,6 +240,17 @@ impl Manifest {
         self.apply(operation);
         self.head = hash;
         Ok(())
+    }
+
+    /// Every file that is part of the archive now: what readers see, what waits, and what must be remembered.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &FileEntry> {
+        let states = self.lines.values().filter_map(|line| line.state.as_ref());
+        self.parts.values().chain(self.batches.values()).chain(states)
+    }
+
+    /// Length of the file up to the last whole line.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether a file is part of the archive now.

@@ -28,6 +28,7 @@ mod state;
 mod still;
 mod text;
 mod view;
+mod wellbeing;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -35,6 +36,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use serve::serve;
 pub use state::{Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
+pub use wellbeing::Sentence;
 
 /// The desk's pages as a router: every route of the table behind its guard.
 pub fn router(state: DeskState) -> Router {

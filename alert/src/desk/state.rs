@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, wat
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Life, Pulse, in_scope};
+use super::wellbeing::Sentence;
 use crate::Desk;
 use crate::accounts::Viewer;
 use crate::act::{ActError, UNDO_MS};
@@ -122,6 +123,7 @@ struct Inner {
     /// Parts of a registry that is still on its way; every partition brings all of them.
     assembly: Mutex<Assembly>,
     troubles: Mutex<Vec<Trouble>>,
+    sentences: Mutex<Vec<Sentence>>,
     live: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
@@ -142,6 +144,7 @@ impl DeskState {
             pulse: Mutex::default(),
             assembly: Mutex::default(),
             troubles: Mutex::default(),
+            sentences: Mutex::default(),
             live: Arc::new(Semaphore::new(options.live_clients)),
             stop: watch::Sender::new(false),
         }))
@@ -198,6 +201,10 @@ impl DeskState {
 
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn sentences(&self) -> &Mutex<Vec<Sentence>> {
+        &self.0.sentences
     }
 
     fn assembly(&self) -> MutexGuard<'_, Assembly> {

@@ -279,6 +279,10 @@ texts! {
     by_enterprise: "分企业", "By enterprise";
     part: "项目", "Part";
     parts: "运行状况", "Parts";
+    wellbeing: "需要处理", "To look after";
+    finding: "情况", "What";
+    to_do: "处理办法", "What to do";
+    all_well: "一切正常", "All is well";
     outbox_oldest: "最早待发时刻", "Oldest notice due";
     live_lists: "实时列表连接", "Live lists";
     registry_revision: "档案版本", "Registry revision";

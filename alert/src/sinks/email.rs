@@ -6,7 +6,8 @@ use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::{Outgoing, SendError};
@@ -147,6 +148,18 @@ impl EmailSink {
         }
     }
 
+    /// Connects and signs in as for a mail, and sends none. Errors: what a mail would meet.
+    pub async fn try_server(&self) -> Result<(), SendError> {
+        let channel = Channel::Mail;
+        let detail = match tokio::time::timeout(self.limit, self.transport.test_connection()).await {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => format!("{}: the server closed the connection", self.server),
+            Ok(Err(error)) => format!("{}: {}", self.server, describe(&error)),
+            Err(_) => format!("{}: no answer within {} ms", self.server, self.limit.as_millis()),
+        };
+        Err(SendError::Unreachable { channel, detail })
+    }
+
     fn mail(&self, outgoing: &Outgoing) -> Result<Message, String> {
         let to: Mailbox = outgoing
             .address
@@ -166,6 +179,27 @@ impl EmailSink {
             )
             .map_err(|error| error.to_string())
     }
+}
+
+/// The certificate of the configured server as DER; `None` where it is not asked for one, or cannot be.
+pub async fn certificate(config: &MailConfig) -> Option<Vec<u8>> {
+    let limit = Duration::from_millis(u64::from(config.timeout_ms));
+    let server = (config.host.clone(), config.port);
+    let hello = ClientId::default();
+    let shown = async {
+        let connect = |tls| AsyncSmtpConnection::connect_tokio1(server, Some(limit), &hello, tls, None);
+        let connection = match config.tls {
+            MailTls::None => return None,
+            MailTls::Tls => connect(Some(tls(config).ok()?)).await.ok()?,
+            MailTls::Starttls => {
+                let mut connection = connect(None).await.ok()?;
+                connection.starttls(tls(config).ok()?, &hello).await.ok()?;
+                connection
+            }
+        };
+        connection.peer_certificate().ok()
+    };
+    tokio::time::timeout(limit, shown).await.ok().flatten()
 }
 
 /// The error with its causes: lettre names the cause only in the source.

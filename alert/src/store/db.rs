@@ -29,7 +29,7 @@ const POSTGRES_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITER_LOCK: i64 = 0x70_6c_75_6d_65;
 
 /// The migrations, in order: for SQLite and for PostgreSQL. A text is never changed once released.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+pub(super) const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (1, "desk", DESK, DESK),
     (
         2,

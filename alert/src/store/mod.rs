@@ -5,6 +5,7 @@
 
 pub(crate) mod audit;
 mod clause;
+mod copy;
 pub(crate) mod db;
 mod duty;
 mod files;
@@ -25,6 +26,7 @@ use std::path::Path;
 use plume_schemas::ids::ContentId;
 
 pub use audit::{AuditKind, AuditLine, MAX_AUDIT_ROWS};
+pub use copy::{KNOWN_SCHEMA, check_sqlite, copy_sqlite, fold_sqlite, schema_version};
 use db::Db;
 pub use files::{FileRow, Item, ItemKind, MAX_FILES, NewFile};
 pub(crate) use json::judgement_json;

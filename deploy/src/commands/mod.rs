@@ -1,13 +1,16 @@
 //! The errands of the command line that are not a running plume.
 
+pub(crate) mod backup;
 pub(crate) mod cases;
 pub(crate) mod check;
 mod client;
 pub(crate) mod command;
 pub(crate) mod decode;
+pub(crate) mod doctor;
 pub(crate) mod enter;
 pub(crate) mod evidence;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod marks;
 pub(crate) mod modbus;
 pub(crate) mod notify;
@@ -19,5 +22,8 @@ pub(crate) mod score;
 pub(crate) mod score_desk;
 pub(crate) mod simulate;
 pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod support;
+pub(crate) mod upgrade;
 pub(crate) mod verify;
 pub(crate) mod view;

@@ -19,6 +19,15 @@ pub(crate) fn path(data_dir: &Path, partition: u32) -> PathBuf {
     data_dir.join("state").join(format!("detect-{partition}.ckpt"))
 }
 
+/// The checkpoints that are there.
+pub(crate) fn all(data_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(data_dir.join("state")).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "ckpt"))
+        .collect()
+}
+
 /// Replaces the file: written beside it, synced, renamed, directory synced.
 pub(crate) fn save(path: &Path, offset: u64, state: &[u8]) -> anyhow::Result<()> {
     let dir = path.parent().context("checkpoint without a directory")?;

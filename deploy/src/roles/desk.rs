@@ -1,7 +1,7 @@
 //! The desk's loops: events into the case book (effect and offset in one transaction), reports into charts and
 //! signs of life.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -155,6 +155,12 @@ pub(crate) fn store_url(configured: &str, data_dir: &Path) -> String {
         Some(path) => format!("sqlite:{}", data_dir.join(path).display()),
         None => configured.to_owned(),
     }
+}
+
+/// The file of the desk's database; `None` where it is a server's.
+pub(crate) fn sqlite_path(configured: &str, data_dir: &Path) -> Option<PathBuf> {
+    let path = configured.strip_prefix("sqlite:")?;
+    Some(data_dir.join(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// True where other desks can stand on the same database.

@@ -12,10 +12,10 @@ pub(crate) mod signals;
 pub(crate) mod stop;
 pub(crate) mod troubles;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plume_bus::{Bus, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
+use plume_bus::{Bus, BusUrl, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Clock;
@@ -31,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) metrics: prometheus::Registry,
     pub(crate) signals: signals::Signals,
     pub(crate) health: crate::admin::Health,
+    pub(crate) status: crate::status::Status,
     pub(crate) data_dir: PathBuf,
     pub(crate) archive_root: PathBuf,
     /// The exchange with devices.
@@ -77,6 +78,14 @@ pub(crate) fn consumer(name: &str) -> anyhow::Result<ConsumerId> {
 /// A partition of a topic.
 pub(crate) fn at(topic: Topic, partition: u32) -> TopicPartition {
     TopicPartition { topic, partition }
+}
+
+/// The directory of the log; `None` where it is no directory of this machine.
+pub(crate) fn log_dir(data_dir: &Path, url: &str) -> Option<PathBuf> {
+    match BusUrl::parse(url) {
+        Ok(BusUrl::File(dir)) => Some(data_dir.join(dir)),
+        _ => None,
+    }
 }
 
 /// Sets the gauge of how far each consumer of the log is behind; returns the most any one is, in records.

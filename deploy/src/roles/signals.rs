@@ -4,11 +4,15 @@ use plume_bus::Record;
 use plume_schemas::wire::WireError;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
+use crate::finding::{Finding, Grade};
+use crate::status::words::Kind;
+
 /// Handles of the loops' metrics. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
     unreadable: IntCounterVec,
     lag: IntGaugeVec,
+    finding: IntGaugeVec,
 }
 
 impl Signals {
@@ -28,12 +32,47 @@ impl Signals {
             ),
             &["consumer", "topic", "partition"],
         )?;
+        let finding = IntGaugeVec::new(
+            Opts::new(
+                "plume_deploy_finding",
+                "1 while `plume status` says this of plume, by the finding's code",
+            ),
+            &["code", "grade"],
+        )?;
+        registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
         for topic in plume_bus::Topic::ALL {
             unreadable.with_label_values(&[topic.as_str()]).reset();
         }
-        Ok(Self { unreadable, lag })
+        Ok(Self {
+            unreadable,
+            lag,
+            finding,
+        })
+    }
+
+    /// Whether something is found of plume now; the sentence goes to the log when it begins and when it is over.
+    pub(crate) fn finding(&self, kind: &Kind, found: Option<&Finding>) {
+        let grade = match kind.grade {
+            Grade::Note => "note",
+            Grade::Warning => "warning",
+            Grade::Error => "error",
+        };
+        let gauge = self.finding.with_label_values(&[kind.code, grade]);
+        match (gauge.get() == 1, found) {
+            (false, Some(found)) => tracing::warn!(
+                code = kind.code,
+                "{} / {} → {} / {}",
+                found.zh,
+                found.en,
+                found.todo_zh,
+                found.todo_en
+            ),
+            (true, None) => tracing::info!(code = kind.code, "已恢复 / over: {} / {}", kind.zh, kind.en),
+            _ => {}
+        }
+        gauge.set(i64::from(found.is_some()));
     }
 
     /// A record could not be decoded: it is skipped, so that one bad record never stops a room.

@@ -3,14 +3,32 @@
 use std::time::Duration;
 
 use plume_alert::desk::{DeskState, Trouble};
+use tokio::time::MissedTickBehavior;
 
 use super::stop::Stop;
 use super::{ARCHIVE, Context, DETECT};
+use crate::status::{self, Watcher};
 
 /// The log, as the one who complains.
 const LOG: &str = "log";
 /// How often it looks: a person reloads a page no faster.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Works out what `plume status` says until told to stop.
+pub(crate) async fn watch(mut watcher: Watcher, pages: DeskState, stop: Stop) -> anyhow::Result<()> {
+    let mut pause = tokio::time::interval(status::LOOK_EVERY);
+    pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !stop.told() {
+        tokio::select! {
+            _ = pause.tick() => {}
+            () = stop.clone().wait() => break,
+        }
+        if let Err(error) = watcher.look(&pages).await {
+            tracing::warn!(error = %format_args!("{error:#}"), "cannot work out how plume is, tries again");
+        }
+    }
+    Ok(())
+}
 
 /// Looks until told to stop.
 pub(crate) async fn run(context: Context, pages: DeskState, stop: Stop) -> anyhow::Result<()> {

@@ -10,8 +10,10 @@ mod make;
 mod support;
 
 mod archive;
+mod backup;
 mod commands;
 mod docs;
+mod doctor;
 mod editions;
 mod examples;
 mod judge;

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use plume_ingest::hj212::crc;
@@ -65,12 +66,17 @@ impl Site {
             assert!(lines.read_line(&mut log).unwrap() > 0, "plume ended early:\n{log}");
         }
         // Somebody must read on, or plume would block on a full pipe.
-        std::thread::spawn(move || drop(std::io::copy(&mut lines, &mut std::io::sink())));
+        let rest = std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            drop(lines.read_to_end(&mut rest));
+            log + &String::from_utf8_lossy(&rest)
+        });
         let run: serde_json::Value =
             serde_json::from_slice(&std::fs::read(self.data().join("state/run.json")).unwrap()).unwrap();
         let address = |key: &str| run[key].as_str().unwrap().parse().unwrap();
         Running {
             child,
+            log: Some(rest),
             devices: address("ingest"),
             admin: address("admin"),
             desk: address("desk"),
@@ -87,6 +93,7 @@ fn command() -> Command {
 /// A running plume; killed when dropped.
 pub(crate) struct Running {
     child: Child,
+    log: Option<JoinHandle<String>>,
     pub(crate) devices: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) desk: SocketAddr,
@@ -99,11 +106,23 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits for the end.
-    pub(crate) fn stop(mut self) -> bool {
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
         assert!(sent.success());
-        self.child.wait().unwrap().success()
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(self) -> bool {
+        self.stop_with_log().0
+    }
+
+    /// The same, with every log line of its life.
+    pub(crate) fn stop_with_log(mut self) -> (bool, String) {
+        self.signal("TERM");
+        let fine = self.child.wait().unwrap().success();
+        (fine, self.log.take().unwrap().join().unwrap())
     }
 
     /// The body of an answer of the admin pages.

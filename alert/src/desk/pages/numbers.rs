@@ -15,6 +15,7 @@ use crate::desk::view::case::Link;
 use crate::desk::view::figures::Figure;
 use crate::desk::view::number::{fixed, lasting, stamp};
 use crate::desk::view::sheet::{Cell, Choice, Number, Sheet, Table, number, numbers, text, words};
+use crate::desk::wellbeing;
 use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page};
 
 /// Rows that a median or a rate is worked out from: the newest of the span. A busy bureau's month has fewer.
@@ -236,6 +237,7 @@ pub(crate) async fn system(State(state): State<DeskState>, visitor: Visitor) -> 
     let sheet = Sheet {
         title: t.system.to_owned(),
         tables: vec![
+            wellbeing::table(&state, visitor.lang),
             load(&day, standing, now, &visitor),
             Table {
                 title: t.parts.to_owned(),

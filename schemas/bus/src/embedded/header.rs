@@ -12,7 +12,7 @@ use crate::options::{ClockKind, MAX_PARTITIONS};
 use crate::record::{Topic, TopicPartition};
 
 /// The format this build writes and reads. v0: free to change until the Kafka carrier lands.
-pub(crate) const FORMAT_VERSION: u16 = 0;
+pub const FORMAT_VERSION: u16 = 0;
 const MAGIC: &[u8; 8] = b"PLUMELOG";
 /// Magic, version, flags, length: the part that all versions keep in place, as the checksum at the end.
 const PREFIX_BYTES: usize = 16;

@@ -100,6 +100,7 @@ use crate::options::BusOptions;
 use crate::record::{ConsumerId, ReadLimit, Record, TopicPartition};
 use crate::signals;
 use crate::stats::BusStats;
+pub use header::FORMAT_VERSION;
 use shared::Shared;
 use writer::{Message, Writer};
 
