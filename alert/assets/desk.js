@@ -186,4 +186,10 @@
   document.addEventListener("click", choose);
   document.addEventListener("submit", once);
   for (const form of document.querySelectorAll("[data-undo]")) countDown(form);
+
+  // Printing needs a script; without one the browser's own menu prints the same page.
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
 })();

@@ -227,7 +227,7 @@ fn finish(case: &mut Case, at: Time) -> TraceKind {
 }
 
 /// `YC20261121-0007`: day and running number of a report of abnormal equipment.
-fn receipt_number(number: i64, at: Time) -> String {
+pub(crate) fn receipt_number(number: i64, at: Time) -> String {
     let day = at.date().replace('-', "");
     format!("YC{day}-{number:04}")
 }

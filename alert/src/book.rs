@@ -54,6 +54,8 @@ named! {
         Digest = "digest", "日报", "daily digest";
         /// Not acknowledged in time: said again to the next in the chain.
         Escalated = "escalated", "升级", "escalated";
+        /// Still going on, and still nobody has signed for it.
+        Repeated = "repeated", "再次提醒", "repeated";
         /// An account is ready: set a password.
         Invitation = "invitation", "账号邀请", "invitation";
     }

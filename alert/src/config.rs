@@ -37,7 +37,7 @@ pub enum ChannelConfig {
     /// CloudEvents JSON, signed.
     Webhook(WebhookConfig),
     /// A filled-in body to somebody's interface.
-    Template(TemplateConfig),
+    Template(Box<TemplateConfig>),
 }
 
 /// `type = "webhook"`.
@@ -83,6 +83,26 @@ pub struct TemplateConfig {
     pub success_value: String,
     /// Milliseconds for one message.
     pub timeout_ms: u32,
+    /// How the gateway says later that a message arrived; without it nobody is listened to.
+    #[serde(default)]
+    pub receipts: Option<ReceiptConfig>,
+}
+
+/// `[alert.channel.receipts]`: the gateway posts JSON to `/receipts/NAME?key=SECRET`.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptConfig {
+    /// What stands as `key` in the address that the gateway calls; never empty.
+    pub secret: Secret,
+    /// JSON pointer to the gateway's id of the message in its answer; empty where it repeats our `{key}`.
+    #[serde(default)]
+    pub answer_pointer: String,
+    /// JSON pointer to that id in what it posts.
+    pub id_pointer: String,
+    /// JSON pointer to what became of the message.
+    pub status_pointer: String,
+    /// What stands there when it arrived.
+    pub delivered_value: String,
 }
 
 /// How requests of a template are signed.
@@ -117,6 +137,10 @@ pub struct NotifyConfig {
     pub enabled: bool,
     /// Seconds that a notice which is not urgent waits for others to the same receiver, to go as one message.
     pub group_wait_s: u32,
+    /// Seconds between two messages to one address that are not urgent; what comes meanwhile goes as one.
+    pub group_interval_s: u32,
+    /// Hours after which what nobody has signed for is said again, as long as it goes on; 0 never.
+    pub repeat_h: u32,
     /// Seconds an urgent warning waits for 签收 before the next contact of the chain is told.
     pub escalate_after_s: u32,
     /// Minute of the day at which the quiet hours begin.
@@ -125,8 +149,8 @@ pub struct NotifyConfig {
     pub quiet_to_min: u16,
     /// Messages to one address within an hour; more wait. Urgent ones are exempt.
     pub rate_per_hour: u32,
-    /// Attempts before a message is given up.
-    pub max_attempts: u32,
+    /// Hours for which a message that is not taken is tried again.
+    pub give_up_h: u32,
     /// Seconds before the second attempt; doubled each time.
     pub retry_first_s: u32,
     /// Longest pause between attempts, seconds.
@@ -277,8 +301,8 @@ impl NotifyConfig {
                 minute,
             ),
             (
-                self.max_attempts >= 1,
-                "alert.notify.max_attempts",
+                self.give_up_h >= 1,
+                "alert.notify.give_up_h",
                 "would send nothing",
                 "write 1 or more; to send nothing set `enabled = false`",
             ),

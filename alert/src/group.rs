@@ -15,11 +15,18 @@ pub const MAX_BUNDLE: usize = 20;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// The notices, at least one.
-    pub notices: Vec<ContentId>,
+    pub notices: Vec<Notice>,
     /// The largest number of attempts any of them has behind it.
     pub attempts: u32,
     /// What goes out.
     pub outgoing: Outgoing,
+}
+
+impl Group {
+    /// Ids of its notices.
+    pub fn ids(&self) -> Vec<ContentId> {
+        self.notices.iter().map(|notice| notice.id).collect()
+    }
 }
 
 /// Groups notices that are to be sent at `now`: same channel, address, language and stream go together, but an urgent
@@ -45,11 +52,10 @@ fn together(a: &Notice, b: &Notice) -> bool {
 
 fn message_of(heap: &[(Notice, u32)], now: Time) -> Option<Group> {
     let (first, _) = heap.first()?;
-    let notices: Vec<ContentId> = heap.iter().map(|(notice, _)| notice.id).collect();
     let (key, message) = if heap.len() == 1 {
         (first.id, first.message.clone())
     } else {
-        let ids: Vec<&[u8]> = notices.iter().map(|id| &id.as_bytes()[..]).collect();
+        let ids: Vec<&[u8]> = heap.iter().map(|(notice, _)| &notice.id.as_bytes()[..]).collect();
         let messages: Vec<_> = heap.iter().map(|(notice, _)| &notice.message).collect();
         (ContentId::of(&ids), bundle(&messages, first.lang))
     };
@@ -64,6 +70,6 @@ fn message_of(heap: &[(Notice, u32)], now: Time) -> Option<Group> {
             message,
             at: now,
         },
-        notices,
+        notices: heap.iter().map(|(notice, _)| notice.clone()).collect(),
     })
 }

@@ -24,7 +24,9 @@ pub mod store;
 
 pub mod digest;
 pub mod duty;
+pub mod fault;
 pub mod group;
+pub mod guidance;
 pub mod links;
 pub mod marks;
 pub mod mute;
@@ -33,6 +35,7 @@ pub mod outbox;
 pub mod remind;
 pub mod route;
 pub mod sinks;
+pub mod tables;
 pub mod words;
 
 pub mod series;
@@ -42,4 +45,4 @@ pub mod api;
 pub mod desk;
 mod run;
 
-pub use run::{Desk, DeskError, EventOutcome, Finding, Invitation, TryError};
+pub use run::{Desk, DeskError, EventOutcome, Finding, Heard, Invitation, TryError};

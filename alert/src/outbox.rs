@@ -3,15 +3,15 @@
 
 use plume_schemas::ids::ContentId;
 use plume_schemas::registry::RegistryIndex;
-use plume_schemas::time::{SECOND_MS, Time};
+use plume_schemas::time::{HOUR_MS, SECOND_MS, Time};
 
 use crate::config::NotifyConfig;
 use crate::group::{Group, group};
 use crate::mute::inhibit;
 use crate::mute::silence::{Silence, Told};
-use crate::notify::{Channel, Circumstances, Decision, NoticeState, Reason, decide};
+use crate::notify::{Channel, Circumstances, Decision, Notice, NoticeState, Reason, decide, repeat};
 use crate::signals::Signals;
-use crate::sinks::{Outgoing, SendError, Sink};
+use crate::sinks::{Outgoing, SendError, Sink, Taken};
 use crate::store::outbox::{Due, PutOff};
 use crate::store::{Store, StoreError};
 
@@ -77,7 +77,7 @@ impl Sender<'_> {
             if unreachable.contains(&group.outgoing.channel) {
                 // The way is down: knocking once per pass is enough, and does not count against the others.
                 let later = PutOff::Until(now.plus(pause_ms(1, self.config)), Reason::Retry);
-                let put_off: Vec<_> = group.notices.iter().map(|&notice| (notice, later)).collect();
+                let put_off: Vec<_> = group.ids().into_iter().map(|notice| (notice, later)).collect();
                 self.store.put_off(&put_off).await?;
                 pass.held += group.notices.len();
                 continue;
@@ -113,12 +113,19 @@ impl Sender<'_> {
         };
         let seen = Circumstances {
             state: due.case.as_ref().map(|case| case.state),
-            acknowledged: due.case.as_ref().is_some_and(|case| case.acknowledged),
+            acknowledged: due.case.as_ref().is_some_and(|case| {
+                if due.notice.audience.is_site() {
+                    case.acknowledged
+                } else {
+                    case.officer_acted
+                }
+            }),
             trial: due.case.as_ref().is_some_and(|case| case.trial),
             late: due.case.as_ref().is_some_and(|case| case.late),
             told_before: due.told_before,
             muted,
             sent_last_hour: due.sent_last_hour,
+            last_sent: due.last_sent,
             has_channel: self.sink(due.notice.channel).is_some(),
         };
         Ok(decide(&due.notice, now, &seen, self.config))
@@ -131,13 +138,17 @@ impl Sender<'_> {
     /// Claims, sends, records. The outer error is the store's: then nothing is known to be sent.
     async fn send(&self, group: &Group, now: Time) -> Result<Result<(), SendError>, StoreError> {
         let attempt = group.attempts + 1;
-        self.store
-            .claim(&group.notices, now.plus(pause_ms(attempt, self.config)))
-            .await?;
+        let ids = group.ids();
+        self.store.claim(&ids, now.plus(pause_ms(attempt, self.config))).await?;
         let sent = self.hand_over(&group.outgoing).await;
         match &sent {
-            Ok(()) => {
-                self.store.record_sent(&group.notices, now).await?;
+            Ok(taken) => {
+                let said_again = |notice| repeat(notice, now, self.config);
+                let repeats: Vec<Notice> = group.notices.iter().filter_map(said_again).collect();
+                // A gateway without an id of its own repeats the key that it was sent.
+                let own = (!taken.receipt.is_empty()).then(|| taken.receipt.clone());
+                let receipt = own.unwrap_or_else(|| group.outgoing.key.to_string());
+                self.store.record_sent(&ids, now, &receipt, &repeats).await?;
                 for _ in &group.notices {
                     self.signals.notice_decided(Reason::Due);
                 }
@@ -146,12 +157,10 @@ impl Sender<'_> {
                 self.signals.attempt_failed(group.outgoing.channel, error);
                 let end = match error {
                     SendError::Refused { .. } => Some(Reason::Refused),
-                    _ if attempt >= self.config.max_attempts => Some(Reason::GaveUp),
+                    _ if self.is_too_old(group, now) => Some(Reason::GaveUp),
                     _ => None,
                 };
-                self.store
-                    .record_failure(&group.notices, &error.to_string(), end)
-                    .await?;
+                self.store.record_failure(&ids, &error.to_string(), end).await?;
                 if let Some(reason) = end {
                     for _ in &group.notices {
                         self.signals.notice_decided(reason);
@@ -159,10 +168,17 @@ impl Sender<'_> {
                 }
             }
         }
-        Ok(sent)
+        Ok(sent.map(drop))
     }
 
-    async fn hand_over(&self, outgoing: &Outgoing) -> Result<(), SendError> {
+    /// True once every notice of a message has been tried for as long as is sensible: a server that is away for a day
+    /// or asks to wait for hours costs no notice.
+    fn is_too_old(&self, group: &Group, now: Time) -> bool {
+        let newest = group.notices.iter().map(|notice| notice.not_before).max();
+        newest.is_none_or(|newest| now.since(newest) >= i64::from(self.config.give_up_h) * HOUR_MS)
+    }
+
+    async fn hand_over(&self, outgoing: &Outgoing) -> Result<Taken, SendError> {
         let Some(sink) = self.sink(outgoing.channel) else {
             return Err(SendError::Refused {
                 channel: outgoing.channel,

@@ -10,6 +10,14 @@ use crate::calendar::Calendar;
 use crate::case::MAX_ACT_TEXT_CHARS;
 use crate::named::named;
 
+/// Working days the enterprise has to answer a confirmed exceedance. A project choice: bureaus set it by their own
+/// notices.
+pub(crate) const ANSWER_WORKING_DAYS: u32 = 3;
+/// Working days the bureau has to review an answer.
+pub(crate) const REVIEW_WORKING_DAYS: u32 = 3;
+/// Working days the bureau has once it goes and looks.
+pub(crate) const ON_SITE_WORKING_DAYS: u32 = 15;
+
 named! {
     /// How a problem was found.
     Source {

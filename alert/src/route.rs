@@ -1,6 +1,11 @@
 //! Who is told of what, by which way: the default routes as a table (`data/routes.csv`), and what a case draws from it.
+//!
+//! The rows of one family and audience are a tree. A row holds for all cases of its family, or for those of one rule,
+//! district, industry or enterprise only; where a case fits narrower rows, they speak instead of the wider ones. So a
+//! bureau adds a row for one enterprise without touching the rest, and `none` keeps somebody out of it.
 
-use plume_schemas::rule::{Severity, Stream};
+use plume_schemas::ids::EnterpriseId;
+use plume_schemas::rule::{RuleCode, Severity, Stream};
 use plume_schemas::time::{MINUTE_MS, Time};
 
 use crate::case::{Case, Certainty, Family};
@@ -10,7 +15,7 @@ use crate::notify::{Audience, Channel};
 
 /// The table that comes with plume.
 const EMBEDDED: &str = include_str!("../data/routes.csv");
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 12] = [
     "family",
     "when",
     "audience",
@@ -18,8 +23,14 @@ const COLUMNS: [&str; 8] = [
     "delay_min",
     "night",
     "chain",
+    "rule",
+    "district",
+    "industry",
+    "enterprise",
     "note",
 ];
+/// Most rows of a table: every family to every audience for a hundred districts and enterprises of their own.
+pub const MAX_ROUTES: usize = 5_000;
 
 named! {
     /// In which condition of a case a route holds.
@@ -48,6 +59,8 @@ named! {
         List = "list", "列表", "list";
         /// Counted for that audience, not listed.
         Count = "count", "计数", "count";
+        /// Not at all: keeps an audience out of what a wider row would tell it.
+        None = "none", "不通知", "none";
         /// In the daily digest.
         Daily = "daily", "日报", "daily digest";
         /// In the weekly digest.
@@ -80,8 +93,45 @@ pub struct Route {
     pub delay_min: u32,
     /// and at night so.
     pub night: Night,
-    /// Contact after contact, until somebody acknowledges.
+    /// Contact after contact, then the next desk role, at last a call, until somebody acknowledges.
     pub chain: bool,
+    /// Only for these cases.
+    pub reach: Reach,
+}
+
+/// For which cases a row holds; empty parts do not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// By this rule.
+    pub rule: Option<RuleCode>,
+    /// In this district.
+    pub district: String,
+    /// Of this industry.
+    pub industry: String,
+    /// Of this enterprise.
+    pub enterprise: Option<EnterpriseId>,
+}
+
+impl Reach {
+    fn fits(&self, case: &Case) -> bool {
+        let tags = &case.tags;
+        self.rule.is_none_or(|rule| rule == case.rule())
+            && (self.district.is_empty() || self.district == tags.district)
+            && (self.industry.is_empty() || self.industry == tags.industry)
+            && self.enterprise.is_none_or(|own| own == tags.enterprise)
+    }
+
+    /// Of two rows that fit, the one with the larger number speaks: the enterprise's before the industry's before the
+    /// district's before the rule's.
+    fn narrowness(&self) -> u8 {
+        let parts = [
+            self.rule.is_some(),
+            !self.district.is_empty(),
+            !self.industry.is_empty(),
+            self.enterprise.is_some(),
+        ];
+        (0..).zip(parts).map(|(bit, set)| u8::from(set) << bit).sum()
+    }
 }
 
 /// Which cases stand on somebody's list: those that fit any part.
@@ -92,14 +142,18 @@ pub struct Listing {
 }
 
 /// One part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Cases of this family,
     pub family: Family,
     /// in this condition,
     pub when: When,
-    /// opened by then.
+    /// opened by then,
     pub opened_by: Time,
+    /// of these,
+    pub reach: Reach,
+    /// but not of those, for which narrower rows speak.
+    pub but: Vec<Reach>,
 }
 
 /// A row of the routes cannot be read.
@@ -124,6 +178,9 @@ pub enum RouteError {
         /// What stands there.
         text: String,
     },
+    /// More rows than a bureau has routes.
+    #[error("the routes have more than {MAX_ROUTES} rows")]
+    TooLong,
     /// A lead would be told to those it is about.
     #[error("routes line {line}: leads never go to the {audience}", audience = audience.en())]
     LeadToSite {
@@ -165,6 +222,9 @@ impl Routes {
         }
         let mut routes = Vec::new();
         for record in reader.records() {
+            if routes.len() >= MAX_ROUTES {
+                return Err(RouteError::TooLong);
+            }
             routes.push(row(&record?)?);
         }
         Ok(Self(routes))
@@ -177,24 +237,42 @@ impl Routes {
 
     /// What stands on the list of an audience at `now`; what the routes only count, or list later, does not.
     pub fn listing(&self, audience: Audience, now: Time) -> Listing {
-        let parts = self
-            .0
-            .iter()
-            .filter(|route| route.audience == audience && route.way == Way::List)
+        let own = || self.0.iter().filter(|route| route.audience == audience);
+        let narrower = |than: &Route| {
+            let mut reaches: Vec<Reach> = Vec::new();
+            for route in own().filter(|route| route.family == than.family) {
+                if route.reach.narrowness() > than.reach.narrowness() && !reaches.contains(&route.reach) {
+                    reaches.push(route.reach.clone());
+                }
+            }
+            reaches
+        };
+        let parts = own()
+            .filter(|route| route.way == Way::List)
             .map(|route| Listed {
                 family: route.family,
                 when: route.when,
                 opened_by: now.plus(-i64::from(route.delay_min) * MINUTE_MS),
+                reach: route.reach.clone(),
+                but: narrower(route),
             })
             .collect();
         Listing { parts }
     }
 
-    /// The rows that hold for a case as it is now.
+    /// The rows that hold for a case as it is now: for each audience the narrowest that fit.
     pub fn of(&self, case: &Case, config: &NotifyConfig) -> Vec<&Route> {
-        self.0
+        let fits = |route: &&Route| route.family == case.family && route.reach.fits(case);
+        let fitting: Vec<&Route> = self.0.iter().filter(fits).collect();
+        let narrowest = |audience| {
+            let own = fitting.iter().filter(|route| route.audience == audience);
+            own.map(|route| route.reach.narrowness()).max()
+        };
+        fitting
             .iter()
-            .filter(|route| route.family == case.family && holds(route.when, case, config))
+            .copied()
+            .filter(|route| Some(route.reach.narrowness()) == narrowest(route.audience))
+            .filter(|route| holds(route.when, case, config))
             .filter(|route| case.stream != Stream::Lead || !route.audience.is_site())
             .collect()
     }
@@ -253,6 +331,12 @@ fn row(record: &csv::StringRecord) -> Result<Route, RouteError> {
             "no" => false,
             _ => return Err(unknown(6)),
         },
+        reach: Reach {
+            rule: part(cell(7), RuleCode::from_code, unknown(7))?,
+            district: cell(8).to_owned(),
+            industry: cell(9).to_owned(),
+            enterprise: part(cell(10), |text| EnterpriseId::new(text).ok(), unknown(10))?,
+        },
     };
     if route.family == Family::Lead && route.audience.is_site() {
         return Err(RouteError::LeadToSite {
@@ -263,13 +347,21 @@ fn row(record: &csv::StringRecord) -> Result<Route, RouteError> {
     Ok(route)
 }
 
+/// A cell that may be empty.
+fn part<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>, unknown: RouteError) -> Result<Option<T>, RouteError> {
+    if cell.is_empty() {
+        return Ok(None);
+    }
+    read(cell).map(Some).ok_or(unknown)
+}
+
 impl Way {
     /// The channel that carries it, where it is a message at all.
     pub const fn channel(self) -> Option<Channel> {
         match self {
             Self::Sms => Some(Channel::Sms),
             Self::Ring => Some(Channel::Ring),
-            Self::List | Self::Count | Self::Daily | Self::Weekly => None,
+            Self::List | Self::Count | Self::None | Self::Daily | Self::Weekly => None,
         }
     }
 }
@@ -288,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_table_that_tells_leads_to_the_site_is_refused() {
-        let table = |audience: &str| format!("{}\nlead,any,{audience},sms,0,now,no,\n", COLUMNS.join(","));
+        let table = |audience: &str| format!("{}\nlead,any,{audience},sms,0,now,no,,,,,\n", COLUMNS.join(","));
         for audience in ["enterprise", "contractor"] {
             let error = Routes::from_csv(&table(audience)).unwrap_err();
             assert!(matches!(error, RouteError::LeadToSite { line: 2, .. }), "{error}");
@@ -298,7 +390,8 @@ mod tests {
 
     #[test]
     fn bad_cells_are_named() {
-        let error = Routes::from_csv(&format!("{}\nnear,often,city,sms,0,now,no,\n", COLUMNS.join(","))).unwrap_err();
+        let error =
+            Routes::from_csv(&format!("{}\nnear,often,city,sms,0,now,no,,,,,\n", COLUMNS.join(","))).unwrap_err();
         assert_eq!(error.to_string(), "routes line 2: `often` is no when");
         assert!(matches!(
             Routes::from_csv("a,b\n1,2\n"),

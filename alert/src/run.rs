@@ -2,8 +2,10 @@
 //! outbox; the pages read and act through it.
 
 mod daily;
+mod faults;
 mod feed;
 mod people;
+mod tables;
 mod users;
 mod worker;
 
@@ -18,12 +20,11 @@ use plume_schemas::time::{Clock, Span, Time};
 use tokio::sync::{Notify, Semaphore, broadcast};
 
 use crate::accounts::Chance;
-use crate::calendar::{Calendar, CalendarError};
 use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
 use crate::links::Links;
 use crate::notify::{Audience, Channel};
-use crate::route::{Listing, RouteError, Routes};
+use crate::route::Listing;
 use crate::series::{Point, SeriesStore};
 use crate::signals::{SignalError, Signals};
 use crate::sinks::console::ConsoleSink;
@@ -32,7 +33,9 @@ use crate::sinks::template::TemplateSink;
 use crate::sinks::webhook::WebhookSink;
 use crate::sinks::{HttpError, SendError, Sink};
 use crate::store::{Store, StoreError};
-use crate::words::{Lang, Words, WordsError};
+use crate::tables::{TableError, Tables};
+use crate::words::Lang;
+pub use faults::Heard;
 pub use people::Finding;
 pub use users::Invitation;
 
@@ -53,9 +56,8 @@ struct Inner {
     clock: Clock,
     signals: Signals,
     catalogue: Catalogue,
-    words: Words,
-    routes: Routes,
-    calendar: Calendar,
+    shipped: Tables,
+    tables: RwLock<Arc<Tables>>,
     roster: RwLock<Arc<Roster>>,
     links: OnceLock<Links>,
     holder: OnceLock<String>,
@@ -88,15 +90,9 @@ pub enum DeskError {
     /// A channel by HTTP.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// Its sentences.
+    /// The tables that come with it.
     #[error(transparent)]
-    Words(#[from] WordsError),
-    /// Its routes.
-    #[error(transparent)]
-    Routes(#[from] RouteError),
-    /// Its holidays.
-    #[error(transparent)]
-    Calendar(#[from] CalendarError),
+    Tables(#[from] TableError),
     /// The factor catalogue.
     #[error("cannot read the factor catalogue: {detail}")]
     Catalogue {
@@ -113,9 +109,7 @@ impl DeskError {
             Self::Signals(error) => error.hint(),
             Self::Email(error) => error.hint(),
             Self::Http(error) => error.hint(),
-            Self::Words(error) => error.hint(),
-            Self::Routes(error) => error.hint(),
-            Self::Calendar(error) => error.hint(),
+            Self::Tables(error) => error.hint(),
             Self::Catalogue { .. } => "the catalogue comes with plume; this binary is damaged".into(),
         }
     }
@@ -198,8 +192,10 @@ impl Desk {
         let catalogue = Catalogue::embedded().map_err(|error| DeskError::Catalogue {
             detail: error.to_string(),
         })?;
+        let shipped = Tables::embedded()?;
         let desk = Self(Arc::new(Inner {
-            calendar: Calendar::embedded()?,
+            tables: RwLock::new(Arc::new(shipped.clone())),
+            shipped,
             roster: RwLock::default(),
             links: OnceLock::new(),
             holder: OnceLock::new(),
@@ -207,8 +203,6 @@ impl Desk {
             chance: OnceLock::new(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             lease_until: AtomicI64::new(i64::MIN),
-            words: Words::embedded()?,
-            routes: Routes::embedded()?,
             store: Store::open(store_url).await?,
             config: config.clone(),
             clock,
@@ -223,6 +217,7 @@ impl Desk {
             log_time: AtomicI64::new(i64::MIN),
         }));
         desk.reload_roster().await?;
+        desk.reload_tables().await?;
         Ok(desk)
     }
 
@@ -279,14 +274,9 @@ impl Desk {
         &self.0.catalogue
     }
 
-    /// The sentences.
-    pub fn words(&self) -> &Words {
-        &self.0.words
-    }
-
     /// What stands on the list of an audience now, by the routes.
     pub fn listing(&self, audience: Audience) -> Listing {
-        self.0.routes.listing(audience, self.now())
+        self.tables().routes.listing(audience, self.now())
     }
 
     /// The language of notices.

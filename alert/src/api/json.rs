@@ -25,7 +25,7 @@ pub(super) fn case(row: &CaseRow, desk: &Desk) -> Value {
     let saying = Saying::of(&row.judgement, row.certainty);
     let say = |lang| {
         headline(
-            desk.words(),
+            &desk.tables().words,
             &row.judgement,
             row.certainty,
             saying,

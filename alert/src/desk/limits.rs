@@ -40,6 +40,9 @@ pub const BODY_BYTES: usize = 48 * 1_024;
 /// Largest upload: one photo of a phone as it comes, with the rest of its form.
 pub const PHOTO_BYTES: usize = 8 * 1_024 * 1_024;
 
+/// Largest body of a table's form: its text, percent-encoded.
+pub const TABLE_BYTES: usize = 3 * crate::tables::MAX_TABLE_BYTES + 4_096;
+
 /// Longest packet that 报文解析 takes: ten of the standard's longest.
 pub const PACKET_BYTES: usize = 10 * 1_024;
 

@@ -47,6 +47,9 @@ pub fn router(state: DeskState) -> Router {
         if route.path.ends_with("/photos") {
             handler = handler.layer(DefaultBodyLimit::max(limits::PHOTO_BYTES));
         }
+        if route.need == routes::Need::Tables {
+            handler = handler.layer(DefaultBodyLimit::max(limits::TABLE_BYTES));
+        }
         router = router.route(route.path, handler.layer(guard));
     }
     let programs = crate::api::router(state.desk().clone());

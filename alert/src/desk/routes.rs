@@ -4,8 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, case, duty, enter, link, login, marks, numbers, outlet, overview, phone, photos, problems, records, silences,
-    users,
+    act, case, duty, enter, faults, link, login, marks, numbers, outlet, overview, phone, photos, problems, records,
+    silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -24,6 +24,8 @@ pub enum Need {
     Office(Action),
     /// The officers who answer for what happens: they review and silence.
     Duty,
+    /// Those who answer for the desk's tables.
+    Tables,
     /// The enterprise and its contractor, if they may do this.
     Site(Action),
     /// Either side, if they may do this.
@@ -37,6 +39,7 @@ impl Need {
             Self::Nobody | Self::Somebody => true,
             Self::Office(action) => !is_site(role) && crate::accounts::authorise(role, action),
             Self::Duty => crate::mute::silence::may_silence(role),
+            Self::Tables => crate::tables::TableKind::may_change(role),
             Self::Site(action) => is_site(role) && crate::accounts::authorise(role, action),
             Self::Both(action) => crate::accounts::authorise(role, action),
         }
@@ -45,7 +48,7 @@ impl Need {
     /// Where a person who asked for the other side's page is sent instead.
     pub(crate) const fn elsewhere(self, role: Role) -> Option<&'static str> {
         match self {
-            Self::Office(_) | Self::Duty if is_site(role) => Some("/m"),
+            Self::Office(_) | Self::Duty | Self::Tables if is_site(role) => Some("/m"),
             Self::Site(_) if !is_site(role) && crate::accounts::authorise(role, Action::ViewCases) => Some("/"),
             _ => None,
         }
@@ -113,6 +116,7 @@ pub static ROUTES: &[Route] = routes! {
     POST "/invite/{token}", Need::Nobody, login::accept;
     GET "/a/{text}", Need::Nobody, link::look;
     POST "/a/{text}", Need::Nobody, link::follow;
+    POST "/receipts/{name}", Need::Nobody, faults::receipt;
     POST "/leave", Need::Somebody, enter::leave;
 
     GET "/", Need::Office(VIEW), duty::page;
@@ -140,6 +144,9 @@ pub static ROUTES: &[Route] = routes! {
     POST "/alerts/{id}/silence", Need::Duty, silences::add;
     GET "/registry", Need::Office(VIEW), records::registry;
     GET "/rules", Need::Office(VIEW), overview::rules;
+    GET "/tables", Need::Office(VIEW), tables::page;
+    GET "/tables/{table}", Need::Office(VIEW), tables::download;
+    POST "/tables/{table}", Need::Tables, tables::change;
     GET "/decode", Need::Office(VIEW), records::decode_form;
     POST "/decode", Need::Office(VIEW), records::decode;
     GET "/system", Need::Office(Action::ViewSystem), numbers::system;
@@ -167,6 +174,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/m/problems/{id}", Need::Site(VIEW), problems::phone_page;
     POST "/m/problems/{id}/submit", Need::Site(ANSWER), problems::submit;
 
+    GET "/faults/{number}", Need::Both(VIEW), faults::page;
+    POST "/faults/{number}/samples", Need::Site(FAULT), faults::sample;
+    POST "/faults/{number}/repaired", Need::Site(FAULT), faults::repaired;
     GET "/marks", Need::Both(Action::Mark), marks::form;
     POST "/marks", Need::Both(Action::Mark), marks::add;
     POST "/marks/import", Need::Both(Action::Mark), marks::import;
@@ -189,6 +199,7 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/marks", t.marks),
         ("/registry", t.registry),
         ("/rules", t.rules),
+        ("/tables", t.tables),
         ("/decode", t.decode),
         ("/users", t.users),
         ("/audit", t.audit),

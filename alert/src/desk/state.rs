@@ -264,7 +264,7 @@ impl DeskState {
             _ => Saying::of(judgement, case.certainty),
         };
         headline(
-            self.0.desk.words(),
+            &self.0.desk.tables().words,
             judgement,
             case.certainty,
             saying,

@@ -409,6 +409,42 @@ texts! {
     marks_done: "已记录 {} 条标记，所涉时段将重新判定。", "{} recorded; what they cover is judged anew.";
     link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
 
+    // Faults of instruments
+    receipt: "设备异常报告回执", "Receipt: instrument fault";
+    receipt_number: "报告编号", "Number";
+    receipt_law: "依据《排污许可管理条例》第二十条，自动监测设备异常应及时报告并修复；本回执仅证明报告时间和内容。",
+        "Discharge permit regulation, article 20: faults are reported and repaired without delay. This proves when.";
+    print: "打印", "Print";
+    repair_clock: "修复计时", "Repair clock";
+    repair_runs: "已 {}，未修复", "{}, not repaired";
+    repair_done: "{} {} 报告修复，历时 {}", "{} repaired ({}), after {}";
+    repair_noted: "设备异常 {} 已修复", "Fault {} repaired";
+    repaired: "设备已修复", "It is repaired";
+    fault_reports: "设备异常报告", "Fault reports";
+    samples: "手工监测", "Manual samples";
+    samples_about: "修复前须开展手工监测：每日不少于 {} 次，间隔不超过 {} 小时。", "Until repaired: {} a day at least, {} h apart at most.";
+    next_sample: "下次采样不晚于", "Next sample by";
+    sample_at: "采样时间", "Taken at";
+    sample_value: "结果（按判定口径）", "Result, as judged";
+    sample_add: "录入结果", "Enter";
+    done_report: "设备异常已报告，请保存回执。", "Reported; keep this receipt.";
+    done_sample: "结果已录入。", "Entered.";
+    done_repaired: "已记录修复时间。", "The repair is recorded.";
+
+    // Tables
+    tables: "数据表", "Tables";
+    table_shipped: "当前为随软件提供的默认表。", "As it comes with plume.";
+    table_edited: "第 {} 版，{} 于 {} 修改。", "Version {}, by {}, {}.";
+    table_change: "修改", "Change";
+    table_hint: "CSV，首行为表头；整表替换，任何一行有误则不生效", "CSV with its header; replaces the whole table or nothing";
+    table_save: "保存并生效", "Save";
+    table_refused: "未保存，原表仍然有效：{}（{}）", "Not saved: {} ({})";
+    done_table: "已保存并生效。", "Saved and in force.";
+    advice: "处置指引", "Guidance";
+    advice_causes: "常见原因", "Usual causes";
+    advice_checks: "检查要点", "What to check";
+    advice_measures: "建议措施", "What to do";
+
     // Accounts
     users: "用户", "Users";
     accounts: "账号", "Accounts";

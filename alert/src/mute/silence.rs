@@ -26,6 +26,19 @@ pub struct Matcher {
     pub rule: Option<RuleCode>,
 }
 
+impl std::fmt::Display for Matcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            self.enterprise.map(|own| own.to_string()),
+            self.outlet.map(|own| own.to_string()),
+            self.factor.map(|own| own.to_string()),
+            self.family.map(|own| own.to_string()),
+            self.rule.map(|own| own.code().to_owned()),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
+}
+
 /// A silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {

@@ -1,9 +1,9 @@
 //! The decision about one notice, just before it would be sent. Pure: everything it depends on is an argument.
 
 use plume_schemas::rule::{Severity, Stream};
-use plume_schemas::time::{HOUR_MS, Time};
+use plume_schemas::time::{HOUR_MS, SECOND_MS, Time};
 
-use super::{Notice, Reason};
+use super::{Channel, Notice, Reason};
 use crate::book::Purpose;
 use crate::case::State;
 use crate::config::NotifyConfig;
@@ -26,7 +26,7 @@ pub enum Decision {
 pub struct Circumstances {
     /// Where the case stands; `None` for a notice without one.
     pub state: Option<State>,
-    /// Somebody has signed for it.
+    /// Somebody has signed for it: for the site anybody, for a desk an officer who did anything about it.
     pub acknowledged: bool,
     /// The outlet was on trial when the case opened.
     pub trial: bool,
@@ -38,6 +38,8 @@ pub struct Circumstances {
     pub muted: Option<Reason>,
     /// Messages sent to this address within the last hour.
     pub sent_last_hour: u64,
+    /// When the last message went to this address.
+    pub last_sent: Option<Time>,
     /// A channel is set up that can carry it.
     pub has_channel: bool,
 }
@@ -55,6 +57,16 @@ pub fn decide(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyC
     {
         return Decision::Hold(morning, Reason::QuietHours);
     }
+    let calm = notice.severity < Severity::Urgent && !matches!(notice.channel, Channel::Ring | Channel::Voice);
+    let interval = i64::from(config.group_interval_s) * SECOND_MS;
+    if let Some(next) = seen
+        .last_sent
+        .map(|last| last.plus(interval))
+        .filter(|&next| calm && now < next)
+    {
+        // What comes after a message waits for company, and goes with it as one.
+        return Decision::Hold(next, Reason::GroupInterval);
+    }
     if notice.severity < Severity::Urgent && seen.sent_last_hour >= u64::from(config.rate_per_hour.max(1)) {
         // An hour's share at a time: a flood drains evenly instead of in bursts.
         let share = HOUR_MS / i64::from(config.rate_per_hour.max(1));
@@ -66,8 +78,9 @@ pub fn decide(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyC
 fn never(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyConfig) -> Option<Reason> {
     let begins = matches!(
         notice.purpose,
-        Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated
+        Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated | Purpose::Repeated
     );
+    let asks_again = notice.step > 0 || notice.purpose == Purpose::Repeated;
     let checks = [
         (
             notice.stream == Stream::Lead && notice.audience.is_site(),
@@ -87,7 +100,7 @@ fn never(notice: &Notice, now: Time, seen: &Circumstances, config: &NotifyConfig
             ) && matches!(seen.state, Some(State::Retracted | State::Retracting)),
             Reason::Over,
         ),
-        (notice.step > 0 && seen.acknowledged, Reason::Acknowledged),
+        (asks_again && seen.acknowledged, Reason::Acknowledged),
         (notice.stale_at.is_some_and(|stale| stale <= now), Reason::Stale),
         (
             matches!(notice.purpose, Purpose::Cleared | Purpose::Retracted) && !seen.told_before,

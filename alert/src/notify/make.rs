@@ -87,7 +87,7 @@ pub fn make(maker: &Maker<'_>, news: &News<'_>, told: &[Receiver]) -> Vec<Notice
         else {
             continue;
         };
-        for (step, receiver) in (0_u32..).zip(receivers(maker, news, route, channel)) {
+        for (step, receiver) in receivers(maker, news, route, channel) {
             let timing = Timing {
                 not_before: not_before(maker.config, news, route, step),
                 waits_for_morning: route.night == Night::Morning,
@@ -132,21 +132,41 @@ fn not_before(config: &NotifyConfig, news: &News<'_>, route: &Route, step: u32) 
     grouped.plus(i64::from(step) * i64::from(config.escalate_after_s) * SECOND_MS)
 }
 
-/// Who is told by a route. A chain gives contact after contact and at last a call; otherwise it is the first contact.
-fn receivers(maker: &Maker<'_>, news: &News<'_>, route: &Route, channel: Channel) -> Vec<Receiver> {
-    let mut found = if route.audience.is_site() {
-        of_site(maker, news.case, route, channel)
+/// Who is told by a route, and at which step. A chain gives contact after contact, from one desk role to the next, and
+/// at last a call; otherwise it is the first contact, or all who are on duty.
+fn receivers(maker: &Maker<'_>, news: &News<'_>, route: &Route, channel: Channel) -> Vec<(u32, Receiver)> {
+    let mut found: Vec<(u32, Receiver)> = if route.audience.is_site() {
+        (0..).zip(of_site(maker, news.case, route, channel)).collect()
+    } else if route.chain {
+        (0..).zip(climb(maker, news, route.audience, channel)).collect()
     } else {
-        of_bureau(maker, news, route.audience, channel)
+        let on_duty = of_bureau(maker, news, route.audience, channel);
+        on_duty.into_iter().map(|receiver| (0, receiver)).collect()
     };
     if found.is_empty() {
         // Nobody to tell is shown, not swallowed.
-        found.push(Receiver {
+        let nobody = Receiver {
             audience: route.audience,
             name: maker.lang.pick(route.audience.zh(), route.audience.en()).to_owned(),
             channel,
             address: String::new(),
-        });
+        };
+        found.push((0, nobody));
+    }
+    found
+}
+
+/// One desk role after the other, and at last a call to whoever is on duty in the highest of them.
+fn climb(maker: &Maker<'_>, news: &News<'_>, first: Audience, channel: Channel) -> Vec<Receiver> {
+    let (mut found, mut last, mut next) = (Vec::new(), first, Some(first));
+    while let Some(audience) = next {
+        found.extend(of_bureau(maker, news, audience, channel));
+        last = audience;
+        next = audience.above();
+    }
+    if maker.carried.contains(&Channel::Voice) {
+        let called = of_bureau(maker, news, last, Channel::Voice);
+        found.extend(called.into_iter().filter(|receiver| !receiver.address.is_empty()));
     }
     found
 }

@@ -3,6 +3,7 @@
 pub mod bulletin;
 mod decide;
 mod make;
+mod repeat;
 
 use plume_schemas::ids::{ContentId, EnterpriseId};
 use plume_schemas::rule::{Severity, Stream};
@@ -14,6 +15,7 @@ use crate::words::{Lang, Message};
 
 pub use decide::{Circumstances, Decision, decide};
 pub use make::{Maker, News, Receiver, make};
+pub use repeat::repeat;
 
 named! {
     /// For whom a notice is, by kind.
@@ -32,6 +34,14 @@ named! {
 }
 
 impl Audience {
+    /// The next desk role where this one does not acknowledge.
+    pub const fn above(self) -> Option<Self> {
+        match self {
+            Self::Branch => Some(Self::City),
+            Self::Enterprise | Self::Contractor | Self::City | Self::LeadOfficer => None,
+        }
+    }
+
     /// True for those a lead may be about: they never hear of one.
     pub const fn is_site(self) -> bool {
         matches!(self, Self::Enterprise | Self::Contractor)
@@ -79,6 +89,8 @@ named! {
         QuietHours = "quiet_hours", "夜间免打扰", "quiet hours";
         /// Held: too many messages to this address within the hour.
         RateCap = "rate_cap", "发送频次限制", "rate cap";
+        /// Held: the last message to this address is not long ago.
+        GroupInterval = "group_interval", "合并发送", "grouped";
         /// Held: the last attempt failed, the next is due later.
         Retry = "retry", "等待重试", "waiting to retry";
         /// Skipped: sending is switched off.

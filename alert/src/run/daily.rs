@@ -43,8 +43,8 @@ impl Desk {
     }
 
     async fn remind(&self, batch: ContentId, now: Time) -> Result<usize, StoreError> {
-        let (registry, roster) = (self.registry(), self.roster());
-        let maker = self.maker(&registry, &roster);
+        let (tables, registry, roster) = (self.tables(), self.registry(), self.roster());
+        let maker = self.maker(&tables, &registry, &roster);
         let penalties = self.0.store.publicity().await?;
         let enterprises = &registry.registry().enterprises;
         let permits = enterprises
@@ -90,8 +90,8 @@ impl Desk {
         let mut notices = Vec::new();
         // A digest is a mail; without one there is nothing to make.
         if self.0.carried.contains(&Channel::Mail) {
-            let (registry, roster) = (self.registry(), self.roster());
-            let maker = self.maker(&registry, &roster);
+            let (tables, registry, roster) = (self.tables(), self.registry(), self.roster());
+            let maker = self.maker(&tables, &registry, &roster);
             let bulletin = |message| Bulletin {
                 purpose: Purpose::Digest,
                 cause: batch,

@@ -13,20 +13,13 @@ use crate::book::{self, Applied, Around, Effect, Patience, Said};
 use crate::case::{Case, Certainty, Family, State, Tags, TraceKind};
 use crate::duty::Roster;
 use crate::notify::{Maker, News, make};
-use crate::problem::{Deadlines, Problem, ProblemState, Source};
+use crate::problem::{ANSWER_WORKING_DAYS, Problem, ProblemState, Source};
 use crate::store::db::Tx;
 use crate::store::{StoreError, log, outbox, problems, write};
+use crate::tables::Tables;
 
 /// Cases settled in one pass: a pass stays short, the rest comes in the next.
 const MAX_SETTLED: i64 = 200;
-/// Working days the enterprise has to answer a confirmed exceedance. A project choice: bureaus set it by their own
-/// notices.
-pub(super) const ANSWER_WORKING_DAYS: u32 = 3;
-/// Working days the bureau has to review an answer.
-pub(super) const REVIEW_WORKING_DAYS: u32 = 3;
-/// Working days the bureau has once it goes and looks.
-pub(super) const ON_SITE_WORKING_DAYS: u32 = 15;
-
 impl Desk {
     /// Applies the event at `at` of the events topic. On an error nothing has happened, and the event is to be given
     /// again.
@@ -139,7 +132,7 @@ impl Desk {
                 }))
             }
             (_, None) if case.certainty == Certainty::Confirmed && !case.late => {
-                let due_at = self.deadlines().calendar.deadline(at, ANSWER_WORKING_DAYS);
+                let due_at = self.tables().calendar.deadline(at, ANSWER_WORKING_DAYS);
                 case.due_at = Some(due_at);
                 case.settle_at = Some(due_at);
                 Ok(Some(found(case, at, due_at)))
@@ -151,8 +144,8 @@ impl Desk {
     /// Makes the notices of a piece of news and puts them into the outbox.
     pub(super) async fn tell(&self, tx: &mut Tx<'_>, news: News<'_>) -> Result<(), StoreError> {
         let told = outbox::told(tx, news.case.id).await?;
-        let (roster, registry) = (self.roster(), self.registry());
-        let maker = self.maker(&registry, &roster);
+        let (tables, roster, registry) = (self.tables(), self.roster(), self.registry());
+        let maker = self.maker(&tables, &registry, &roster);
         let news = News {
             now: self.now().max(news.now),
             ..news
@@ -161,10 +154,15 @@ impl Desk {
     }
 
     /// What notices are made with.
-    pub(super) fn maker<'a>(&'a self, registry: &'a RegistryIndex, roster: &'a Roster) -> Maker<'a> {
+    pub(super) fn maker<'a>(
+        &'a self,
+        tables: &'a Tables,
+        registry: &'a RegistryIndex,
+        roster: &'a Roster,
+    ) -> Maker<'a> {
         Maker {
-            routes: &self.0.routes,
-            words: &self.0.words,
+            routes: &tables.routes,
+            words: &tables.words,
             catalogue: &self.0.catalogue,
             registry,
             config: &self.0.config.notify,
@@ -213,16 +211,6 @@ impl Desk {
         tx.commit().await?;
         self.changed(last);
         Ok(count)
-    }
-
-    /// Deadlines of problems.
-    pub(super) fn deadlines(&self) -> Deadlines<'_> {
-        Deadlines {
-            calendar: &self.0.calendar,
-            answer_days: ANSWER_WORKING_DAYS,
-            review_days: REVIEW_WORKING_DAYS,
-            on_site_days: ON_SITE_WORKING_DAYS,
-        }
     }
 
     fn patience(&self) -> Patience {

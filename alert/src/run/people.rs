@@ -5,19 +5,20 @@ use plume_schemas::judgement::{self, Judgement};
 use plume_schemas::time::Time;
 
 use super::Desk;
-use super::feed::{ANSWER_WORKING_DAYS, problem_of};
+use super::feed::problem_of;
 use crate::accounts::{Action, DEMO_SESSION_MS, Role, Scope, Session, TOKEN_BYTES, Token, Viewer};
 use crate::act::{ActError, Given};
 use crate::book::{Applied, Purpose, Said};
-use crate::case::{Act, ActKind, Case, State, TraceKind, TraceLine};
+use crate::case::{Act, ActKind, By, Case, State, TraceKind, TraceLine};
 use crate::duty::Roster;
+use crate::fault::FaultReport;
 use crate::links::{self, LinkError, Links};
 use crate::mute::silence::{Silence, SilenceError};
 use crate::notify::News;
-use crate::problem::{self, Problem, ProblemError, ProblemState, Source, Step, Verdict};
+use crate::problem::{self, ANSWER_WORKING_DAYS, Problem, ProblemError, ProblemState, Source, Step, Verdict};
 use crate::store::db::Tx;
 use crate::store::outbox::Linked;
-use crate::store::{CaseRow, StoreError, outbox, problems, write};
+use crate::store::{CaseRow, StoreError, faults, outbox, problems, write};
 
 /// A problem that a person found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,10 @@ impl Desk {
         };
         let cause = ContentId::of(&[b"act", id.as_bytes(), &version.to_le_bytes()]);
         self.follow(&mut tx, &applied, said, cause).await?;
+        if let Some(number) = receipt {
+            let report = fault_report(number, &applied.case, viewer, act);
+            faults::add(&mut tx, &report, &applied.case.tags).await?;
+        }
         match act.kind {
             ActKind::Acknowledge => outbox::acknowledged(&mut tx, id, &viewer.name, act.at).await?,
             ActKind::Answer => self.answer_problem(&mut tx, viewer, id, act).await?,
@@ -143,7 +148,7 @@ impl Desk {
                 &act.text,
                 &act.measures,
                 act.at,
-                self.deadlines(),
+                self.tables().deadlines(),
             );
             problems::save(tx, &problem).await?;
         }
@@ -171,7 +176,7 @@ impl Desk {
                 found: known.version,
             });
         }
-        let problem = problem::step(known, viewer, step, now, self.deadlines())?;
+        let problem = problem::step(known, viewer, step, now, self.tables().deadlines())?;
         problems::save(&mut tx, &problem).await?;
         let changed = match problem.case {
             Some(case) => self.note_step(&mut tx, viewer, case, step, &problem, now).await?,
@@ -295,7 +300,7 @@ impl Desk {
             title: title.to_owned(),
             found_at: now,
             found_by: viewer.name.clone(),
-            due_at: self.deadlines().calendar.deadline(now, ANSWER_WORKING_DAYS),
+            due_at: self.tables().calendar.deadline(now, ANSWER_WORKING_DAYS),
             reviewer: None,
             state: ProblemState::Open,
             rounds: Vec::new(),
@@ -328,9 +333,11 @@ impl Desk {
         Ok(())
     }
 
-    /// What a one-time link is about, without using it: mail scanners open every link they see.
+    /// What a one-time link is about, without using it: mail scanners open every link they see. The notice is noted
+    /// as opened.
     pub async fn peek_link(&self, text: &str, now: Time) -> Result<CaseRow, LinkError> {
         let (linked, viewer) = self.linked(text, now).await?;
+        self.0.store.record_opened(linked.notice, now).await?;
         self.0.store.case(&viewer, linked.case).await?.ok_or(LinkError::Unknown)
     }
 
@@ -397,6 +404,24 @@ impl Desk {
         };
         self.0.store.create_session(&session, &token, self.now()).await?;
         Ok(token)
+    }
+}
+
+/// The report that the act makes, under its number.
+fn fault_report(number: i64, case: &Case, viewer: &Viewer, act: &Act) -> FaultReport {
+    FaultReport {
+        number,
+        label: crate::act::receipt_number(number, act.at),
+        case: case.id,
+        enterprise: case.tags.enterprise,
+        outlet: case.outlet,
+        factor: case.factor,
+        text: act.text.trim().to_owned(),
+        reported: By {
+            name: viewer.name.clone(),
+            at: act.at,
+        },
+        repaired: None,
     }
 }
 

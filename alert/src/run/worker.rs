@@ -11,7 +11,7 @@ use super::{Desk, TryError, sinks_of};
 use crate::config::AlertConfig;
 use crate::notify::Channel;
 use crate::outbox::{Pass, Sender};
-use crate::sinks::{Outgoing, SendError, Sink};
+use crate::sinks::{Outgoing, SendError, Sink, Taken};
 use crate::store::{StoreError, log};
 use crate::words::{Lang, Message, test_message};
 
@@ -48,13 +48,13 @@ impl Desk {
             config.language,
             now,
         );
-        Ok(hand_over(&sinks, &outgoing).await?)
+        Ok(hand_over(&sinks, &outgoing).await.map(drop)?)
     }
 
     /// Sends a message at once, past the outbox: what is worth nothing a minute later.
     pub(super) async fn send_now(&self, channel: Channel, address: &str, message: Message) -> Result<(), SendError> {
         let outgoing = at_once(channel, address, message, self.language(), self.now());
-        hand_over(&self.0.sinks, &outgoing).await
+        hand_over(&self.0.sinks, &outgoing).await.map(drop)
     }
 
     /// Sends, settles and sweeps until `shutdown` is done. Errors of the store are logged and tried again: a notice is
@@ -74,6 +74,9 @@ impl Desk {
         loop {
             let now = self.now();
             let mut quiet = true;
+            if let Err(error) = self.reload_tables().await {
+                tracing::error!(%error, hint = error.hint(), "the tables could not be looked at");
+            }
             if !self.lease(now).await {
                 // Another desk is active; this one serves pages and looks again.
                 tokio::select! {
@@ -170,7 +173,7 @@ fn at_once(channel: Channel, address: &str, message: Message, lang: Lang, at: Ti
     }
 }
 
-async fn hand_over(sinks: &[Sink], outgoing: &Outgoing) -> Result<(), SendError> {
+async fn hand_over(sinks: &[Sink], outgoing: &Outgoing) -> Result<Taken, SendError> {
     let Some(sink) = sinks.iter().find(|sink| sink.carries(outgoing.channel)) else {
         return Err(SendError::Refused {
             channel: outgoing.channel,

@@ -15,6 +15,7 @@ use console::ConsoleSink;
 use email::EmailSink;
 pub use http::{HttpError, MAX_ANSWER_BYTES};
 use template::TemplateSink;
+pub(crate) use template::said;
 use webhook::WebhookSink;
 
 /// One message to hand over.
@@ -34,6 +35,13 @@ pub struct Outgoing {
     pub message: Message,
     /// When it is handed over.
     pub at: Time,
+}
+
+/// A message was handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// By which id the next hop will speak of it; empty: by the message's key, or never.
+    pub receipt: String,
 }
 
 /// A message was not handed over.
@@ -103,12 +111,13 @@ impl Sink {
     }
 
     /// Hands a message over. `Ok` means the next hop has taken it.
-    pub async fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
+    pub async fn send(&self, outgoing: &Outgoing) -> Result<Taken, SendError> {
         match self {
-            Self::Email(sink) => sink.send(outgoing).await,
-            Self::Webhook(sink) => sink.send(outgoing).await,
-            Self::Template(sink) => sink.send(outgoing).await,
-            Self::Console(sink) => sink.send(outgoing),
+            Self::Email(sink) => sink.send(outgoing).await?,
+            Self::Webhook(sink) => sink.send(outgoing).await?,
+            Self::Template(sink) => return sink.send(outgoing).await,
+            Self::Console(sink) => sink.send(outgoing)?,
         }
+        Ok(Taken::default())
     }
 }

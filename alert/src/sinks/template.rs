@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::http::{HttpClient, HttpError, ascii, headers, judge};
 use super::webhook::hmac_sha256;
-use super::{Outgoing, SendError};
+use super::{Outgoing, SendError, Taken};
 use crate::config::{Secret, Signing, TemplateConfig};
 use crate::notify::Channel;
 
@@ -26,6 +26,8 @@ pub struct TemplateSink {
     carries: Vec<Channel>,
     signing: Signing,
     secret: Secret,
+    /// Where in the answer the gateway's own id of the message stands.
+    receipt: Option<String>,
     /// Where in the answer the verdict stands (JSON pointer), and what it is when the message was taken.
     success: Option<(String, String)>,
 }
@@ -56,6 +58,7 @@ impl TemplateSink {
             carries: config.carries.clone(),
             signing: config.signing,
             secret: config.secret.clone(),
+            receipt: config.receipts.as_ref().map(|receipts| receipts.answer_pointer.clone()),
             success: (!config.success_pointer.is_empty())
                 .then(|| (config.success_pointer.clone(), config.success_value.clone())),
         })
@@ -66,7 +69,7 @@ impl TemplateSink {
         self.carries.contains(&channel)
     }
 
-    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
+    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Taken, SendError> {
         let (timestamp, sign) = self.signed(outgoing.at.0);
         let query: Vec<(&str, String)> = match self.signing {
             Signing::Dingtalk => vec![("timestamp", timestamp.clone()), ("sign", sign.clone())],
@@ -86,16 +89,16 @@ impl TemplateSink {
             .post(outgoing.channel, self.headers.clone(), &query, body.into_bytes())
             .await?;
         judge(&answer, outgoing.channel)?;
+        let said = |pointer: &str| said(&answer.body, pointer);
+        let taken = Taken {
+            receipt: self.receipt.as_deref().and_then(said).unwrap_or_default(),
+        };
         let Some((pointer, wanted)) = &self.success else {
-            return Ok(());
+            return Ok(taken);
         };
         // Many gateways answer 200 to everything and say in the body what they think.
-        let said = serde_json::from_slice::<serde_json::Value>(&answer.body)
-            .ok()
-            .and_then(|json| json.pointer(pointer).cloned())
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        if said.as_ref() == Some(wanted) {
-            return Ok(());
+        if said(pointer).as_ref() == Some(wanted) {
+            return Ok(taken);
         }
         let text: String = String::from_utf8_lossy(&answer.body).chars().take(200).collect();
         Err(SendError::Later {
@@ -124,6 +127,13 @@ impl TemplateSink {
             }
         }
     }
+}
+
+/// What stands at a JSON pointer, as text.
+pub(crate) fn said(body: &[u8], pointer: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let value = json.pointer(pointer).filter(|_| !pointer.is_empty())?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 /// Names between braces, where they look like names; a JSON body has braces of its own.

@@ -33,6 +33,14 @@ named! {
         Marked = "marked", "人工标记", "marked";
         /// An account was switched off.
         Disabled = "disabled", "停用账号", "account disabled";
+        /// Notices were silenced.
+        Silenced = "silenced", "暂停提醒", "silenced";
+        /// A silence was ended before its time.
+        SilenceEnded = "silence_ended", "结束暂停提醒", "silence ended";
+        /// A table was changed: routes, sentences, holidays, guidance, the duty calendar.
+        TableChanged = "table_changed", "修改数据表", "table changed";
+        /// The registry was changed.
+        RegistryChanged = "registry_changed", "修改基础档案", "registry changed";
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::db::Value;
 use crate::accounts::{Action, Scope, Viewer};
-use crate::route::{Listing, When};
+use crate::route::{Listing, Reach, When};
 
 /// A statement being put together from fixed texts; what comes from outside is only ever bound.
 pub(super) struct Where {
@@ -69,12 +69,43 @@ impl Where {
                 When::Preliminary => "certainty = 'preliminary'",
                 When::Confirmed => "certainty = 'confirmed'",
             };
-            parts.push(format!("(family = ${family} AND opened_at <= ${opened_by} AND {when})"));
+            let mut here = vec![format!("family = ${family} AND opened_at <= ${opened_by} AND {when}")];
+            here.extend(self.reached(&part.reach));
+            for reach in &part.but {
+                if let Some(but) = self.reached(reach) {
+                    here.push(format!("NOT ({but})"));
+                }
+            }
+            parts.push(format!("({})", here.join(" AND ")));
         }
         if parts.is_empty() {
             parts.push("1 = 0".to_owned());
         }
         self.add(&["(", &parts.join(" OR "), ")"]);
+    }
+
+    /// Rows that a route reaches; `None` where it reaches all.
+    fn reached(&mut self, reach: &Reach) -> Option<String> {
+        let parts: [(&str, Option<Value>); 4] = [
+            ("rule", reach.rule.map(|rule| rule.code().into())),
+            (
+                "district",
+                (!reach.district.is_empty()).then(|| (&reach.district).into()),
+            ),
+            (
+                "industry",
+                (!reach.industry.is_empty()).then(|| (&reach.industry).into()),
+            ),
+            ("enterprise", reach.enterprise.map(Value::from)),
+        ];
+        let mut conditions = Vec::new();
+        for (column, value) in parts {
+            if let Some(value) = value {
+                self.values.push(value);
+                conditions.push(format!("{column} = ${}", self.values.len()));
+            }
+        }
+        (!conditions.is_empty()).then(|| conditions.join(" AND "))
     }
 
     /// A condition that binds nothing.

@@ -45,9 +45,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/0005_audit.sqlite.sql"),
         include_str!("../../migrations/0005_audit.postgres.sql"),
     ),
+    (6, "tables", TABLES, TABLES),
 ];
 const DESK: &str = include_str!("../../migrations/0001_desk.sql");
 const ACCOUNTS: &str = include_str!("../../migrations/0004_accounts.sql");
+const TABLES: &str = include_str!("../../migrations/0006_tables.sql");
 const ENGINE: &str = include_str!("../../migrations/0003_engine.sql");
 
 /// A value bound to a placeholder.

@@ -2,7 +2,7 @@
 
 use plume_schemas::time::Time;
 
-use super::db::args;
+use super::db::{Tx, args};
 use super::{Store, StoreError};
 use crate::duty::{Roster, Shift};
 use crate::notify::Audience;
@@ -10,33 +10,8 @@ use crate::notify::Audience;
 impl Store {
     /// Takes a roster over: shifts that begin within its span are replaced by it.
     pub async fn import_roster(&self, roster: &Roster) -> Result<(), StoreError> {
-        let starts = roster.shifts().iter().map(|shift| shift.starts_at);
-        let (Some(first), Some(last)) = (starts.clone().min(), starts.max()) else {
-            return Ok(());
-        };
         let mut tx = self.db.begin().await?;
-        tx.exec(
-            "DELETE FROM duty WHERE starts_at >= $1 AND starts_at <= $2",
-            args![first, last],
-        )
-        .await?;
-        for shift in roster.shifts() {
-            tx.exec(
-                "INSERT INTO duty (audience, district, starts_at, ends_at, name, phone, email) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (audience, district, starts_at, name) \
-                 DO UPDATE SET ends_at = $4, phone = $6, email = $7",
-                args![
-                    shift.audience.code(),
-                    &shift.district,
-                    shift.starts_at,
-                    shift.ends_at,
-                    &shift.name,
-                    &shift.phone,
-                    &shift.email,
-                ],
-            )
-            .await?;
-        }
+        import(&mut tx, roster).await?;
         tx.commit().await
     }
 
@@ -66,4 +41,35 @@ impl Store {
             .collect::<Result<_, StoreError>>()?;
         Ok(Roster::new(shifts))
     }
+}
+
+/// Takes a roster over in a transaction.
+pub(crate) async fn import(tx: &mut Tx<'_>, roster: &Roster) -> Result<(), StoreError> {
+    let starts = roster.shifts().iter().map(|shift| shift.starts_at);
+    let (Some(first), Some(last)) = (starts.clone().min(), starts.max()) else {
+        return Ok(());
+    };
+    tx.exec(
+        "DELETE FROM duty WHERE starts_at >= $1 AND starts_at <= $2",
+        args![first, last],
+    )
+    .await?;
+    for shift in roster.shifts() {
+        tx.exec(
+            "INSERT INTO duty (audience, district, starts_at, ends_at, name, phone, email) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (audience, district, starts_at, name) \
+             DO UPDATE SET ends_at = $4, phone = $6, email = $7",
+            args![
+                shift.audience.code(),
+                &shift.district,
+                shift.starts_at,
+                shift.ends_at,
+                &shift.name,
+                &shift.phone,
+                &shift.email,
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }

@@ -7,7 +7,8 @@ pub(crate) mod audit;
 mod clause;
 mod copy;
 pub(crate) mod db;
-mod duty;
+pub(crate) mod duty;
+pub(crate) mod faults;
 mod files;
 mod json;
 pub(crate) mod log;
@@ -17,6 +18,7 @@ mod query;
 pub(crate) mod reminders;
 pub(crate) mod sessions;
 pub(crate) mod silences;
+pub(crate) mod tables;
 pub(crate) mod users;
 mod views;
 pub(crate) mod write;
@@ -33,6 +35,7 @@ pub(crate) use json::judgement_json;
 pub use problems::ProblemFilter;
 pub use query::{CaseFilter, CasePage, Change, Counts, MAX_PAGE_ROWS, Order, Page};
 pub use reminders::ReminderRow;
+pub use tables::EditedTable;
 pub use views::{CaseRow, NoticeRow, TraceRow, mask};
 
 /// The desk's database. Clones share it.

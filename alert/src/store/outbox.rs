@@ -25,13 +25,17 @@ pub(crate) struct Due {
     pub(crate) case: Option<DueCase>,
     pub(crate) told_before: bool,
     pub(crate) sent_last_hour: u64,
+    pub(crate) last_sent: Option<Time>,
 }
 
 /// What the decision needs to know of the case.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DueCase {
     pub(crate) state: State,
     pub(crate) acknowledged: bool,
+    /// An officer has done something about it.
+    pub(crate) officer_acted: bool,
     pub(crate) trial: bool,
     pub(crate) late: bool,
     pub(crate) open: OpenCase,
@@ -120,6 +124,7 @@ pub(crate) async fn acknowledged(tx: &mut Tx<'_>, case: ContentId, receiver: &st
 /// The notice behind a one-time link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linked {
+    pub(crate) notice: ContentId,
     pub(crate) case: ContentId,
     pub(crate) enterprise: EnterpriseId,
     pub(crate) receiver: String,
@@ -140,6 +145,7 @@ impl Store {
             .await?;
         row.map(|row| {
             Ok(Linked {
+                notice,
                 case: row.parsed("case_id", id)?,
                 enterprise: row.parsed("enterprise", |text| EnterpriseId::new(text).ok())?,
                 receiver: row.text("receiver")?,
@@ -164,7 +170,9 @@ impl Store {
                  case_end, (SELECT COUNT(*) FROM notices s WHERE s.channel = n.channel AND s.address = n.address \
                  AND s.sent_at > $2) AS recent, (SELECT COUNT(*) FROM notices t WHERE t.case_id = n.case_id AND \
                  t.channel = n.channel AND t.address = n.address AND t.state = 'sent' AND t.purpose NOT IN \
-                 ('cleared', 'retracted')) AS before FROM outbox o JOIN notices n ON n.id = o.notice_id LEFT \
+                 ('cleared', 'retracted')) AS before, (SELECT MAX(l.sent_at) FROM notices l WHERE l.channel = \
+                 n.channel AND l.address = n.address) AS last_sent, (SELECT COUNT(*) FROM trace a WHERE a.case_id \
+                 = n.case_id AND a.role IN ('city_duty', 'branch', 'lead_officer')) AS officers FROM outbox o JOIN notices n ON n.id = o.notice_id LEFT \
                  JOIN cases c ON c.id = n.case_id WHERE o.next_at <= $1 ORDER BY n.severity DESC, n.created_at, \
                  n.id LIMIT $3",
                 args![now, now.plus(-HOUR_MS), MAX_DUE],
@@ -265,18 +273,53 @@ impl Store {
         tx.commit().await
     }
 
-    /// Writes down that notices were handed over.
-    pub(crate) async fn record_sent(&self, notices: &[ContentId], at: Time) -> Result<(), StoreError> {
+    /// Writes down that notices were handed over, and plans when they are said again. By `receipt` the gateway will
+    /// speak of them, if it does.
+    pub(crate) async fn record_sent(
+        &self,
+        notices: &[ContentId],
+        at: Time,
+        receipt: &str,
+        repeats: &[Notice],
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for &notice in notices {
             tx.exec(
-                "UPDATE notices SET state = 'sent', reason = 'due', sent_at = $2, error = NULL WHERE id = $1",
-                args![notice, at],
+                "UPDATE notices SET state = 'sent', reason = 'due', sent_at = $2, error = NULL, receipt_id = $3 \
+                 WHERE id = $1",
+                args![notice, at, receipt],
             )
             .await?;
             tx.exec("DELETE FROM outbox WHERE notice_id = $1", args![notice])
                 .await?;
         }
+        add(&mut tx, repeats).await?;
+        tx.commit().await
+    }
+
+    /// Writes down that a message arrived, by the gateway's id of it or the key it was sent with. False where none is
+    /// known; once it has arrived it stays so.
+    pub(crate) async fn record_delivered(&self, receipt: &str, at: Time) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let known = tx
+            .exec(
+                "UPDATE notices SET delivered_at = COALESCE(delivered_at, $2) WHERE state = 'sent' AND \
+                 receipt_id = $1",
+                args![receipt, at],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(known > 0)
+    }
+
+    /// Writes down that the receiver of a notice has looked at it.
+    pub(crate) async fn record_opened(&self, notice: ContentId, at: Time) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        tx.exec(
+            "UPDATE notices SET opened_at = COALESCE(opened_at, $2) WHERE id = $1",
+            args![notice, at],
+        )
+        .await?;
         tx.commit().await
     }
 
@@ -321,6 +364,7 @@ fn due(row: &Row) -> Result<Due, StoreError> {
         Some(state) => Some(DueCase {
             state,
             acknowledged: row.opt_int("acked")?.is_some(),
+            officer_acted: row.int("officers")? > 0,
             trial: row.truth("case_trial")?,
             late: row.truth("case_late")?,
             rule: row.parsed("case_rule", RuleCode::from_code)?,
@@ -344,6 +388,7 @@ fn due(row: &Row) -> Result<Due, StoreError> {
         case,
         told_before: count("before")? > 0,
         sent_last_hour: count("recent")?,
+        last_sent: row.opt_time("last_sent")?,
     })
 }
 

@@ -4,6 +4,7 @@ use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, OutletId};
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::Time;
 
+use super::audit::{self, AuditKind, AuditLine};
 use super::clause::Where;
 use super::db::{Row, args};
 use super::{Store, StoreError, id};
@@ -42,6 +43,20 @@ impl Store {
             ],
         )
         .await?;
+        let line = AuditLine {
+            at: silence.created_at,
+            kind: AuditKind::Silenced,
+            actor: silence.by.clone(),
+            role: Some(silence.role),
+            object: matcher.to_string(),
+            detail: format!(
+                "→ {} {} · {}",
+                silence.ends_at.date(),
+                silence.ends_at.hour_minute(),
+                silence.reason
+            ),
+        };
+        audit::note(&mut tx, &line).await?;
         tx.commit().await
     }
 
@@ -51,15 +66,27 @@ impl Store {
             return Err(SilenceError::NotAllowed { role: viewer.role });
         }
         let known = self.silences(viewer, now).await?;
-        if !known.iter().any(|own| own.id == silence && own.ended_by.is_none()) {
+        let own = |own: &&Silence| own.id == silence && own.ended_by.is_none();
+        let known = known.iter().find(own).ok_or(SilenceError::NoSuchSilence)?;
+        let mut tx = self.db.begin().await?;
+        let ended = tx
+            .exec(
+                "UPDATE silences SET ended_by = $2, ends_at = $3 WHERE id = $1 AND ended_by IS NULL",
+                args![silence, &viewer.name, now],
+            )
+            .await?;
+        if ended == 0 {
             return Err(SilenceError::NoSuchSilence);
         }
-        let mut tx = self.db.begin().await?;
-        tx.exec(
-            "UPDATE silences SET ended_by = $2, ends_at = $3 WHERE id = $1 AND ended_by IS NULL",
-            args![silence, &viewer.name, now],
-        )
-        .await?;
+        let line = AuditLine {
+            at: now,
+            kind: AuditKind::SilenceEnded,
+            actor: viewer.name.clone(),
+            role: Some(viewer.role),
+            object: known.matcher.to_string(),
+            detail: known.reason.clone(),
+        };
+        audit::note(&mut tx, &line).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -35,6 +35,13 @@ pub struct Message {
 }
 
 impl Message {
+    /// Says that it was said before, and that nobody has signed for it.
+    pub fn mark_repeated(&mut self, lang: Lang) {
+        let mark = lang.pick("【仍未签收】", "[not acknowledged] ");
+        self.subject.insert_str(0, mark);
+        self.text.insert_str(0, mark);
+    }
+
     /// Puts a line with an address before the footer.
     pub fn add_link(&mut self, label: &str, address: &str) {
         let footer_at = self.text.trim_end().rfind("\n\n").unwrap_or(self.text.len());
@@ -91,7 +98,9 @@ pub fn message(
         Purpose::Cleared => Saying::Cleared,
         Purpose::Retracted => Saying::Retracted,
         Purpose::Confirmed => Saying::Confirmed,
-        Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated => Saying::Breach,
+        Purpose::First | Purpose::Worsened | Purpose::Reopened | Purpose::Escalated | Purpose::Repeated => {
+            Saying::Breach
+        }
         Purpose::Overdue | Purpose::Returned | Purpose::Reminder | Purpose::Digest | Purpose::Invitation => {
             Saying::of(&case.judgement, case.certainty)
         }

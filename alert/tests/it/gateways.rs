@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
 use plume_alert::config::{AlertConfig, ChannelConfig};
-use plume_alert::{Desk, DeskError};
+use plume_alert::{Desk, DeskError, Heard};
 use plume_schemas::time::Clock;
 use serde_json::json;
 use sha2::Sha256;
@@ -139,6 +139,55 @@ async fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
     }
     let first: serde_json::Value = serde_json::from_str(&requests[0].body).unwrap();
     assert!(first["data"]["text"].as_str().unwrap().contains("37.2 mg/m³"));
+}
+
+#[tokio::test]
+async fn a_gateway_says_later_that_a_message_arrived() {
+    let receiver = Receiver::start(200, r#"{"code":0,"data":{"msgid":"M-77"}}"#).await;
+    let receipts = json!({
+        "secret": "r3ceipts", "answer_pointer": "/data/msgid", "id_pointer": "/msgid", "status_pointer": "/status",
+        "delivered_value": "DELIVRD",
+    });
+    let url = format!("http://127.0.0.1:{}/send", receiver.port);
+    let world = World::with(template(
+        &url,
+        r#"{"to":"{address}"}"#,
+        &json!({ "receipts": receipts }),
+    ))
+    .await;
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    let hear = async |name, secret, body: &str| world.desk.hear_receipt(name, secret, body.as_bytes()).await.unwrap();
+    let delivered = async || {
+        let case = world.only_case().await;
+        let notices = world.desk.store().notices(&duty(), case.id).await.unwrap();
+        notices
+            .iter()
+            .filter_map(|notice| notice.delivered_at)
+            .collect::<Vec<_>>()
+    };
+    let good = r#"{"msgid":"M-77","status":"DELIVRD"}"#;
+    assert_eq!(hear("y", "r3ceipts", good).await, Heard::Refused);
+    for forged in ["", "r3ceipt", "r3ceipts "] {
+        assert_eq!(hear("x", forged, good).await, Heard::Refused, "{forged:?}");
+    }
+    assert_eq!(hear("x", "r3ceipts", "<xml/>").await, Heard::Unreadable);
+    assert_eq!(
+        hear("x", "r3ceipts", r#"{"msgid":"M-77","status":"UNDELIV"}"#).await,
+        Heard::NotDelivered
+    );
+    assert_eq!(
+        hear("x", "r3ceipts", r#"{"msgid":"M-78","status":"DELIVRD"}"#).await,
+        Heard::UnknownMessage
+    );
+    assert_eq!(delivered().await, []);
+    assert_eq!(hear("x", "r3ceipts", good).await, Heard::Delivered);
+    let first = delivered().await;
+    assert_eq!(first, [world.now(); 2], "both messages have this id");
+    // Said twice it is one arrival, at its first moment.
+    world.pass_time(60_000);
+    assert_eq!(hear("x", "r3ceipts", good).await, Heard::Delivered);
+    assert_eq!(delivered().await, first);
 }
 
 #[tokio::test]

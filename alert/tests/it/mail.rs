@@ -226,6 +226,11 @@ async fn a_server_that_is_away_costs_one_attempt_a_pass_and_no_notice() {
     let pass = world.desk.send_due(world.now()).await.unwrap();
     assert_eq!((pass.sent, pass.failed), (0, 1), "{pass:?}");
     assert!(pass.held >= 1);
+    // The worker knocks all day, and no notice is given up.
+    for _ in 0..24 * 60 {
+        world.pass_time(MINUTE);
+        assert_eq!(world.desk.send_due(world.now()).await.unwrap().sent, 0);
+    }
     // It comes back a day later on the same port: everything still worth saying is said once.
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let mails = Arc::new(Mutex::new(Vec::new()));
@@ -235,7 +240,7 @@ async fn a_server_that_is_away_costs_one_attempt_a_pass_and_no_notice() {
             tokio::spawn(talk(stream, Arc::clone(&manner), Arc::clone(&taken)));
         }
     });
-    world.go_to("20261122142500");
+    world.pass_time(30 * MINUTE);
     world.send_all().await;
     // The silent device explains its stuck value; the rest is said once to each: three urgent notices, none bundled.
     assert_eq!(mails.lock().unwrap().len(), 3);

@@ -70,9 +70,9 @@ pub(crate) fn config() -> AlertConfig {
             "language": "zh",
             "book": { "outcome_wait_s": 1200, "close_resolved_after_s": 86400, "keep_applied_days": 7 },
             "notify": {
-                "enabled": true, "group_wait_s": 30, "escalate_after_s": 300, 
+                "enabled": true, "group_wait_s": 30, "group_interval_s": 0, "repeat_h": 0, "escalate_after_s": 300, 
                 "quiet_from_min": 1320, "quiet_to_min": 450,
-                "rate_per_hour": 30, "max_attempts": 5, "retry_first_s": 30, "retry_max_s": 1800, "poll_ms": 50,
+                "rate_per_hour": 30, "give_up_h": 72, "retry_first_s": 30, "retry_max_s": 1800, "poll_ms": 50,
                 "grave_ratio": 1.0, "grave_hours": 3, "grave_factors": ["a20043"]
             },
             "console": { "enabled": true },

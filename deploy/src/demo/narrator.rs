@@ -98,8 +98,8 @@ impl Narrator {
             (state, None) => state.zh().to_owned(),
         };
         let saying = Saying::of(&case.judgement, case.certainty);
-        let (words, catalogue) = (self.desk.words(), self.desk.catalogue());
-        let sentence = headline(words, &case.judgement, case.certainty, saying, catalogue, Lang::Zh);
+        let (tables, catalogue) = (self.desk.tables(), self.desk.catalogue());
+        let sentence = headline(&tables.words, &case.judgement, case.certainty, saying, catalogue, Lang::Zh);
         out::line(format_args!(
             "{} 【{word}】{place}：{sentence}",
             case.updated_at.hour_minute()

@@ -67,14 +67,14 @@ fn check_names_a_channel_that_cannot_work() {
     let site = Site::new("");
     let path = site.dir.path().join("plume.toml");
     let channel = "[[alert.channel]]\ntype = \"webhook\"\nname = \"x\"\nurl = \"ftp://x\"\nsecret = \"\"\n\
-                   carries = [\"sms\"]\ntimeout_ms = 1000\n[alert.notify]\nmax_attempts = 0\n";
+                   carries = [\"sms\"]\ntimeout_ms = 1000\n[alert.notify]\ngive_up_h = 0\n";
     std::fs::write(&path, channel).unwrap();
     let (fine, text) = site.plume(&["check", "--config", "plume.toml"]);
     assert!(!fine, "{text}");
     for said in [
         "`alert.channel`",
         "not an http or https address",
-        "`alert.notify.max_attempts`",
+        "`alert.notify.give_up_h`",
     ] {
         assert!(text.contains(said), "{said} in {text}");
     }

@@ -19,7 +19,9 @@ use crate::desk::still::{Size, WIDE};
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::{CaseView, Link, Making};
 use crate::desk::view::number::when;
+use crate::guidance::Advice;
 use crate::store::{CaseFilter, CaseRow, Item, ItemKind, Order, Page, TraceRow};
+use crate::words::Lang;
 
 /// Related cases shown on a page.
 const RELATED: u32 = 6;
@@ -93,6 +95,15 @@ impl<'a> Found<'a> {
         making.case(&self.row, &self.trace, say)
     }
 
+    /// What to think of, by the bureau's table.
+    pub(crate) fn guidance(&self, state: &DeskState, lang: Lang) -> Option<Advice> {
+        let (row, tables) = (&self.row, state.desk().tables());
+        tables
+            .guidance
+            .of(row.rule, &row.tags.industry, row.factor, lang)
+            .cloned()
+    }
+
     /// As something that files belong to.
     pub(crate) fn item(&self) -> Item {
         Item {
@@ -154,6 +165,8 @@ struct CasePageView {
     related: Vec<Link>,
     notices: Vec<NoticeView>,
     photos: Vec<PhotoView>,
+    faults: Vec<Link>,
+    guidance: Option<Advice>,
     note_chars: usize,
 }
 
@@ -189,6 +202,8 @@ pub(crate) async fn page(
         related: related(&state, &visitor, &found).await?,
         notices: notices(&state, &visitor, &found).await?,
         photos: photos(&state, &visitor, found.item()).await?,
+        faults: super::faults::links(&state, &visitor, found.row.id).await?,
+        guidance: found.guidance(&state, visitor.lang),
         note_chars: MAX_ACT_TEXT_CHARS,
         case,
     })

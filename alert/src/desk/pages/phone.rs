@@ -4,6 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use plume_schemas::ids::ContentId;
 use plume_schemas::time::DAY_MS;
 use serde::Deserialize;
 
@@ -22,9 +23,10 @@ use crate::desk::state::DeskState;
 use crate::desk::still::NARROW;
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::badge::{Badge, Tag, tags};
-use crate::desk::view::case::{CaseView, Making};
+use crate::desk::view::case::{CaseView, Link, Making};
 use crate::desk::view::figures::{began, figures};
 use crate::desk::view::number::when;
+use crate::guidance::Advice;
 use crate::problem::{Problem, ProblemState};
 use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page, ProblemFilter};
 
@@ -207,6 +209,8 @@ struct PhoneCasePage {
     chart: Option<ChartView>,
     flash: Option<Flash>,
     photos: Vec<PhotoView>,
+    faults: Vec<Link>,
+    guidance: Option<Advice>,
 }
 
 /// `GET /m/alerts/{id}`.
@@ -230,6 +234,8 @@ pub(crate) async fn case(
             &case.href,
         ),
         photos: photos(&state, &visitor, found.item()).await?,
+        faults: super::faults::links(&state, &visitor, found.row.id).await?,
+        guidance: found.guidance(&state, visitor.lang),
         case,
     })
 }
@@ -253,6 +259,7 @@ struct FormPage {
     back: String,
     fields: Vec<Field>,
     problem: Option<&'static str>,
+    guidance: Option<Advice>,
     chars: usize,
 }
 
@@ -330,6 +337,7 @@ async fn form(
             _ => case.say,
         },
         action: format!("{}/{name}", case.href),
+        guidance: found.guidance(state, visitor.lang),
         back: case.href,
         fields,
         problem,
@@ -385,8 +393,20 @@ pub(crate) async fn fault(
             let problem = visitor.lang.texts().text_missing;
             form(&state, &visitor, &id, ActKind::ReportFault, &words, Some(problem)).await
         }
+        Ok(()) => Ok(receipt(&state, &visitor, &id).await?),
         result => Ok(back_to(&visitor, &id, None, "fault", result)),
     }
+}
+
+/// To the receipt of the report that was just made.
+async fn receipt(state: &DeskState, visitor: &Visitor, id: &str) -> Result<Response, Refusal> {
+    let case = ContentId::parse(id).map_err(|_| Refusal::NotFound)?;
+    let newest = super::faults::links(state, visitor, case).await?.into_iter().next();
+    let to = newest.map_or_else(
+        || format!("/m/alerts/{id}?done=fault"),
+        |link| format!("{}?done=fault", link.href),
+    );
+    Ok(Redirect::to(&to).into_response())
 }
 
 #[derive(Template)]

@@ -237,6 +237,7 @@ pub(crate) async fn audit(State(state): State<DeskState>, visitor: Visitor) -> R
             text(line.actor.clone()),
             text(line.role.map_or("", |role| lang.pick(role.zh(), role.en()))),
             text(mask_login(&line.object)).class("mono"),
+            text(line.detail.clone()),
         ]
     });
     let sheet = Sheet {
@@ -245,7 +246,7 @@ pub(crate) async fn audit(State(state): State<DeskState>, visitor: Visitor) -> R
         tables: vec![Table {
             title: t.audit.to_owned(),
             note: String::new(),
-            heads: [t.time, t.what, t.who, t.role, t.object].map(words).into(),
+            heads: [t.time, t.what, t.who, t.role, t.object, t.note].map(words).into(),
             rows: rows.collect(),
         }],
         ..Sheet::default()

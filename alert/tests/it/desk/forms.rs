@@ -168,8 +168,102 @@ async fn a_reported_fault_has_a_number() {
     let done = bureau
         .post(Role::Enterprise, &format!("{path}/fault"), "text=probe+blocked")
         .await;
+    assert_eq!(done.location(), "/faults/1?done=fault");
+    let receipt = bureau.get(Role::Enterprise, done.location()).await.text;
+    for part in [
+        "YC20261121-0001",
+        "probe blocked",
+        "甲热电有限公司",
+        "张环保",
+        "已 0 分钟，未修复",
+        "下次采样不晚于",
+    ] {
+        assert!(receipt.contains(part), "{part} is missing: {receipt}");
+    }
+    let page = bureau.get(Role::Enterprise, &path).await.text;
+    assert!(
+        page.contains("YC20261121-0001：probe blocked") && page.contains("href=\"/faults/1\""),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn samples_are_entered_until_it_is_repaired() {
+    let bureau = Bureau::new().await;
+    let path = format!("/m/alerts/{}", bureau.case(RuleCode::NearHour).await.id);
+    bureau
+        .post(Role::Enterprise, &format!("{path}/fault"), "text=probe+blocked")
+        .await;
+    let enter = async |role, value: &str| {
+        let form = format!("factor=a21026&taken_at=2026-11-21T13%3A30&value={value}");
+        bureau.post(role, "/faults/1/samples", &form).await
+    };
+    let refused = enter(Role::Enterprise, "%3D1%2B1").await;
+    assert!(refused.text.contains("“=1+1”无法识别"), "{}", refused.text);
+    assert_eq!(enter(Role::CityDuty, "28.5").await.status, StatusCode::FORBIDDEN);
+    let done = enter(Role::Enterprise, "28.5").await;
     let page = bureau.get(Role::Enterprise, done.location()).await.text;
-    assert!(page.contains("YC20261121-0001：probe blocked"), "{page}");
+    assert!(
+        page.contains("28.5 mg/m³") && page.contains("2026-11-21 13:30"),
+        "{page}"
+    );
+    // Officers read it, and enter nothing.
+    let office = bureau.get(Role::Branch, "/faults/1").await.text;
+    assert!(
+        office.contains("28.5 mg/m³") && !office.contains("/faults/1/samples"),
+        "{office}"
+    );
+    let done = bureau.post(Role::Enterprise, "/faults/1/repaired", "").await;
+    let page = bureau.get(Role::Enterprise, done.location()).await.text;
+    assert!(
+        page.contains("张环保 报告修复") && !page.contains("下次采样不晚于"),
+        "{page}"
+    );
+    let late = enter(Role::Enterprise, "27.0").await;
+    assert!(late.text.contains("该设备已报告修复"));
+    let trace = bureau.get(Role::Branch, &path.replace("/m/", "/")).await.text;
+    assert!(trace.contains("设备异常 YC20261121-0001 已修复"));
+    assert_eq!(
+        bureau.get(Role::Enterprise, "/faults/99").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn the_bureau_changes_its_tables_on_screen() {
+    let bureau = Bureau::new().await;
+    let page = bureau.get(Role::CityDuty, "/tables?table=routes").await.text;
+    assert!(
+        page.contains("当前为随软件提供的默认表") && page.contains("exceed"),
+        "{page}"
+    );
+    let form = "version=0&csv=rule%2Cindustry%2Cfactor%2Ccauses_zh%2Cchecks_zh%2Cmeasures_zh%2Ccauses_en%2Cchecks_en\
+                %2Cmeasures_en%0Anear%2C%2C%2C%3Cb%3E%E5%86%B7%E5%87%9D%E6%B0%B4%2C%E7%9C%8B%2C%E5%81%9A%2Ca%2Cb%2Cc";
+    let done = bureau.post(Role::CityDuty, "/tables/guidance", form).await;
+    let page = bureau.get(Role::CityDuty, done.location()).await.text;
+    assert!(page.contains("第 1 版，王值班 于 2026-11-21"), "{page}");
+    let again = bureau.post(Role::CityDuty, "/tables/guidance", form).await;
+    assert!(
+        again.text.contains("未保存，原表仍然有效") && again.text.contains("冷凝水"),
+        "the text is not lost"
+    );
+    let id = bureau.case(RuleCode::NearHour).await.id;
+    for (role, path) in [
+        (Role::Branch, format!("/alerts/{id}")),
+        (Role::Enterprise, format!("/m/alerts/{id}")),
+    ] {
+        let page = bureau.get(role, &path).await.text;
+        assert!(
+            page.contains("冷凝水") && !page.contains("<b>冷"),
+            "a script in a table is text: {page}"
+        );
+    }
+    let csv = bureau.get(Role::Branch, "/tables/guidance").await.text;
+    assert!(csv.starts_with('\u{feff}') && csv.contains("冷凝水"));
+    assert_eq!(
+        bureau.get(Role::Branch, "/tables/none").await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -184,6 +184,9 @@ fn address(route: &str, case: &str, problem: &str) -> String {
         .replace("{id}", id)
         .replace("{hash}/{name}", "0/desk.css")
         .replace("{token}", "x")
+        .replace("{table}", "guidance")
+        .replace("{number}", "1")
+        .replace("{name}", "sms")
         .replace("{text}", "x")
 }
 

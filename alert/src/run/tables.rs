@@ -1,0 +1,70 @@
+//! The tables in force, and how the bureau changes them.
+
+use std::sync::{Arc, PoisonError};
+
+use super::Desk;
+use crate::accounts::Viewer;
+use crate::duty::Roster;
+use crate::store::{StoreError, tables as rows};
+use crate::tables::{TableError, TableKind, Tables};
+
+impl Desk {
+    /// The tables in force.
+    pub fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.0.tables.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces a table, if nobody changed it since `expected_version`. Read whole before anything is changed.
+    pub async fn change_table(
+        &self,
+        viewer: &Viewer,
+        kind: TableKind,
+        text: &str,
+        expected_version: i64,
+    ) -> Result<(), TableError> {
+        if !TableKind::may_change(viewer.role) {
+            return Err(TableError::NotAllowed { role: viewer.role });
+        }
+        Tables::clone(&self.tables()).replace(kind, text)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut tx = self.0.store.begin().await?;
+        let found = rows::version(&mut tx, kind).await?;
+        if found != expected_version {
+            return Err(TableError::Changed {
+                expected: expected_version,
+                found,
+            });
+        }
+        if kind == TableKind::Duty {
+            crate::store::duty::import(&mut tx, &Roster::from_csv(text)?).await?;
+            rows::put(&mut tx, kind, "", viewer, self.now()).await?;
+        } else {
+            rows::put(&mut tx, kind, text, viewer, self.now()).await?;
+        }
+        tx.commit().await?;
+        self.reload_tables().await?;
+        Ok(())
+    }
+
+    /// Reads the tables and the duty calendar again where somebody changed them, here or at another desk on the same
+    /// database. A text that this version cannot read (written by a newer one) leaves the table that comes with plume.
+    pub(super) async fn reload_tables(&self) -> Result<(), StoreError> {
+        let newest = self.0.store.tables_version().await?;
+        if newest == self.tables().version {
+            return Ok(());
+        }
+        let mut tables = self.0.shipped.clone();
+        for edited in self.0.store.edited_tables().await? {
+            if edited.kind == TableKind::Duty {
+                continue;
+            }
+            if let Err(error) = tables.replace(edited.kind, &edited.body) {
+                let table = edited.kind.code();
+                tracing::error!(table, %error, hint = error.hint(), "an edited table cannot be read; the shipped one holds");
+            }
+        }
+        tables.version = newest;
+        *self.0.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
+        self.reload_roster().await
+    }
+}
