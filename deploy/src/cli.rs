@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod judge;
 pub(crate) mod ops;
 pub(crate) mod orders;
+pub(crate) mod rate;
 
 pub(crate) use judge::{MarksCommand, ScoreArgs};
 
@@ -97,6 +98,8 @@ pub(crate) enum Command {
     Query(archive::QueryArgs),
     /// 导出为 CSV、XLSX 等文件 / rows as a file: CSV, XLSX, JSON, Parquet
     Export(archive::ExportArgs),
+    /// 传输有效率：按小时和日、即时与补全 / effective transmission rate, by hours and days, immediate and completed
+    Rate(rate::RateArgs),
     /// 核对归档：哈希、行数、表结构、缺口 / check the archive byte by byte
     Verify(archive::VerifyArgs),
     /// 导出或验证某一事件的证据包 / the signed evidence behind an event, or check one

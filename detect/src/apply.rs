@@ -5,6 +5,7 @@ use plume_schemas::ids::FactorCode;
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic};
 use plume_schemas::registry::LimitWindow;
 use plume_schemas::report::{ComplaintCode, Report};
+use plume_schemas::rule::Severity;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 
 use crate::engine::Ctx;
@@ -12,11 +13,13 @@ use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
 use crate::number;
 use crate::outlet::Outlet;
 use crate::plan::{FactorPlan, MAX_FACTORS, OutletPlan};
+use crate::quality;
 use crate::ring::{DeviceValue, Ring, Short};
 use crate::rules::common_cause::CommonCause;
 use crate::rules::constant::{self, Seen};
 use crate::rules::exceed::Period;
 use crate::rules::near_hour::{self, Running};
+use crate::rules::{amount, clock_skew};
 use crate::samples::{Sample, Taken};
 use crate::value::MINUTES;
 
@@ -33,6 +36,28 @@ struct Given {
     /// As measured, for rules that look at the instrument.
     measured: Option<i64>,
     digits: u8,
+    /// It was given beside a corrected value; or only a corrected one was given.
+    pair: bool,
+    only_corrected: bool,
+    /// Of the instrument's reading, and its number whatever the flag.
+    flag: Flag,
+    stated: Option<i64>,
+}
+
+impl Given {
+    /// As the rules of quality see it.
+    fn seen(&self, place: Place) -> quality::Given {
+        quality::Given {
+            start: place.minute,
+            end: place.minute + i64::from(place.covers),
+            judged: self.value.ok(),
+            measured: self.measured,
+            pair: self.pair,
+            only_corrected: self.only_corrected,
+            flag: self.flag,
+            stated: self.stated,
+        }
+    }
 }
 
 /// Where a report belongs in time, and who sent it.
@@ -55,6 +80,7 @@ pub(crate) fn report(
     common: &CommonCause,
     (report, repeat): (&Report, bool),
 ) {
+    clock_skew::look(ctx, outlet, plan, report);
     let at = report.times.measured_at;
     if at.since(ctx.now) > ctx.settings.window.future_s * 1_000 {
         ctx.counts.future += 1;
@@ -178,11 +204,16 @@ fn given(ctx: &Ctx<'_>, report: &Report, spread: &Spread, (i, factor): (usize, &
         judged: !wants_corrected || zs.is_some(),
         measured: fit(of_instrument).ok().and_then(|()| number(of_instrument)),
         digits: chosen.value.decimal().map_or(number::SCALE, |decimal| decimal.scale),
+        pair: wants_corrected && standard.is_some() && zs.is_some(),
+        only_corrected: standard.is_none(),
+        flag: of_instrument.flag,
+        stated: number(of_instrument),
     })
 }
 
 fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
     take_flow(outlet, plan, report, Statistic::Mean, place);
+    quality::report(ctx, outlet, plan, report, (Statistic::Mean, place.current));
     let (hour, first) = (place.minute.div_euclid(60), place.minute.rem_euclid(60));
     let last = (first + i64::from(place.covers)).min(60);
     let mut changed = 0_u64;
@@ -220,6 +251,7 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
                 flow: outlet.flow,
             };
             constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
+            quality::minute(ctx, outlet, plan, i, given.seen(place));
         }
     }
     after_minutes(ctx, outlet, plan, place, changed, MINUTES);
@@ -270,10 +302,16 @@ fn near(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, i: usize, pla
         },
         series,
     );
+    let level = if series.near_hour == hour { series.near.level } else { 0 };
+    let state = &mut outlet.factors[i].hourly;
+    if level >= Severity::Attention.number() && state.near_at < hour * 60 {
+        state.near_at = end - 1;
+    }
 }
 
 fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, place: Place) {
     take_flow(outlet, plan, report, Statistic::Sample, place);
+    quality::report(ctx, outlet, plan, report, (Statistic::Sample, place.current));
     let by_samples = outlet
         .devices
         .iter()
@@ -311,6 +349,7 @@ fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
                 flow: outlet.flow,
             };
             constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
+            quality::minute(ctx, outlet, plan, i, given.seen(place));
         }
     }
     // More samples of this minute may come: it is looked at when the next one begins.
@@ -336,6 +375,9 @@ fn put_sample(outlet: &mut Outlet, i: usize, place: Place, slot: Slot) -> Change
 /// Takes a device's hour or day values; windows judged already are judged again at once.
 fn windows(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &Report, (period, rank): (Period, u8)) {
     let number = period.number(report.times.measured_at);
+    if period == Period::Hour {
+        amount::look(ctx, outlet, plan, report, number);
+    }
     let mut changed = 0_u64;
     let spread = Spread::new(&plan.codes, report, Statistic::Mean);
     for (i, factor) in plan.factors.iter().enumerate() {

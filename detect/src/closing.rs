@@ -96,6 +96,7 @@ impl Outlet {
             if pane == Pane::OnTime {
                 near_hour::finish(ctx, plan, factor, series, number, outcome);
             }
+            self.quality_of_hour(ctx, plan, i, &hour, pane);
         }
         if factor.has_limit(LimitWindow::Day) && pane == Pane::OnTime {
             self.look_at_day(ctx, plan, i, number);
@@ -184,6 +185,7 @@ impl Outlet {
                     self.judge_hour(ctx, plan, i, hour, Pane::OnTime);
                 }
             }
+            self.quality_of_outlet(ctx, plan, hour);
             hour += 1;
         }
         self.closing = Some(hour);

@@ -6,8 +6,12 @@
 use plume_schemas::ids::{ContentId, FactorCode};
 use serde::Deserialize;
 
+mod quality;
+
+pub use quality::*;
+
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 3;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,6 +39,40 @@ pub struct Settings {
     pub miss: MissSettings,
     /// COMMON_CAUSE: many devices silent at once.
     pub common_cause: CommonCauseSettings,
+    /// ZERO: a value of zero.
+    pub zero: ZeroSettings,
+    /// NEG: a value below zero.
+    pub neg: NegSettings,
+    /// RANGE: a value beyond the range.
+    pub range: RangeSettings,
+    /// JUMP: a value that leaves its level at once.
+    pub jump: JumpSettings,
+    /// O2HI: oxygen near air.
+    pub o2hi: O2HiSettings,
+    /// FLOW0: no gas flow.
+    pub flow0: Flow0Settings,
+    /// ZSDEV: corrected values.
+    pub zsdev: ZsDevSettings,
+    /// AMOUNT: emitted amounts.
+    pub amount: AmountSettings,
+    /// HOURMIN: an hour against its minutes.
+    pub hourmin: HourMinSettings,
+    /// CLOCK: the device's clock.
+    pub clock_skew: ClockSkewSettings,
+    /// BUDGET: exempt hours.
+    pub budget: BudgetSettings,
+    /// CAP, a lead: cut off at the limit.
+    pub cap: CapSettings,
+    /// SMOOTH, a lead: no irregularity.
+    pub smooth: SmoothSettings,
+    /// CALGAP, a lead: calibration after exceedance.
+    pub calgap: CalGapSettings,
+    /// MARKABUSE, a lead: running while marked as stopped.
+    pub mark_abuse: MarkAbuseSettings,
+    /// NEARMARK, a lead: not measured after a warning.
+    pub near_mark: NearMarkSettings,
+    /// POWER, a lead: running while flagged as stopped.
+    pub power: PowerSettings,
 }
 
 /// `[detect.clock]`: what counts as now (D2).

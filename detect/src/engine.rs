@@ -17,10 +17,9 @@ pub use outlook::HourOutlook;
 use crate::apply;
 use crate::clock::JudgeClock;
 use crate::config::Settings;
-use crate::hold::Hold;
 use crate::minutes::Change;
 use crate::out::{Emitter, Out};
-use crate::outlet::{self, Factor, Outlet};
+use crate::outlet::{self, Gone, Outlet};
 use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
 use crate::state::persist;
@@ -159,7 +158,7 @@ impl Engine {
         let mut memory = Memory::default();
         for factor in self.outlets.iter().flat_map(|outlet| &outlet.factors) {
             memory.series += 1;
-            memory.hot_core_bytes += size_of_val(&factor.series);
+            memory.hot_core_bytes += size_of_val(&factor.series) + size_of_val(&factor.quality);
             memory.chart_bytes += factor.series.level.as_ref().map_or(0, |level| size_of_val(&**level));
             memory.minute_store_bytes += factor.minutes.as_ref().map_or(0, crate::minutes::MinuteStore::bytes);
         }
@@ -324,22 +323,26 @@ impl Engine {
             .map(|(plan, outlet)| (plan.id, (outlet, plan)))
             .collect();
         let mut changed = Vec::new();
-        let mut gone: Vec<(OutletPlan, Vec<Factor>, Hold)> = Vec::new();
+        let mut gone: Vec<(OutletPlan, Gone)> = Vec::new();
         for (place, plan) in self.plan.outlets.iter().enumerate() {
             let (mut outlet, before) = match old.remove(&plan.id) {
                 Some((outlet, before)) => (outlet, Some(before)),
                 None => (Outlet::new(), None),
             };
-            gone.push((plan.clone(), outlet.fit(plan), Hold::default()));
+            let factors = outlet.fit(plan);
+            gone.push((
+                plan.clone(),
+                Gone {
+                    factors,
+                    ..Gone::default()
+                },
+            ));
             if before.is_some_and(|before| before != *plan) {
                 changed.push(place);
             }
             self.outlets.push(outlet);
         }
-        gone.extend(
-            old.into_values()
-                .map(|(outlet, plan)| (plan, outlet.factors, outlet.miss)),
-        );
+        gone.extend(old.into_values().map(|(outlet, plan)| (plan, outlet.gone())));
         gone.sort_by_key(|(plan, ..)| plan.id);
         self.retire(gone, entry, out, ordinal);
         self.index();
@@ -354,7 +357,7 @@ impl Engine {
     }
 
     /// Ends the open cases of what is no longer in the registry.
-    fn retire(&mut self, gone: Vec<(OutletPlan, Vec<Factor>, Hold)>, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
+    fn retire(&mut self, gone: Vec<(OutletPlan, Gone)>, entry: &Entry, out: &mut Out, ordinal: &mut u32) {
         let Some(now) = self.clock.now() else { return };
         let mut ctx = Ctx {
             settings: &self.settings,
@@ -369,8 +372,8 @@ impl Engine {
             },
             counts: &mut self.counts,
         };
-        for (plan, factors, mut miss) in gone {
-            outlet::retire(&mut ctx, &plan, factors, &mut miss);
+        for (plan, gone) in gone {
+            outlet::retire(&mut ctx, &plan, gone);
         }
         *ordinal = ctx.emit.ordinal;
     }

@@ -10,10 +10,12 @@
 //!
 //! Read in this order: `engine` (the partition), `outlet`, `closing` and `apply` (one outlet, its windows, one
 //! report), `minutes`, `hours` and `samples` (what is remembered), `value` (which value of an hour is judged),
-//! `rules/` (one file each, its manual page in front), `hold` (levels to edges), `state` (bytes); `chart/` apart.
+//! `rules/` (one file each, its manual page in front), `quality/` (what the rules of data quality and the leads
+//! remember), `hold` (levels to edges), `state` (bytes); `chart/` apart.
 
 pub mod chart;
 pub mod config;
+pub mod rate;
 pub mod synthetic;
 
 mod apply;
@@ -29,6 +31,7 @@ mod number;
 mod out;
 mod outlet;
 mod plan;
+mod quality;
 mod ring;
 pub mod rules;
 mod samples;

@@ -4,6 +4,7 @@ use plume_schemas::entry::{Mark, MarkKind};
 use plume_schemas::ids::{ContentId, FactorCode};
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
 
+use crate::rules::budget;
 use crate::state::{persist, persist_closed};
 
 /// Marks kept per outlet; the one that ended first makes room. A day of marks is a handful.
@@ -99,6 +100,23 @@ impl Marks {
             }
         }
         marked
+    }
+
+    /// How much of a span is marked by kinds that use the budget of exempt hours, milliseconds, for the whole outlet.
+    pub(crate) fn exempt_ms(&self, span: Span) -> i64 {
+        let own = self
+            .noted
+            .iter()
+            .filter(|noted| budget::uses(noted.kind) && noted.factor.is_none());
+        let clipped = own.map(|noted| (noted.span.start.max(span.start), noted.span.end.min(span.end)));
+        let mut spans: Vec<(Time, Time)> = clipped.filter(|(start, end)| start < end).collect();
+        spans.sort();
+        let (mut sum, mut reached) = (0, span.start);
+        for (start, end) in spans {
+            sum += end.since(start.max(reached)).max(0);
+            reached = reached.max(end);
+        }
+        sum
     }
 
     /// Spans marked or filed as stopped, for the whole outlet.

@@ -177,6 +177,11 @@ impl Noise {
         self.end
     }
 
+    /// The level it goes back to after an upset.
+    pub(crate) fn base(&self) -> f64 {
+        self.base
+    }
+
     /// Minutes of the past that are known, as far as that matters.
     pub(crate) fn history_min(&self) -> u16 {
         self.seen.saturating_mul(u16::from(self.step.max(1)))

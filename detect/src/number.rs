@@ -51,6 +51,11 @@ pub(crate) fn to_decimal(millionths: i64) -> Decimal {
     Decimal { mantissa, scale }
 }
 
+/// A float in millionths; `None` where it is no number or beyond [`MAX_ABS`].
+pub(crate) fn from_f64(value: f64) -> Option<i64> {
+    from_decimal(Decimal::from_f64(value, SCALE)?)
+}
+
 /// Millionths as a float, for charts and probabilities only.
 pub(crate) fn to_f64(millionths: i64) -> f64 {
     millionths as f64 / ONE as f64

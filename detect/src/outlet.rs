@@ -13,10 +13,12 @@ use crate::marks::Marks;
 use crate::minutes::MinuteStore;
 use crate::out::{Facts, Say, Subject};
 use crate::plan::OutletPlan;
+use crate::quality::{Hourly, OutletQuality, Quality};
+use crate::rules::budget;
 use crate::rules::common_cause::CommonCause;
 use crate::rules::exceed::Period;
 use crate::rules::miss::{self, Device, Pause};
-use crate::series::Series;
+use crate::series::{HOT_CORE_LIMIT, Series};
 use crate::state::persist;
 use crate::value::Minutes;
 
@@ -31,8 +33,19 @@ pub(crate) struct Factor {
     pub(crate) minutes: Option<MinuteStore>,
     pub(crate) code: FactorCode,
     pub(crate) series: Series,
+    pub(crate) quality: Quality,
+    pub(crate) hourly: Hourly,
 }
-persist!(Factor { code, series, minutes });
+persist!(Factor {
+    code,
+    series,
+    minutes,
+    quality,
+    hourly
+});
+
+/// The hot core of a factor (D10): all but its minutes.
+const _: () = assert!(size_of::<Series>() + size_of::<Quality>() <= HOT_CORE_LIMIT);
 
 /// State of one outlet.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +63,7 @@ pub(crate) struct Outlet {
     /// Last gas flow, and the minute it was measured.
     pub(crate) flow: Option<f64>,
     pub(crate) flow_minute: i64,
+    pub(crate) quality: OutletQuality,
 }
 persist!(Outlet {
     devices,
@@ -61,6 +75,7 @@ persist!(Outlet {
     confirming,
     flow,
     flow_minute,
+    quality,
 });
 
 impl Outlet {
@@ -75,6 +90,7 @@ impl Outlet {
             confirming: 0,
             flow: None,
             flow_minute: i64::MIN,
+            quality: OutletQuality::default(),
         }
     }
 
@@ -88,6 +104,8 @@ impl Outlet {
                 code: factor.code,
                 series: Series::new(),
                 minutes: None,
+                quality: Quality::default(),
+                hourly: Hourly::default(),
             })
         });
         self.factors = fitted.collect();
@@ -96,6 +114,15 @@ impl Outlet {
         }
         old.sort_by_key(|factor| factor.code);
         old
+    }
+
+    /// All that is left of an outlet that is gone.
+    pub(crate) fn gone(self) -> Gone {
+        Gone {
+            factors: self.factors,
+            miss: self.miss,
+            quality: self.quality,
+        }
     }
 
     /// The state of a device, made on first sight.
@@ -182,10 +209,14 @@ impl Outlet {
 
     /// Enters or withdraws a mark and judges again the windows it touches.
     pub(crate) fn mark(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, mark: &Mark) {
+        let before = self.marks.exempt_ms(mark.span);
         if self.marks.apply(mark, ctx.now) {
+            let change = self.marks.exempt_ms(mark.span) - before;
+            budget::look(ctx, plan, mark, change, &mut self.quality.budget);
             self.revise_span(ctx, plan, mark.span, |i| {
                 mark.factor.is_none_or(|only| only == plan.factors[i].code)
             });
+            self.quality_of_mark(ctx, plan, mark.span);
         }
     }
 
@@ -199,12 +230,30 @@ impl Outlet {
     }
 }
 
+/// What a new registry no longer has.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    pub(crate) factors: Vec<Factor>,
+    pub(crate) miss: Hold,
+    pub(crate) quality: OutletQuality,
+}
+
 /// Ends the open cases of factors that are no longer in the registry, and of the outlet's silence where it is gone
 /// itself.
-pub(crate) fn retire(ctx: &mut Ctx<'_>, plan: &OutletPlan, gone: Vec<Factor>, miss: &mut Hold) {
+pub(crate) fn retire(ctx: &mut Ctx<'_>, plan: &OutletPlan, gone: Gone) {
     let mut ended: Vec<(RuleCode, Option<FactorCode>, Time)> = Vec::new();
+    let Gone {
+        factors,
+        mut miss,
+        mut quality,
+    } = gone;
     ended.extend(miss.end().map(|_| (RuleCode::Miss, None, miss.first_window)));
-    for mut factor in gone {
+    let oxygen = plan.oxygen.and_then(|place| plan.codes.get(place)).copied();
+    let of_oxygen = |rule| oxygen.filter(|_| rule == RuleCode::O2Hi);
+    ended.extend(quality.end().map(|(rule, first)| (rule, of_oxygen(rule), first)));
+    for mut factor in factors {
+        let both = factor.quality.end().chain(factor.hourly.end());
+        ended.extend(both.map(|(rule, first)| (rule, Some(factor.code), first)));
         let (code, series) = (Some(factor.code), &mut factor.series);
         let mut end = |rule, hold: &mut Hold| ended.extend(hold.end().map(|_| (rule, code, hold.first_window)));
         end(RuleCode::NearHour, &mut series.near);

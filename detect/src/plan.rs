@@ -8,7 +8,7 @@ use plume_schemas::ids::{EnterpriseId, FactorCode, Inline, Mn, OutletId};
 use plume_schemas::partition::partition_of;
 use plume_schemas::reading::Basis;
 use plume_schemas::registry::{
-    FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork, Validity,
+    Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry, Source, StopWork, Validity,
 };
 use plume_schemas::time::{Span, Time};
 
@@ -18,6 +18,8 @@ use crate::number;
 const OXYGEN: &str = "a19001";
 /// Factors that show whether gas flows: exhaust flow and velocity. Their last value is kept per outlet.
 const FLOWS: [&str; 2] = ["a00000", "a01011"];
+/// Gas temperature.
+const TEMPERATURE: &str = "a01012";
 /// Factors judged per outlet. A stack has a dozen; the bound keeps state in proportion to what a permit can list.
 pub(crate) const MAX_FACTORS: usize = 64;
 
@@ -33,6 +35,8 @@ pub(crate) struct OutletPlan {
     pub(crate) id: OutletId,
     pub(crate) validity: Validity,
     pub(crate) district: Inline<47>,
+    /// Industry of the enterprise, as the registry names it.
+    pub(crate) industry: String,
     pub(crate) trial_until: Option<Time>,
     pub(crate) stop_work: Vec<Validity>,
     pub(crate) sources: Vec<SourcePlan>,
@@ -43,6 +47,7 @@ pub(crate) struct OutletPlan {
     pub(crate) oxygen: Option<usize>,
     /// Factors that show whether gas flows.
     pub(crate) flows: [FactorCode; 2],
+    pub(crate) temperature: FactorCode,
 }
 
 /// One device of an outlet. The first of several rows is the one that counts where both report the same.
@@ -94,9 +99,8 @@ impl Plan {
             sources.entry(source.outlet).or_default().push(source);
         }
         let enterprises = registry.enterprises.iter().rev();
-        let districts: HashMap<EnterpriseId, &str> = enterprises
-            .map(|enterprise| (enterprise.id, enterprise.district.as_str()))
-            .collect();
+        let enterprises: HashMap<EnterpriseId, &Enterprise> =
+            enterprises.map(|enterprise| (enterprise.id, enterprise)).collect();
         let own = registry
             .outlets
             .iter()
@@ -104,8 +108,7 @@ impl Plan {
         let mut outlets: Vec<OutletPlan> = own
             .map(|outlet| {
                 let sources = sources.get(&outlet.id).map_or(&[][..], Vec::as_slice);
-                let district = districts.get(&outlet.enterprise).copied().unwrap_or_default();
-                OutletPlan::new(outlet, sources, district)
+                OutletPlan::new(outlet, sources, enterprises.get(&outlet.enterprise).copied())
             })
             .collect();
         outlets.sort_by_key(|outlet| outlet.id);
@@ -115,7 +118,7 @@ impl Plan {
 }
 
 impl OutletPlan {
-    fn new(outlet: &Outlet, sources: &[&Source], district: &str) -> Self {
+    fn new(outlet: &Outlet, sources: &[&Source], enterprise: Option<&Enterprise>) -> Self {
         let mut factors: Vec<FactorPlan> = Vec::new();
         for setup in outlet.factors.iter().take(MAX_FACTORS - 1) {
             if !factors.iter().any(|known| known.code == setup.code) {
@@ -135,7 +138,12 @@ impl OutletPlan {
             id: outlet.id,
             validity: outlet.validity(),
             // A district's name is a key here, nothing more: one that is too long counts as none.
-            district: Inline::new(district).unwrap_or_default(),
+            district: enterprise
+                .and_then(|enterprise| Inline::new(&enterprise.district))
+                .unwrap_or_default(),
+            industry: enterprise
+                .map(|enterprise| enterprise.industry.clone())
+                .unwrap_or_default(),
             trial_until: outlet.trial_until,
             stop_work: outlet
                 .stop_work
@@ -145,6 +153,7 @@ impl OutletPlan {
                 .collect(),
             sources: sources.collect(),
             flows: FLOWS.map(|code| FactorCode::new(code).unwrap_or_default()),
+            temperature: FactorCode::new(TEMPERATURE).unwrap_or_default(),
             codes: factors.iter().map(|factor| factor.code).collect(),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
             factors,

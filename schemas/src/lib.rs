@@ -39,6 +39,7 @@ pub mod codes;
 pub mod factors;
 pub mod formulas;
 pub mod limits;
+pub mod rate_limits;
 pub mod units;
 
 pub mod dedupe;

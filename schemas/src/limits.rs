@@ -184,8 +184,8 @@ mod tests {
         let nox = FactorCode::new("a21002").unwrap();
         let found: Vec<&str> = limits.find("boiler_gas", nox).map(|row| row.id.as_str()).collect();
         assert_eq!(found, ["L045", "L048"]);
-        assert_eq!(limits.industries().len(), 16);
-        assert_eq!(limits.iter().count(), 90);
+        assert_eq!(limits.industries().len(), 24);
+        assert_eq!(limits.iter().count(), 139);
     }
 
     #[test]

@@ -119,13 +119,7 @@ impl RuleCode {
     /// How it depends on order.
     pub const fn order(self) -> Order {
         match self {
-            Self::ExceedHour
-            | Self::ExceedDay
-            | Self::Furnace
-            | Self::Freq
-            | Self::Amount
-            | Self::HourMin
-            | Self::ZsDev => Order::Window,
+            Self::ExceedHour | Self::ExceedDay | Self::Furnace | Self::Freq => Order::Window,
             _ => Order::Arrival,
         }
     }

@@ -63,7 +63,10 @@ impl Facts<'_> {
                 .filter(|pct| pct.is_finite())
                 .map(|pct| number(pct.abs(), 0)),
             "usual" => self.plain(FactKey::Usual),
-            "moved" => self.judgement.number(FactKey::Moved).map(|moved| format!("{moved:+.1}")),
+            "moved" => self
+                .judgement
+                .number(FactKey::Moved)
+                .map(|moved| format!("{moved:+.1}")),
             "slow" => self.reason_is("ewma"),
             "rebased" => self.reason_is("rebased"),
             "days" => self.whole(FactKey::Days),

@@ -197,7 +197,7 @@ fn table(text: &str) -> Result<Table, String> {
     Table::from_name(text).ok_or_else(|| listed("no such table", Table::ALL.map(Table::name)))
 }
 
-fn outlet(text: &str) -> Result<OutletId, String> {
+pub(crate) fn outlet(text: &str) -> Result<OutletId, String> {
     OutletId::new(text).map_err(|error| error.to_string())
 }
 
@@ -225,7 +225,7 @@ fn basis(text: &str) -> Result<Basis, String> {
 }
 
 /// `2026-11-21`, `2026-11-21 08:00`, `2026-11-21T08:00:30`, or the digits alone; Beijing time.
-fn time(text: &str) -> Result<Time, String> {
+pub(crate) fn time(text: &str) -> Result<Time, String> {
     let mut digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
     let odd = text
         .bytes()

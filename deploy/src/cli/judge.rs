@@ -72,6 +72,7 @@ const SCORE_EXAMPLES: &str = "\
   plume score                         100 座电厂 × 2 天，留出种子 / held-out seeds
   plume score --training              调参所用种子 / the seeds the method was tuned on
   plume score --desk                  辖区一周的报警负荷 / a week's load of a bureau
+  plume score --quality --plants 360  数据质量规则与线索 / rules of data quality and leads, on planted faults
   plume score --plants 400 --check    达不到目标则返回非零 / non-zero where a target is missed";
 
 /// Arguments of `score`.
@@ -82,6 +83,9 @@ pub(crate) struct ScoreArgs {
     /// 改为模拟整个辖区的报警负荷 / instead, simulate a bureau and count what its officers would see
     #[arg(long)]
     pub(crate) desk: bool,
+    /// 改为评测数据质量规则与线索：召回、时延、误报 / instead, score the rules of data quality and the leads on planted faults
+    #[arg(long, conflicts_with = "desk")]
+    pub(crate) quality: bool,
     /// 排放口数，与 --desk 同用 / outlets, with --desk
     #[arg(long, default_value_t = 3_000, value_parser = outlets, requires = "desk")]
     pub(crate) outlets: usize,

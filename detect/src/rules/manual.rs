@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plume_schemas::rule::RuleCode;
 
 /// Every rule with the file that holds it, in the order of the manual.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 27] = [
     include_str!("exceed_hour.rs"),
     include_str!("near_hour.rs"),
     include_str!("exceed_day.rs"),
@@ -16,6 +16,23 @@ const PAGES: [&str; 10] = [
     include_str!("shift.rs"),
     include_str!("miss.rs"),
     include_str!("common_cause.rs"),
+    include_str!("zero.rs"),
+    include_str!("neg.rs"),
+    include_str!("range.rs"),
+    include_str!("jump.rs"),
+    include_str!("o2hi.rs"),
+    include_str!("flow0.rs"),
+    include_str!("zsdev.rs"),
+    include_str!("amount.rs"),
+    include_str!("hourmin.rs"),
+    include_str!("clock_skew.rs"),
+    include_str!("budget.rs"),
+    include_str!("cap.rs"),
+    include_str!("smooth.rs"),
+    include_str!("calgap.rs"),
+    include_str!("mark_abuse.rs"),
+    include_str!("near_mark.rs"),
+    include_str!("power.rs"),
 ];
 
 /// One parameter of a rule.

@@ -11,6 +11,7 @@ mod long;
 mod manual;
 mod print;
 mod property;
+mod rate;
 mod score;
 mod script;
 mod state;

@@ -14,7 +14,8 @@
 //! Times are `[DDT]HH:MM[:SS]` of November 2026. A value is `avg`, `avg/zs` or `/zs`; it may be a ramp `30>40`, carry
 //! a wiggle `30~0.5` (a fixed pattern of that size) and a flag `!C`. Options: `mn=M2`, `outlet=E2:DA001`, `ingest=i2`,
 //! `every=10` (minutes of a packet), `lag=2` (seconds to arrival), `backfill`, `sentinel`, `@TIME` (received then),
-//! `qn=N` (its QN; the same content under the same QN is the same packet again).
+//! `qn=N` (its QN; the same content under the same QN is the same packet again), `sent=-600` (seconds from its arrival
+//! to its QN's time). `a21026.cou=12` is an emitted amount.
 
 use std::path::Path;
 
@@ -91,6 +92,7 @@ struct Options<'a> {
     sentinel: bool,
     at: Option<Time>,
     qn: Option<&'a str>,
+    sent_ms: Option<i64>,
 }
 
 fn options<'a>(words: &[&'a str]) -> Options<'a> {
@@ -105,6 +107,7 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
         sentinel: false,
         at: None,
         qn: None,
+        sent_ms: None,
     };
     for word in words {
         match word.split_once('=') {
@@ -112,6 +115,7 @@ fn options<'a>(words: &[&'a str]) -> Options<'a> {
             Some(("outlet", id)) => options.outlet = OutletId::new(id).unwrap(),
             Some(("ingest", id)) => options.ingest = IngestId::new(id).unwrap(),
             Some(("qn", qn)) => options.qn = Some(qn),
+            Some(("sent", seconds)) => options.sent_ms = Some(seconds.parse::<i64>().unwrap() * SECOND_MS),
             Some(("every", minutes)) => options.every = minutes.parse().unwrap(),
             Some(("lag", seconds)) => options.lag_ms = seconds.parse::<i64>().unwrap() * SECOND_MS,
             Some((factor, value)) => options.values.push((factor, value)),
@@ -261,6 +265,7 @@ fn report(kind: ReportKind, at: Time, end: Time, options: &Options<'_>, i: i64, 
     let mut report = make(kind, at, received_at, options.mn, options.ingest, readings);
     report.outlet = options.outlet;
     report.backfill = options.backfill;
+    report.times.sent_at = options.sent_ms.map(|after| received_at.plus(after));
     report.complaints = complaints.into_iter().collect();
     if let Some(qn) = options.qn {
         report.evidence.qn = Inline::new(qn).unwrap();
@@ -323,7 +328,10 @@ fn readings(kind: ReportKind, factor: &str, text: &str, i: i64, n: i64) -> Vec<R
         None => (text, Flag::Normal),
     };
     let (standard, zs) = text.split_once('/').map_or((text, ""), |(standard, zs)| (standard, zs));
-    let statistic = if kind == ReportKind::RealTime {
+    let (factor, is_total) = factor.strip_suffix(".cou").map_or((factor, false), |code| (code, true));
+    let statistic = if is_total {
+        Statistic::Total
+    } else if kind == ReportKind::RealTime {
         Statistic::Sample
     } else {
         Statistic::Mean

@@ -307,6 +307,9 @@ fn step(stack: &mut Stack, chance: &mut Chance, at: Time, [oxygen, flow]: [Facto
     let hour = at.since(at.floor(DAY_MS)) as f64 / HOUR_MS as f64;
     let load = 1.0 + 0.06 * ((hour - 14.0) / 24.0 * std::f64::consts::TAU).cos();
     let mut readings = Vec::with_capacity(2 * stack.series.len() + 2);
+    let o2 = ((7.3 - load + 0.1 * chance.normal()) * 100.0).round() / 100.0;
+    // What was measured, so that its correction to 6 % oxygen is what is shown.
+    let measured = (21.0 - o2) / (21.0 - 6.0);
     for (place, series) in stack.series.iter_mut().enumerate() {
         let upset = stack
             .upsets
@@ -328,15 +331,10 @@ fn step(stack: &mut Stack, chance: &mut Chance, at: Time, [oxygen, flow]: [Facto
             series.sum += shown;
             series.count += 1;
         }
-        readings.push(reading(series.factor, Basis::Standard, shown * 0.9, flag));
+        readings.push(reading(series.factor, Basis::Standard, shown * measured, flag));
         readings.push(reading(series.factor, Basis::Corrected, shown, flag));
     }
-    readings.push(reading(
-        oxygen,
-        Basis::Standard,
-        7.3 - load + 0.1 * chance.normal(),
-        flag,
-    ));
+    readings.push(reading(oxygen, Basis::Standard, o2, flag));
     readings.push(reading(
         flow,
         Basis::Standard,
