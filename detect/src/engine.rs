@@ -159,7 +159,11 @@ impl Engine {
         for factor in self.outlets.iter().flat_map(|outlet| &outlet.factors) {
             memory.series += 1;
             memory.hot_core_bytes += size_of_val(&factor.series) + size_of_val(&factor.quality);
-            memory.chart_bytes += factor.series.level.as_ref().map_or(0, |level| size_of_val(&**level));
+            memory.chart_bytes += factor
+                .series
+                .charted
+                .as_ref()
+                .map_or(0, |charted| size_of_val(&**charted));
             memory.minute_store_bytes += factor.minutes.as_ref().map_or(0, crate::minutes::MinuteStore::bytes);
         }
         memory

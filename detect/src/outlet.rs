@@ -260,7 +260,9 @@ pub(crate) fn retire(ctx: &mut Ctx<'_>, plan: &OutletPlan, gone: Gone) {
         end(RuleCode::NearDay, &mut series.near_day);
         end(RuleCode::Const, &mut series.constant);
         end(RuleCode::Freq, &mut series.freq_hold);
-        end(RuleCode::Shift, &mut series.shift);
+        if let Some(charted) = &mut series.charted {
+            end(RuleCode::Shift, &mut charted.hold);
+        }
         for period in [Period::Hour, Period::Day] {
             let case = series.case(period);
             if case.open {

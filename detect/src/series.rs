@@ -2,7 +2,6 @@
 
 use plume_schemas::time::Time;
 
-use crate::chart::level::Level;
 use crate::hold::Hold;
 use crate::noise::Noise;
 use crate::ring::{DayRing, HourRing};
@@ -12,6 +11,7 @@ use crate::rules::exceed_hour::HourRatio;
 use crate::rules::freq::Exceeded;
 use crate::rules::furnace::Furnace;
 use crate::rules::near_day::HourMeans;
+use crate::rules::shift::Charted;
 use crate::samples::SampleRing;
 use crate::state::persist;
 
@@ -45,9 +45,8 @@ pub(crate) struct Series {
     pub(crate) freq: Exceeded,
     pub(crate) freq_hold: Hold,
     pub(crate) furnace: Furnace,
-    pub(crate) shift: Hold,
     /// Charts of the level, touched once an hour: apart.
-    pub(crate) level: Option<Box<Level>>,
+    pub(crate) charted: Option<Box<Charted>>,
 }
 persist!(Series {
     hours,
@@ -65,8 +64,7 @@ persist!(Series {
     freq,
     freq_hold,
     furnace,
-    shift,
-    level,
+    charted,
     run,
     constant,
     dirty,
@@ -93,8 +91,7 @@ impl Series {
             freq: Exceeded::default(),
             freq_hold: Hold::default(),
             furnace: Furnace::default(),
-            shift: Hold::default(),
-            level: None,
+            charted: None,
             run: Run::default(),
             constant: Hold::default(),
             dirty: 0,

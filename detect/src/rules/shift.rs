@@ -29,16 +29,26 @@ use plume_schemas::time::{HOUR_MS, Span, Time};
 use crate::chart::level::{Found, Level, Looked, Watching, Which};
 use crate::config::ShiftSettings;
 use crate::engine::Ctx;
+use crate::hold::Hold;
 use crate::number::to_f64;
 use crate::out::{Facts, Say, Subject};
 use crate::plan::{FactorPlan, OutletPlan};
 use crate::rules::exceed::Period;
 use crate::series::Series;
+use crate::state::persist;
 
 /// Hours of the month that the budget counts in.
 const MONTH_H: f64 = 720.0;
 /// Charts of one factor.
 const CHARTS: f64 = 2.0;
+
+/// The watch over one level, and what was said of it.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Charted {
+    level: Level,
+    pub(crate) hold: Hold,
+}
+persist!(Charted { level, hold });
 
 /// How this factor is watched. The budget is the outlet's: its factors share it.
 fn watching(settings: &ShiftSettings, plan: &OutletPlan, limit: f64) -> Watching {
@@ -79,14 +89,20 @@ pub(crate) fn take(
     };
     let limit = to_f64(limit.value);
     let window = Period::Hour.span(hour);
-    let level = series.level.get_or_insert_with(Box::<Level>::default);
+    let charted = series.charted.get_or_insert_with(Box::<Charted>::default);
     let Ok(mean) = mean else {
-        level.skip();
+        charted.level.skip();
         return;
     };
     let by = watching(settings, plan, limit);
-    let looked = level.take(&by, hour, to_f64(mean), seed(plan, factor));
-    say(ctx, (plan, factor), series, window, (to_f64(mean), limit, looked));
+    let looked = charted.level.take(&by, hour, to_f64(mean), seed(plan, factor));
+    say(
+        ctx,
+        (plan, factor),
+        &mut charted.hold,
+        window,
+        (to_f64(mean), limit, looked),
+    );
 }
 
 /// Whether what was found lasts and matters.
@@ -98,11 +114,10 @@ fn matters(settings: &ShiftSettings, found: &Found, limit: f64) -> bool {
 fn say(
     ctx: &mut Ctx<'_>,
     (plan, factor): (&OutletPlan, &FactorPlan),
-    series: &mut Series,
+    hold: &mut Hold,
     window: Span,
     (mean, limit, looked): (f64, f64, Looked),
 ) {
-    let hold = &mut series.shift;
     let before = hold.severity();
     let said = looked.found.filter(|found| matters(&ctx.settings.shift, found, limit));
     let edge = match (&said, looked.found) {
