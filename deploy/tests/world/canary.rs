@@ -11,4 +11,6 @@ pub(crate) enum Canary {
     CheckpointAhead,
     /// Readings are taken from the log without telling repeats apart.
     NoDedupe,
+    /// The archive passes over a record here and there.
+    ArchiveSkips,
 }

@@ -85,6 +85,8 @@ counts! {
     archive_rounds,
     /// … ended by a failure.
     archive_failures,
+    /// Readings in the published files.
+    archived_readings,
     /// Segments the log let go.
     released_segments,
     /// Records of the log.

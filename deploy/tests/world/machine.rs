@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use plume_archive::ArchiveConfig;
 use plume_bus::fs::Fs;
 use plume_bus::{Bus, BusConfig, BusError, BusOptions, ClockKind, NewRecord, Topic};
 use plume_detect::Settings;
@@ -19,6 +20,7 @@ use tokio::task::yield_now;
 use crate::canary::Canary;
 use crate::chance::Chance;
 use crate::disk::{Disk, LOG_DIR};
+use crate::keeper;
 use crate::roles::checkpoint::DataDir;
 use crate::roles::{Context, DETECT, at, consumer, detect, pinning, signals, stop};
 
@@ -52,6 +54,7 @@ pub(crate) struct Machine {
     pub(crate) config: Arc<IngestConfig>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) settings: Settings,
+    pub(crate) archive: ArchiveConfig,
     data_dir: DataDir,
     wall: Arc<AtomicI64>,
     /// How far the wall clock is from the true time.
@@ -87,6 +90,7 @@ impl Machine {
             config: Arc::new(config),
             catalogue: Arc::new(Catalogue::embedded().unwrap()),
             settings: section("detect").try_into().unwrap(),
+            archive: keeper::config(&defaults, &mut chance),
             wall: Arc::default(),
             wall_ahead_ms: chance.within(-2 * SECOND_MS..2 * SECOND_MS),
             wrong_by_ms: 0,

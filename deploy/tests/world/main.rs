@@ -14,8 +14,9 @@
 //! SIM_SEEDS=500 cargo test -p plume --test world      that many worlds
 //! ```
 //!
-//! What is plume's and what is the world's: sessions, dedupe, bus, judge (with deploy's loop) are plume's own code. The
-//! pump between network, session and bus is the world's, since ingest's own is bound to sockets; so is the ticker.
+//! What is plume's and what is the world's: sessions, dedupe, bus, judge (with deploy's loop), archive are plume's own
+//! code. The pump between network, session and bus is the world's, since ingest's own is bound to sockets; so are the
+//! ticker and the loop around the archive.
 
 #![expect(
     clippy::unwrap_used,
@@ -35,6 +36,7 @@ mod cast;
 mod chance;
 mod counts;
 mod disk;
+mod files;
 mod keeper;
 mod life;
 mod links;
@@ -55,7 +57,7 @@ use counts::Counts;
 use world::World;
 
 /// The worlds of CI.
-const SEEDS: [u64; 6] = [1, 2, 3, 4, 5, 6];
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
 
 fn run(seed: u64) -> Counts {
     match World::new(seed, None).run() {
@@ -82,7 +84,12 @@ fn promises_hold_in_every_world() {
     };
     let mut total = Counts::default();
     for seed in &seeds {
-        total.add(&run(*seed));
+        let counts = run(*seed);
+        println!(
+            "SIM_SEED={seed}: {} packets answered, {} readings in the published files",
+            counts.acked, counts.archived_readings
+        );
+        total.add(&counts);
     }
     println!("{} worlds: {:?}", seeds.len(), total.all());
 }
@@ -102,6 +109,7 @@ fn each_deliberate_bug_is_found() {
             vec![Promise::JudgeRepeats, Promise::EventsOnce],
         ),
         (Canary::NoDedupe, vec![Promise::ReadingsOnce]),
+        (Canary::ArchiveSkips, vec![Promise::ArchiveComplete]),
     ];
     for (canary, promises) in expected {
         let found = SEEDS.into_iter().find_map(|seed| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use plume_archive::Archive;
 use plume_bus::{Bus, BusError, NewRecord, Topic};
 use plume_ingest::MonotoneClock;
 use plume_ingest::hj212::session::Link;
@@ -35,6 +36,8 @@ pub(crate) struct Process {
     /// When each partition is judged next.
     pub(crate) judge_at: Vec<Time>,
     pub(crate) archive_at: Time,
+    /// Open since the first round of the process.
+    pub(crate) archive: Option<Archive>,
     /// The log has said that it takes no more: the process is to be ended.
     pub(crate) deaf: bool,
 }
@@ -62,6 +65,7 @@ impl Process {
             tick_poll: hands.now,
             judge_at: (0..partitions).map(|_| soon(hands.chance)).collect(),
             archive_at: soon(hands.chance),
+            archive: None,
             deaf: false,
         }
     }

@@ -28,9 +28,9 @@ const HORIZONS: Horizons = Horizons {
 };
 
 /// A packet's place in the world: device, CN, QN, part, bytes, outlet.
-type PacketKey = (Mn, u16, String, (u16, u16), ContentId, OutletId);
+pub(crate) type PacketKey = (Mn, u16, String, (u16, u16), ContentId, OutletId);
 /// A reading's place in the world, with which one it is of several with the same name in one report.
-type ReadingKey = (
+pub(crate) type ReadingKey = (
     Mn,
     String,
     ReportKind,
@@ -65,6 +65,7 @@ impl World {
         self.check_values()?;
         self.check_events()?;
         self.check_judge()?;
+        self.check_archive()?;
         self.count_up();
         Ok(())
     }
@@ -106,7 +107,7 @@ impl World {
         Ok(())
     }
 
-    fn reports(&self) -> impl Iterator<Item = &Report> {
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &Report> {
         let entries = self.witness.entries.values().flatten();
         entries.filter_map(|entry| match &entry.body {
             EntryBody::Report(report) => Some(&**report),
@@ -297,7 +298,7 @@ impl World {
     }
 }
 
-fn packet_key(report: &Report) -> PacketKey {
+pub(crate) fn packet_key(report: &Report) -> PacketKey {
     let evidence = &report.evidence;
     let qn = evidence.qn.as_str().to_owned();
     (
@@ -310,7 +311,7 @@ fn packet_key(report: &Report) -> PacketKey {
     )
 }
 
-fn reading_key(report: &Report, place: usize) -> ReadingKey {
+pub(crate) fn reading_key(report: &Report, place: usize) -> ReadingKey {
     let reading = &report.readings[place];
     let same = |other: &&Reading| {
         (other.factor, other.statistic, other.basis) == (reading.factor, reading.statistic, reading.basis)
