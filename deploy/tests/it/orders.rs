@@ -79,6 +79,16 @@ fn orders_reach_the_device_and_are_recorded() {
     let (fine, text) = command(&["calibrate", "--mn", MN]);
     assert!(!fine && text.contains("read-time"), "{text}");
 
+    let mut page = TcpStream::connect(running.admin).unwrap();
+    let ask = "POST /command HTTP/1.0\r\nOrigin: http://example.com\r\nContent-Length: 2\r\n\r\n{}";
+    page.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    page.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.0 403"),
+        "a web page gives no orders: {answer}"
+    );
+
     let (fine, listed) = command(&["--list"]);
     assert!(fine, "{listed}");
     assert_eq!(listed.matches("\"by\":\"王工\"").count(), 1, "{listed}");
