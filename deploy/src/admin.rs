@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, RawQuery, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use plume_ingest::exchange::command::Command as CommandRecord;
@@ -85,10 +86,21 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/marks", post(marks))
         .route("/command", post(command))
         .route("/commands", get(commands))
+        .route("/quarantine/readmit", post(readmit))
+        .layer(middleware::from_fn(no_browsers))
         .with_state(context);
     Ok(axum::serve(listener, router)
         .with_graceful_shutdown(stop.wait())
         .await?)
+}
+
+/// A page that somebody opens on this machine must not give orders: browsers say where a POST comes from, and nothing
+/// else does.
+async fn no_browsers(request: Request, next: Next) -> Response {
+    if request.method() == Method::POST && request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "not for browsers; use the plume command\n").into_response();
+    }
+    next.run(request).await
 }
 
 async fn metrics(State(context): State<Context>) -> Response {
@@ -220,5 +232,21 @@ async fn commands(State(context): State<Context>) -> Response {
     match roles::exchange::listed(&context, LISTED_COMMANDS).await {
         Ok(lines) => (lines + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Takes the packets of a device, named in the body, that waited for its registration.
+async fn readmit(State(context): State<Context>, text: String) -> Response {
+    let mn = match Mn::new(text.trim()) {
+        Ok(mn) => mn,
+        Err(error) => return (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response(),
+    };
+    let index = Arc::clone(&context.registry.borrow());
+    let Context {
+        bus, data_dir, ingest, ..
+    } = &context;
+    match roles::readmit::readmit(bus, data_dir, ingest, &index, mn).await {
+        Ok(said) => (said + "\n").into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }

@@ -88,6 +88,9 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// 扮演设备发送数据 / play devices against a listening plume
     Simulate(SimulateArgs),
+    /// 隔离的报文 / packets that were set aside
+    #[command(subcommand)]
+    Quarantine(orders::QuarantineCommand),
     /// 解析报文，逐字段说明 / explain packets field by field
     Decode(DecodeArgs),
     /// 向设备下达命令：校时、间隔、补数 / ask something of a device: its clock, intervals, missing data

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use cli::orders::QuarantineCommand;
 use cli::{Cli, Command, MarksCommand, NotifyCommand};
 
 fn main() -> ExitCode {
@@ -59,6 +60,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Notify(NotifyCommand::Test(args)) => runtime()?.block_on(commands::notify::test(&args)),
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
+        Command::Quarantine(QuarantineCommand::Readmit(args)) => runtime()?.block_on(commands::readmit::run(&args)),
         Command::Command(args) => runtime()?.block_on(commands::command::run(&args)),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),

@@ -101,6 +101,7 @@ impl System {
         let (archive_now, archive_requests) = roles::archive::requests();
         let context = Context {
             archive_now,
+            ingest: Arc::new(config.ingest.clone()),
             orders: roles::exchange::Orders::new(config.exchange, clock.now()),
             bus,
             clock: clock.clone(),

@@ -20,6 +20,7 @@ pub mod modbus;
 pub mod normalize;
 pub mod poll;
 pub mod quarantine;
+pub mod readmit;
 pub mod signals;
 pub mod store;
 pub mod tcp;

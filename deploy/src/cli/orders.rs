@@ -1,10 +1,10 @@
-//! What `plume command` takes.
+//! What `plume command` and `plume quarantine` take.
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::{PossibleValue, TypedValueParser as _};
+use clap::{Args, Subcommand};
 use plume_ingest::exchange::order::ORDERS;
 use plume_schemas::ids::Mn;
 
@@ -76,4 +76,29 @@ fn orders() -> impl clap::builder::TypedValueParser<Value = String> {
         .iter()
         .map(|order| PossibleValue::new(order.name).help(format!("CN {} {} / {}", order.cn, order.zh, order.en)));
     PossibleValuesParser::new(known).map(|name| name)
+}
+
+/// What can be done with packets that were set aside.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// 设备建档后，重新接收其等待中的报文 / take the packets that waited for their device's registration
+    #[command(after_help = "\
+示例 / Examples:
+  plume query quarantine                        查看隔离的报文 / what was set aside, and why
+  plume quarantine readmit --mn 010000A8900016F000169DC0")]
+    Readmit(ReadmitArgs),
+}
+
+/// Arguments of `quarantine readmit`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadmitArgs {
+    /// 设备 MN，可重复 / which device, may be repeated
+    #[arg(long, required = true)]
+    pub(crate) mn: Vec<Mn>,
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
 }

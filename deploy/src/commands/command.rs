@@ -1,9 +1,11 @@
 //! `plume command`: asks something of a device through the running plume, and says what came of it.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use plume_ingest::exchange::command::{CommandResult, Outcome};
+use plume_ingest::exchange::command::{Command, CommandResult, Outcome};
+use plume_ingest::exchange::order::ORDERS;
 use plume_ingest::hj212::explain::{Lang, result_name};
 use serde_json::json;
 
@@ -24,7 +26,7 @@ pub(crate) async fn run(args: &CommandArgs) -> anyhow::Result<ExitCode> {
         let listed = ask(&data_dir, "GET", "/commands", "")
             .await
             .with_context(not_running)??;
-        out::line(listed.trim_end());
+        out::line(if args.json { listed } else { listing(&listed) }.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     let (Some(order), Some(mn)) = (&args.order, args.mn) else {
@@ -68,13 +70,32 @@ pub(crate) async fn run(args: &CommandArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Name of an order in both languages.
+fn name(cn: u16) -> String {
+    let order = ORDERS.iter().find(|order| order.cn == cn);
+    order.map_or_else(
+        || format!("CN {cn}"),
+        |order| format!("CN {cn} {} / {}", order.zh, order.en),
+    )
+}
+
 /// One line for the result, and one for each thing the device told.
 fn said(result: &CommandResult) -> String {
+    let mut lines = vec![format!("{} {}: {}", result.mn, name(result.cn), ended(result))];
+    lines.extend(result.told.iter().map(|(name, value)| format!("  {name} = {value}")));
+    if result.packets > 0 {
+        lines.push(format!("  {} 个数据包 / packets of data", result.packets));
+    }
+    lines.join("\n")
+}
+
+/// How an order ended, in words.
+fn ended(result: &CommandResult) -> String {
     let code = |of_request, code| {
         let name = |lang| result_name(lang, of_request, code).unwrap_or("?");
         format!("{} / {}", name(Lang::Zh), name(Lang::En))
     };
-    let what = match &result.outcome {
+    match &result.outcome {
         Outcome::Done { code: 1 } if matches!(result.cn, 2012 | 2022) => "已应答 9013 / noticed (9013)".to_owned(),
         Outcome::Done { code: done } => format!("ExeRtn={done} {}", code(false, *done)),
         Outcome::Refused { code: refused } => format!("QnRtn={refused} {}", code(true, *refused)),
@@ -83,11 +104,37 @@ fn said(result: &CommandResult) -> String {
         Outcome::Unreachable => "设备不在线 / the device has no link".to_owned(),
         Outcome::TooMany => "等待的命令过多 / too many orders wait for this device".to_owned(),
         Outcome::Unwritable { why } => format!("无法发送 / cannot be sent: {why}"),
-    };
-    let mut lines = vec![format!("{} CN {}: {what}", result.mn, result.cn)];
-    lines.extend(result.told.iter().map(|(name, value)| format!("  {name} = {value}")));
-    if result.packets > 0 {
-        lines.push(format!("  {} 个数据包 / packets of data", result.packets));
     }
-    lines.join("\n")
+}
+
+/// A line for each order: when, who, what, and what came of it.
+fn listing(records: &str) -> String {
+    let mut results = HashMap::new();
+    let mut orders = Vec::new();
+    for line in records.lines().map(str::as_bytes) {
+        if let Ok(order) = Command::from_record(line) {
+            orders.push(order);
+        } else if let Ok(result) = CommandResult::from_record(line) {
+            results.insert(result.id, result);
+        }
+    }
+    let lines = orders.iter().map(|order| {
+        let at: String = order.at.to_string().replace('T', " ").chars().take(19).collect();
+        let fields: Vec<String> = order
+            .fields
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let result = results
+            .get(&order.id)
+            .map_or_else(|| "等待中 / waiting".to_owned(), ended);
+        let (by, mn, what) = (&order.by, order.mn, name(order.cn));
+        format!("{at}  {by}  {mn}  {what}  {}\n    → {result}", fields.join(";"))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        "没有命令 / no orders yet".to_owned()
+    } else {
+        lines.join("\n")
+    }
 }

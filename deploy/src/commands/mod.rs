@@ -17,6 +17,7 @@ pub(crate) mod notify;
 mod place;
 pub(crate) mod query;
 pub(crate) mod rate;
+pub(crate) mod readmit;
 pub(crate) mod replay;
 pub(crate) mod running;
 pub(crate) mod score;

@@ -74,16 +74,20 @@ impl Orders {
                 }
             }
             EntryBody::Report(report) => {
+                let (mn, cn) = (report.origin.mn, report.evidence.cn);
+                let mut core = self.core();
+                if let Some(gaps) = core.gaps.as_mut().filter(|_| cn == 2061) {
+                    gaps.hour(mn, report.times.measured_at);
+                }
+                // Most of the log is data that nobody waits for.
+                if matches!(cn, 2000..=2999) && !core.exchange.listens(mn) {
+                    return;
+                }
                 // A question of before a restart is old by now; the device asks again.
                 let old = report.times.received_at < self.started;
-                let Some(heard) = Heard::of(report).filter(|heard| !(old && heard.cn == 1013)) else {
-                    return;
-                };
-                let mut core = self.core();
-                if let Some(gaps) = core.gaps.as_mut().filter(|_| heard.cn == 2061) {
-                    gaps.hour(heard.mn, heard.measured_at);
+                if let Some(heard) = Heard::of(report).filter(|heard| !(old && heard.cn == 1013)) {
+                    core.exchange.heard(&heard, now);
                 }
-                core.exchange.heard(&heard, now);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod exchange;
 pub(crate) mod marks;
+pub(crate) mod readmit;
 pub(crate) mod registry;
 pub(crate) mod signals;
 pub(crate) mod stop;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) status: crate::status::Status,
     pub(crate) data_dir: PathBuf,
     pub(crate) archive_root: PathBuf,
+    /// How packets are taken.
+    pub(crate) ingest: Arc<plume_ingest::config::IngestConfig>,
     /// The exchange with devices.
     pub(crate) orders: exchange::Orders,
     /// Asks the archive's loop to write what waits.

@@ -21,6 +21,7 @@ mod modbus;
 mod orders;
 mod overload;
 mod readme;
+mod readmit;
 mod run;
 mod simulate;
 mod tidy;

@@ -61,7 +61,10 @@ fn orders_reach_the_device_and_are_recorded() {
             "{text}"
         );
         let (fine, text) = command(&["set-realtime-interval", "--mn", MN, "--value", "60"]);
-        assert!(fine && text.contains("CN 1062: ExeRtn=1"), "{text}");
+        assert!(
+            fine && text.contains("设置实时数据间隔") && text.contains("ExeRtn=1 "),
+            "{text}"
+        );
         let (fine, text) = command(&["read-realtime-interval", "--mn", MN, "--json"]);
         assert!(fine && text.contains(r#"["RtdInterval","60"]"#), "{text}");
         let (fine, text) = command(&["realtime-off", "--mn", MN]);
@@ -79,7 +82,22 @@ fn orders_reach_the_device_and_are_recorded() {
     let (fine, text) = command(&["calibrate", "--mn", MN]);
     assert!(!fine && text.contains("read-time"), "{text}");
 
+    let mut page = TcpStream::connect(running.admin).unwrap();
+    let ask = "POST /command HTTP/1.0\r\nOrigin: http://example.com\r\nContent-Length: 2\r\n\r\n{}";
+    page.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    page.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.0 403"),
+        "a web page gives no orders: {answer}"
+    );
+
     let (fine, listed) = command(&["--list"]);
+    assert!(
+        fine && listed.contains("  王工  ") && listed.contains("→ ExeRtn=100 没有数据"),
+        "{listed}"
+    );
+    let (fine, listed) = command(&["--list", "--json"]);
     assert!(fine, "{listed}");
     assert_eq!(listed.matches("\"by\":\"王工\"").count(), 1, "{listed}");
     assert_eq!(listed.matches("\"outcome\":\"done\"").count(), 5, "{listed}");

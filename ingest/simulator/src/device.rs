@@ -74,7 +74,9 @@ impl Device {
         let mut before = Vec::new();
         logger.run(online_from, &mut before);
         let mut device = Self::new(link, Feed::Logger(Box::new(logger)));
-        before.iter().for_each(|message| device.memory.keep(message));
+        for message in &before {
+            device.memory.keep(message);
+        }
         device
     }
 

@@ -76,6 +76,8 @@ struct Running {
 struct Device {
     links: BTreeSet<u64>,
     speaks: Option<(Dialect, Inline<15>)>,
+    /// It has spoken since its newest link was opened.
+    fresh: bool,
     st: Inline<3>,
     waiting: VecDeque<Command>,
     running: Option<Running>,
@@ -110,10 +112,10 @@ impl Exchange {
         if !known && self.devices.len() >= MAX_DEVICES {
             return;
         }
-        let links = &mut self.devices.entry(mn).or_default().links;
-        links.insert(epoch);
-        if links.len() > MAX_LINKS {
-            links.pop_first();
+        let device = self.devices.entry(mn).or_default();
+        device.fresh &= !device.links.insert(epoch);
+        if device.links.len() > MAX_LINKS {
+            device.links.pop_first();
         }
         self.start(mn, now);
     }
@@ -162,6 +164,11 @@ impl Exchange {
         self.devices.get(&mn).is_some_and(|device| !device.links.is_empty())
     }
 
+    /// True while data of the device matter: an order runs, or how it speaks on its newest link is not known yet.
+    pub fn listens(&self, mn: Mn) -> bool {
+        self.busy.contains(&mn) || self.devices.get(&mn).is_some_and(|device| !device.fresh)
+    }
+
     /// True while an order for the device runs or waits.
     pub fn is_busy(&self, mn: Mn) -> bool {
         self.busy.contains(&mn)
@@ -178,6 +185,7 @@ impl Exchange {
         // A terse answer of 2005 shows neither Flag nor password.
         if !matches!(heard.cn, 9011..=9014) || device.speaks.is_none() {
             device.speaks = Some((heard.dialect, heard.password));
+            device.fresh = true;
         }
         if heard.cn == 1013 && self.rules.set_time_when_asked {
             let fields = heard.told.iter().filter(|(name, _)| name == "PolId").cloned().collect();

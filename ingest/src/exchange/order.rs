@@ -141,7 +141,7 @@ impl OrderError {
                 format!("one of {}", names.join(", "))
             }
             Self::Withheld { .. } => "let the enterprise's own staff do it at the instrument".to_owned(),
-            Self::Missing { argument, .. } => format!("add {argument}"),
+            Self::Missing { argument, .. } => format!("say it with --{argument}"),
             Self::Wrong { argument, expected, .. } => format!("set {argument} to {expected}"),
         }
     }

@@ -241,7 +241,12 @@ fn a_link_lost_between_any_two_steps() {
 #[test]
 fn the_newest_of_two_links_carries_orders() {
     let mut bench = Bench::new(Dialect::Hj2017);
+    assert!(
+        !bench.exchange.listens(bench.mn),
+        "data matter to nobody once the device has spoken"
+    );
     bench.exchange.came(bench.mn, 7, bench.now);
+    assert!(bench.exchange.listens(bench.mn));
     bench.order(1062);
     assert_eq!(bench.sent.last().unwrap().0, 7);
     bench.exchange.gone(bench.mn, 7, bench.now);

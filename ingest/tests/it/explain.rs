@@ -92,6 +92,26 @@ fn an_encrypted_packet_with_and_without_its_key() {
 }
 
 #[test]
+fn values_no_stack_has_are_named() {
+    let packet = |value: &str| {
+        let text = format!(
+            "QN=20160801085857223;ST=31;CN=2011;PW=123456;MN={MN_2017};Flag=5;\
+             CP=&&DataTime=20160801085800;a00000-Rtd={value},a00000-Flag=N;a19001-Rtd=8.5,a19001-Flag=N&&"
+        );
+        zh(&encode::frame(text.as_bytes()))
+    };
+    assert!(
+        packet("120000").contains("a00000 的值 120000 超出合理范围 0～3000"),
+        "{}",
+        packet("120000")
+    );
+    assert!(packet("120000").contains("像是按 m³/h 发送"));
+    for fine in ["333.3", "999999.9"] {
+        assert!(!packet(fine).contains("合理范围"), "{}", packet(fine));
+    }
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let packet = format!(
         "QN=20240601085857223;ST=32;CN=1014;PW=pw4711;MN={MN_2017};Flag=9;\

@@ -182,6 +182,9 @@ impl<'a> Builder<'a> {
                 .findings
                 .push(self.complaint(complaint.code, complaint.factor, complaint.text.as_str()));
         }
+        explanation
+            .findings
+            .extend(checks::implausible(self.lang, &fields.readings));
         let answerable = check.is_none_or(|check| check.kind == CheckKind::Standard);
         if answerable {
             explanation.device_answers = direction == Direction::Down;

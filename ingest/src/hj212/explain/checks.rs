@@ -1,6 +1,7 @@
 //! What stands around the data segment: length, checksum, tail, encryption; verdicts in words.
 
 use plume_schemas::mask;
+use plume_schemas::reading::{Reading, Statistic};
 use plume_schemas::report::QuarantineReason;
 
 use super::words::say;
@@ -302,6 +303,62 @@ fn modbus_advice(lang: Lang, tolerance: &str) -> String {
         ),
     }
 }
+/// Factor, least and largest value a stack can have in the unit of the standard, and what a value outside usually is.
+/// The largest stacks pass some 1500 m³/s; the rest is physics.
+const PLAUSIBLE: [(&str, f64, f64, &str, &str); 5] = [
+    (
+        "a00000",
+        0.0,
+        3_000.0,
+        "标准单位为 m³/s，像是按 m³/h 发送",
+        "the standard has m³/s, this looks like m³/h",
+    ),
+    ("a01011", 0.0, 100.0, "标准单位为 m/s", "the standard has m/s"),
+    (
+        "a01012",
+        -50.0,
+        2_000.0,
+        "标准单位为 ℃，检查测温信号是否断线",
+        "the standard has °C; is the sensor broken?",
+    ),
+    ("a01014", 0.0, 100.0, "湿度为百分数", "moisture is a percentage"),
+    (
+        "a19001",
+        0.0,
+        25.0,
+        "空气中氧为 20.9 %，检查量程和校准",
+        "air has 20.9 % of oxygen; look at range and calibration",
+    ),
+];
+
+/// A value that no stack has, the first of each factor.
+pub(super) fn implausible(lang: Lang, readings: &[Reading]) -> Vec<Finding> {
+    let found = PLAUSIBLE.iter().filter_map(|&(code, least, most, zh, en)| {
+        // The largest number of a type stands for "cannot be computed" in 2025, and is complained of as that.
+        let outside = |value: f64| !(least..=most).contains(&value) && !is_all_nines(value);
+        let value = readings
+            .iter()
+            .filter(|r| r.factor.as_str() == code && r.statistic != Statistic::Total);
+        let value = value
+            .filter_map(|reading| reading.value.to_f64())
+            .find(|&value| outside(value))?;
+        let what = match lang {
+            Lang::Zh => format!("{code} 的值 {value} 超出合理范围 {least}～{most}"),
+            Lang::En => format!("{code} is {value}, plausible is {least} to {most}"),
+        };
+        Some(Finding {
+            level: Level::Warning,
+            what,
+            advice: say(lang, (zh, en)).to_owned(),
+        })
+    });
+    found.collect()
+}
+
+fn is_all_nines(value: f64) -> bool {
+    value.abs().to_string().bytes().all(|byte| byte == b'9' || byte == b'.')
+}
+
 /// Characters of what is no frame that are shown.
 const SHOWN_CHARS: usize = 60;
 
