@@ -22,6 +22,7 @@ mod orders;
 mod overload;
 mod readme;
 mod run;
+mod secrets;
 mod simulate;
 mod tidy;
 mod turbine;
