@@ -17,6 +17,10 @@ use crate::reload;
 use crate::system::{Plan, System};
 use crate::{clock, logging, out};
 
+/// Warnings of the registry that are logged at a start: a bureau of ten thousand outlets may have as many, and nobody
+/// reads them at two in the morning.
+const WARNINGS_LOGGED: usize = 20;
+
 /// Runs until SIGINT or SIGTERM; SIGHUP reads configuration and registry again.
 pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.config) {
@@ -28,8 +32,12 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let registry_path = check::registry_path(&args.config, &config);
     let registry = match check::load_registry(&registry_path, &catalogue) {
         Ok((registry, warnings)) => {
-            for warning in &warnings {
+            for warning in warnings.iter().take(WARNINGS_LOGGED) {
                 tracing::warn!("{warning}");
+            }
+            let more = warnings.len().saturating_sub(WARNINGS_LOGGED);
+            if more > 0 {
+                tracing::warn!(more, "the registry has more warnings; `plume check` lists them");
             }
             registry
         }

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &SupportArgs) -> anyhow::Result<ExitCode> {
             .map(|(registry, _)| registry)
     });
     host(&mut text)?;
-    configuration(&mut text, &args.config)?;
+    section(&mut text, "configuration", &configuration(&args.config, loaded.is_ok()))?;
     let findings = doctor::examine(&args.config, clock::system().now()).await?;
     section(&mut text, "doctor", &lines(&findings))?;
     if let Ok(config) = &loaded {
@@ -59,6 +59,12 @@ pub(crate) async fn run(args: &SupportArgs) -> anyhow::Result<ExitCode> {
     if let Some(registry) = &registry {
         section(&mut text, "registry", &counts(registry))?;
     }
+    if loaded.is_err() && !args.log.is_empty() {
+        anyhow::bail!(
+            "配置有错，无从得知日志中哪些是密码 / the configuration has errors, so nobody knows what in a log is a password: \
+             correct it, or leave --log out"
+        );
+    }
     for log in &args.log {
         let content = std::fs::read(log).with_context(|| format!("read {}", log.display()))?;
         let content = String::from_utf8_lossy(&content).into_owned();
@@ -68,8 +74,8 @@ pub(crate) async fn run(args: &SupportArgs) -> anyhow::Result<ExitCode> {
     }
     let clean = match &loaded {
         Ok(config) => Secrets::of(&args.config, config, registry.as_ref()).without(&text),
-        // A configuration that does not load has been masked key by key; nothing else was read.
-        Err(_) => text,
+        // Nothing was read of what the configuration names, and nothing of it is shown.
+        Err(_) => Secrets::unknown().without(&text),
     };
     std::fs::write(&args.out, &clean).with_context(|| format!("write {}", args.out.display()))?;
     out::line(format_args!(
@@ -99,20 +105,17 @@ fn host(text: &mut String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the configuration's file says, without comments and with every secret key masked. One that does not parse is
-/// not shown at all: nobody knows what stands where in it.
-fn configuration(text: &mut String, path: &Path) -> anyhow::Result<()> {
-    let shown = match std::fs::read_to_string(path) {
-        Ok(content) => match content.parse::<Table>() {
-            Ok(mut table) => {
-                secrets::masked(&mut table);
-                table.to_string()
-            }
-            Err(_) => "does not parse and is not shown; see doctor".to_owned(),
-        },
-        Err(error) => error.to_string(),
-    };
-    section(text, "configuration", &shown)
+/// What the configuration's file says, without comments and with every secret key masked. One that does not load is not
+/// shown at all: a password may stand under a mistyped key.
+fn configuration(path: &Path, loads: bool) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    match text.parse::<Table>() {
+        Ok(mut table) if loads => {
+            secrets::masked(&mut table);
+            table.to_string()
+        }
+        _ => "does not load and is not shown; see doctor".to_owned(),
+    }
 }
 
 fn counts(registry: &Registry) -> String {

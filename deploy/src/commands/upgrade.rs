@@ -125,7 +125,7 @@ fn log(dir: &Path, found: &mut Vec<Finding>) {
             found.push(unknown(
                 "upgrade_log",
                 &format!("log format {other}, known is {LOG_FORMAT}"),
-                "stop the old plume cleanly, so that everything is judged and archived, then begin a new data directory",
+                "stop the old plume cleanly, so that all is judged and archived, then begin a new data directory",
             ));
         }
     }

@@ -107,3 +107,74 @@ kinds! {
         "systemctl start plume，或 plume run；起不来时运行 plume doctor",
         "systemctl start plume, or plume run; plume doctor where it does not start";
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The alert rules: what `plume status` says, after two minutes, and that plume does not answer at all.
+    fn rules() -> String {
+        let mut text = String::from(
+            "# Made from deploy/src/status/words.rs; a test keeps it fresh. The same sentences as `plume status`.\n\
+             groups:\n  - name: plume-status\n    rules:\n",
+        );
+        let mut rule = |name: &str, expr: &str, kind: &Kind| {
+            let severity = if kind.grade == Grade::Error {
+                "critical"
+            } else {
+                "warning"
+            };
+            write!(
+                text,
+                "      - alert: {name}\n        expr: {expr}\n        for: 2m\n        labels:\n          \
+                 severity: {severity}\n        annotations:\n          summary: \"{} / {}\"\n          \
+                 description: \"{} / {}\"\n",
+                kind.zh, kind.en, kind.todo_zh, kind.todo_en
+            )
+            .unwrap();
+        };
+        for kind in ALL {
+            let name: String = kind.code.split('_').map(capitalised).collect();
+            if kind.code == NOT_RUNNING.code {
+                rule(&format!("Plume{name}"), "up{job=\"plume\"} == 0", kind);
+            } else {
+                let expr = format!("plume_deploy_finding{{code=\"{}\"}} == 1", kind.code);
+                rule(&format!("Plume{name}"), &expr, kind);
+            }
+        }
+        text
+    }
+
+    fn capitalised(word: &str) -> String {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_ascii_uppercase().to_string() + letters.as_str()
+        })
+    }
+
+    #[test]
+    fn the_alert_rules_are_fresh() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("prometheus/status.rules.yml");
+        let fresh = rules();
+        if std::fs::read_to_string(&path).unwrap_or_default() != fresh {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, fresh).unwrap();
+            panic!(
+                "{} was stale and has been written anew: look at it and commit it",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn no_sentence_would_break_a_rule() {
+        for kind in ALL {
+            for words in [kind.zh, kind.en, kind.todo_zh, kind.todo_en] {
+                assert!(!words.is_empty() && !words.contains(['"', '\\', '{', '\n']), "{words}");
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -58,9 +58,8 @@ fn a_fresh_site_has_no_error() {
     assert!(fine, "{found:?}");
 }
 
-/// Every fault that can stand beside the others, planted at once.
-#[test]
-fn the_doctor_finds_what_is_planted() {
+/// A site that has run, with thirty packets in its log.
+fn used_site() -> Site {
     let site = Site::new("");
     let running = site.start();
     let mut link = Link::open(running.devices).unwrap();
@@ -74,19 +73,19 @@ fn the_doctor_finds_what_is_planted() {
     }
     drop(link);
     assert!(running.stop());
+    site
+}
 
+/// Faults of the configuration and of what it names: the address that devices find taken, and a closed port for mail.
+fn plant_in_configuration(site: &Site, held: &TcpListener) {
     let dir = site.dir.path();
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = dir.join("plume.toml");
-    rewrite(
-        &config,
-        "listen = \"127.0.0.1:0\"\ntick",
-        &format!(
-            "listen = \"{}\"\nkeys_file = \"keys.toml\"\ntick",
-            held.local_addr().unwrap()
-        ),
+    let taken = format!(
+        "listen = \"{}\"\nkeys_file = \"keys.toml\"\ntick",
+        held.local_addr().unwrap()
     );
+    rewrite(&config, "listen = \"127.0.0.1:0\"\ntick", &taken);
     rewrite(
         &config,
         "[admin]\nlisten = \"127.0.0.1:0\"",
@@ -99,31 +98,42 @@ fn the_doctor_finds_what_is_planted() {
         ended.display()
     );
     fs::write(&config, fs::read_to_string(&config).unwrap() + &mail).unwrap();
-    fs::write(
-        dir.join("keys.toml"),
-        "[[device]]\nmn = \"M1\"\nkey = \"0123456789abcdef\"\n",
-    )
-    .unwrap();
-    fs::set_permissions(dir.join("keys.toml"), fs::Permissions::from_mode(0o644)).unwrap();
-    let registry = dir.join("registry.toml");
+    let keys = dir.join("keys.toml");
+    fs::write(&keys, "[[device]]\nmn = \"M1\"\nkey = \"0123456789abcdef\"\n").unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+fn plant_in_registry(site: &Site) {
+    let registry = site.dir.path().join("registry.toml");
     let gaps = "[[enterprise]]\nid = \"91330100MA27X0AB2X\"\nname = \"无人可通知有限公司\"\n\
-                [[outlet]]\nid = \"91330100MA27X0AB2X:DA009\"\nenterprise = \"91330100MA27X0AB2X\"\nnumber = \"DA009\"\n";
+                [[outlet]]\nid = \"91330100MA27X0AB2X:DA009\"\nenterprise = \"91330100MA27X0AB2X\"\n\
+                number = \"DA009\"\n";
     fs::write(&registry, fs::read_to_string(&registry).unwrap() + gaps).unwrap();
     rewrite(&registry, "password = \"123456\"", "");
-    let ahead = SystemTime::now() + Duration::from_secs(3_600);
-    let state = fs::File::options()
-        .append(true)
-        .open(site.data().join("state/registry.json"))
-        .unwrap();
-    state.set_modified(ahead).unwrap();
-    damage(&only_segment(&site));
+}
+
+fn plant_in_data(site: &Site) {
+    let kept = site.data().join("state/registry.json");
+    let kept = fs::File::options().append(true).open(kept).unwrap();
+    let written = kept.metadata().unwrap().modified().unwrap();
+    kept.set_modified(written + Duration::from_hours(1)).unwrap();
+    damage(&only_segment(site));
     damage(&site.data().join("archive/manifest.jsonl"));
-    let desk = site.data().join("desk.db");
     // Half a file, without the pages that its write-ahead log would give back.
+    let desk = site.data().join("desk.db");
     let bytes = fs::read(&desk).unwrap();
     fs::write(&desk, &bytes[..bytes.len() / 2]).unwrap();
     drop(fs::remove_file(desk.with_extension("db-wal")));
+}
 
+/// Every fault that can stand beside the others, planted at once.
+#[test]
+fn the_doctor_finds_what_is_planted() {
+    let site = used_site();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    plant_in_configuration(&site, &held);
+    plant_in_registry(&site);
+    plant_in_data(&site);
     let (fine, found) = doctor(&site);
     assert!(!fine);
     let planted = [
@@ -150,13 +160,8 @@ fn the_doctor_finds_what_is_planted() {
             assert!(finding[part].as_str().unwrap().len() > 5, "{part} of {finding}");
         }
     }
-    assert!(
-        found["registry_no_contact"]["zh"]
-            .as_str()
-            .unwrap()
-            .contains("无人可通知"),
-        "{found:?}"
-    );
+    let contact = &found["registry_no_contact"];
+    assert!(contact["zh"].as_str().unwrap().contains("无人可通知"), "{contact}");
     let (fine, text) = site.plume(&["doctor", "--config", "plume.toml"]);
     assert!(!fine && text.contains("→") && text.contains("端口"), "{text}");
 }
@@ -252,9 +257,9 @@ fn a_reload_with_errors_changes_nothing() {
     );
     let refused = |yes: bool| {
         // `/status` is worked out anew every few seconds: asked until it has heard, with a deadline.
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while running.get("/status").contains("reload_refused") != yes {
-            assert!(std::time::Instant::now() < deadline, "{}", running.get("/status"));
+            assert!(Instant::now() < deadline, "{}", running.get("/status"));
         }
     };
     fs::write(&config, "[ingest]\nlisen = 1\n").unwrap();

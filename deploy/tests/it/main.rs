@@ -23,6 +23,7 @@ mod overload;
 mod readme;
 mod readmit;
 mod run;
+mod secrets;
 mod simulate;
 mod tidy;
 mod turbine;

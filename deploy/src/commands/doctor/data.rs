@@ -1,10 +1,10 @@
 //! The data directory: the log opens, the archive's books are whole, the desk's database is whole, formats are known.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plume_alert::store::check_sqlite;
+use plume_alert::store::{check_sqlite, schema_version};
 use plume_archive::Reader;
 use plume_bus::Recovery;
 use plume_bus::fs::RealFs;
@@ -61,19 +61,30 @@ pub(super) async fn examine(case: &Case, findings: &mut Vec<Finding>) {
     }
     if let Some(desk) = roles::desk::sqlite_path(&case.config.alert.store, case.data_dir())
         && desk.exists()
-        && let Err(error) = check_sqlite(&desk).await
+        && let Err(why) = whole(&desk).await
     {
+        let desk = desk.display();
         findings.push(
             Finding::error(
                 "desk_damaged",
-                format!("工作台数据库 {} 有误：{error}", desk.display()),
-                format!("the desk's database {} is not whole: {error}", desk.display()),
+                format!("工作台数据库 {desk} 有误：{why}"),
+                format!("the desk's database {desk} is not whole: {why}"),
             )
             .todo(
                 "停止 plume，用 plume restore --only desk 恢复最近的备份",
                 "stop plume, then plume restore --only desk from the latest backup",
             ),
         );
+    }
+}
+
+/// Whether a database has all its pages and the desk's schema: a file cut to its first page passes for an empty one.
+async fn whole(desk: &Path) -> Result<(), String> {
+    check_sqlite(desk).await.map_err(|error| error.to_string())?;
+    match schema_version(desk).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err("it holds no schema".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
