@@ -15,6 +15,7 @@ pub(crate) mod troubles;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plume_archive::Location;
 use plume_bus::{Bus, BusUrl, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::RegistryIndex;
@@ -33,7 +34,7 @@ pub(crate) struct Context {
     pub(crate) health: crate::admin::Health,
     pub(crate) status: crate::status::Status,
     pub(crate) data_dir: PathBuf,
-    pub(crate) archive_root: PathBuf,
+    pub(crate) archive: Location,
     /// The exchange with devices.
     pub(crate) orders: exchange::Orders,
     /// Asks the archive's loop to write what waits.
