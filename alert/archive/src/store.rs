@@ -4,7 +4,7 @@
 //! - There is no lock. What this process has read or written it replaces only while it is still the same (`If-Match`).
 //!   A second writer puts the plan and the manifest's last line again when it opens, so the first one's next plan is
 //!   refused before it touches a file: the later writer wins, and nothing is written twice.
-//! - A file that is replaced while it is read does not stay readable: the next piece of it is an error, never a mixture.
+//! - A file that is replaced while it is read does not stay readable: its next piece is an error, never a mixture.
 
 use std::collections::HashMap;
 use std::future::Future;
