@@ -125,8 +125,8 @@ async fn ready(State(context): State<Context>) -> Response {
 
 /// JSON, or with `?text` what `plume stats` prints.
 async fn stats(State(context): State<Context>, RawQuery(query): RawQuery) -> Response {
-    let Context { bus, archive_root, .. } = &context;
-    match balance::of(bus, archive_root).await {
+    let Context { bus, archive, .. } = &context;
+    match balance::of(bus, archive).await {
         Ok(balance) if query.as_deref() == Some("text") => format!("{balance}\n").into_response(),
         Ok(balance) => axum::Json(balance).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
@@ -166,8 +166,8 @@ struct Explained {
 
 /// What `plume explain` prints.
 async fn explain_event(State(context): State<Context>, Query(asked): Query<Explained>) -> Response {
-    let Context { bus, archive_root, .. } = &context;
-    match explain::explain(bus, archive_root, &asked.event, &asked.lang).await {
+    let Context { bus, archive, .. } = &context;
+    match explain::explain(bus, archive, &asked.event, &asked.lang).await {
         Ok(Some(text)) => text.into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, format!("no event {} here\n", asked.event)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),

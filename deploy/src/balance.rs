@@ -1,16 +1,12 @@
 //! The balance an operator can trust: packets in = archived + repeats + quarantined, and what still waits in the log.
 
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
 
-use anyhow::Context as _;
-use plume_archive::{Reader, Stats};
+use plume_archive::{Location, Stats};
 use plume_bus::Bus;
-use plume_bus::fs::RealFs;
 use serde::Serialize;
 
-use crate::roles::{ARCHIVED, at};
+use crate::roles::{self, ARCHIVED, at};
 
 /// What came in and where it is.
 #[derive(Clone, Debug, Serialize)]
@@ -32,9 +28,8 @@ pub(crate) struct Balance {
 }
 
 /// The balance of a log and its archive.
-pub(crate) async fn of(bus: &Bus, archive_root: &Path) -> anyhow::Result<Balance> {
-    let reader = Reader::open(archive_root, Arc::new(RealFs))
-        .with_context(|| format!("read the archive {}", archive_root.display()))?;
+pub(crate) async fn of(bus: &Bus, archive: &Location) -> anyhow::Result<Balance> {
+    let reader = roles::archive::reader(archive)?;
     let stats = reader.stats();
     let (mut waiting, mut behind) = (0, true);
     for partition in 0..bus.partitions() {

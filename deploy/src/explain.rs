@@ -1,11 +1,7 @@
 //! Finding an event by its id, for `plume explain`: in the log while it is there, else in the archive.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use anyhow::Context as _;
-use plume_archive::{Field, QuerySpec, Reader, Table};
-use plume_bus::fs::RealFs;
+use plume_archive::{Field, Location, QuerySpec, Table};
 use plume_bus::{Bus, Topic};
 use plume_detect::{Lang, explain_event};
 use plume_schemas::decimal::Decimal;
@@ -19,13 +15,15 @@ use plume_schemas::time::{Span, Time};
 use plume_schemas::wire;
 use serde_json::Value as Json;
 
+use crate::roles;
+
 use crate::roles::{READ_LIMIT, at};
 
 /// An event in words, in both languages or one. `None` where neither log nor archive has it.
-pub(crate) async fn explain(bus: &Bus, archive_root: &Path, id: &str, lang: &str) -> anyhow::Result<Option<String>> {
+pub(crate) async fn explain(bus: &Bus, archive: &Location, id: &str, lang: &str) -> anyhow::Result<Option<String>> {
     let found = match in_log(bus, id).await? {
         Some(event) => Some(event),
-        None => in_archive(archive_root, id)?,
+        None => in_archive(archive, id)?,
     };
     let catalogue = Catalogue::embedded()?;
     Ok(found.map(|event| in_words(&event, &catalogue, lang)))
@@ -85,12 +83,8 @@ const COLUMNS: [&str; 19] = [
     "cause_offset",
 ];
 
-fn in_archive(root: &Path, id: &str) -> anyhow::Result<Option<Event>> {
-    if !root.is_dir() {
-        return Ok(None);
-    }
-    let reader =
-        Reader::open(root, Arc::new(RealFs)).with_context(|| format!("read the archive {}", root.display()))?;
+fn in_archive(archive: &Location, id: &str) -> anyhow::Result<Option<Event>> {
+    let reader = roles::archive::reader(archive)?;
     let spec = QuerySpec {
         columns: COLUMNS.iter().map(|&name| name.to_owned()).collect(),
         ..QuerySpec::all(Table::Events)

@@ -111,7 +111,7 @@ impl System {
             health: Health::default(),
             status: Status::default(),
             metrics,
-            archive_root: roles::archive::root(&data_dir, &config.archive),
+            archive: roles::archive::location(&data_dir, &config.archive)?,
             data_dir,
         };
         let (rest, stop) = pair();

@@ -19,12 +19,12 @@ use crate::batch::{Batch, Input, Known};
 use crate::files::{Files, sha256_hex};
 use crate::layout;
 use crate::manifest::{Loaded, Manifest};
-use crate::memory::Memory;
+use crate::memory::{Memory, Place};
 use crate::operation::{Add, FileEntry, Operation, Replace};
-use crate::parquet_file::Writer;
+use crate::parquet_file::{Effort, Writer};
 use crate::plan::{BegunBatch, PartPlan, Plan, Work};
 use crate::publish;
-use crate::{ArchiveConfig, ArchiveError, Reader, Signals};
+use crate::{ArchiveConfig, ArchiveError, MAX_CHECKPOINT_BYTES, Reader, Signals};
 
 /// Records of a line of the log are on disk up to here: the offset may be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,6 +261,29 @@ impl Archive {
         Ok(Pushed::Taken)
     }
 
+    /// The newest time the log showed.
+    pub fn clock(&self) -> Option<Time> {
+        self.clock
+    }
+
+    /// Takes the judge's memory of a partition as it stood before `offset`: a row of `checkpoints`, of which each day's
+    /// last one stands. False where no batch takes it now. Errors: it is larger than [`crate::MAX_CHECKPOINT_BYTES`].
+    pub fn checkpoint(&mut self, partition: u32, offset: u64, state: &[u8]) -> Result<bool, ArchiveError> {
+        if state.len() > MAX_CHECKPOINT_BYTES {
+            return Err(ArchiveError::CheckpointTooLarge {
+                partition,
+                bytes: state.len(),
+                limit: MAX_CHECKPOINT_BYTES,
+            });
+        }
+        let at = TopicPartition::new(Topic::Reports, partition);
+        // A batch begun before a crash holds what it held then.
+        let begun = self.begun.is_some_and(|begun| begun.at == at);
+        let place = Place { partition, offset };
+        let taken = self.batches.get_mut(&at).filter(|_| !begun).zip(self.clock);
+        Ok(taken.is_some_and(|(batch, clock)| batch.checkpoint(place, clock, state)))
+    }
+
     /// The lines of the log whose batch is to be written now, because the log's clock has passed its end.
     pub fn due(&mut self) -> Vec<TopicPartition> {
         for batch in self.batches.values_mut().filter(|batch| !batch.is_empty()) {
@@ -320,7 +343,7 @@ impl Archive {
         let (gaps, markers, counts) = (batch.gaps.clone(), batch.markers, batch.counts);
         let mut entries = Vec::new();
         for sealed in batch.seal()? {
-            let mut writer = Writer::new(sealed.folder.table.spec(), plan.seq)?;
+            let mut writer = Writer::new(sealed.folder.table.spec(), plan.seq, Effort::Usual)?;
             writer.write(&sealed.rows)?;
             let (content, rows) = writer.finish(0)?;
             let name = sealed.folder.batch(at, first, next);

@@ -14,7 +14,7 @@ use plume_schemas::wire::{self, WireError};
 use crate::layout::Folder;
 use crate::memory::{Memory, Place};
 use crate::operation::Counts;
-use crate::tables::{Rows, Table, entries, judgements, packets, quarantine, readings, registry, windows};
+use crate::tables::{Rows, Table, checkpoints, entries, judgements, packets, quarantine, readings, registry, windows};
 use crate::{ArchiveConfig, ArchiveError};
 
 /// Files a batch may become. A device that sends back a year would open a file a day and kind; the batch ends instead.
@@ -204,6 +204,16 @@ impl Batch {
             let rows = self.rows(Table::Factors, at);
             self.counts.standing += registry::push_factors(rows, catalogue, registry.revision);
         }
+    }
+
+    /// Adds the judge's memory; false where the batch takes no more.
+    pub(crate) fn checkpoint(&mut self, place: Place, stood_at: Time, state: &[u8]) -> bool {
+        if self.is_empty() || self.sealed.is_some() {
+            return false;
+        }
+        checkpoints::push(self.rows(Table::Checkpoints, stood_at), place, stood_at, state);
+        self.counts.standing += 1;
+        true
     }
 
     fn report(&mut self, report: &Report, place: Place, memory: &mut Memory) {

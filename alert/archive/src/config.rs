@@ -6,8 +6,10 @@ use crate::ArchiveError;
 #[derive(Debug, Clone, serde::Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveConfig {
-    /// Directory of the archive; a relative one is below the data directory.
+    /// Directory of the archive; a relative one is below the data directory. `s3://BUCKET/PREFIX` is an object store.
     pub dir: std::path::PathBuf,
+    /// How to reach the object store.
+    pub s3: S3Config,
     /// Records after which a batch ends.
     pub batch_records: u64,
     /// Bytes of payload after which a batch ends: what waits in memory, times about three.
@@ -22,6 +24,27 @@ pub struct ArchiveConfig {
     pub keep_samples_days: u64,
     /// Bytes of what readers see beyond which the oldest days are removed; 0 sets no budget.
     pub max_bytes: u64,
+}
+
+/// Section `[archive.s3]`: an object store that speaks S3.
+#[derive(Clone, serde::Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct S3Config {
+    /// Its address; empty means the one AWS has for the region.
+    pub endpoint: String,
+    /// Its region.
+    pub region: String,
+    /// Who asks; empty means the identity of the machine.
+    pub access_key_id: String,
+    /// The secret of that key.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { endpoint, region, .. } = self;
+        write!(f, "S3Config({endpoint}, {region}, …)")
+    }
 }
 
 impl ArchiveConfig {
@@ -45,6 +68,13 @@ impl ArchiveConfig {
         Ok(())
     }
 
+    /// Whether the archive lies in an object store, not in a directory of this machine.
+    pub fn is_in_store(&self) -> bool {
+        self.dir
+            .to_str()
+            .is_some_and(|dir| dir.starts_with(crate::location::S3))
+    }
+
     pub(crate) fn batch_every_ms(&self) -> i64 {
         seconds_to_ms(self.batch_every_s)
     }
@@ -65,6 +95,12 @@ pub(crate) mod tests {
     pub(crate) fn usual() -> ArchiveConfig {
         ArchiveConfig {
             dir: "archive".into(),
+            s3: S3Config {
+                endpoint: String::new(),
+                region: "us-east-1".to_owned(),
+                access_key_id: String::new(),
+                secret_access_key: String::new(),
+            },
             batch_records: 50_000,
             batch_bytes: 16 << 20,
             batch_every_s: 3_600,

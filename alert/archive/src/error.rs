@@ -95,6 +95,16 @@ pub enum ArchiveError {
         /// Of which format.
         format: &'static str,
     },
+    /// A memory of the judge that is larger than is archived.
+    #[error("a checkpoint of partition {partition} has {bytes} bytes, at most {limit} are archived")]
+    CheckpointTooLarge {
+        /// Of which partition.
+        partition: u32,
+        /// Its size.
+        bytes: usize,
+        /// What is possible.
+        limit: usize,
+    },
     /// An earlier write failed in a way that leaves the state of the disk unknown.
     #[error("archive stopped after an earlier error: {reason}")]
     Stopped {
@@ -110,6 +120,14 @@ pub enum ArchiveError {
         found: u64,
         /// What is possible.
         expected: &'static str,
+    },
+    /// The object store that `archive.dir` names cannot be used.
+    #[error("cannot use {dir} as the archive: {reason}")]
+    Store {
+        /// What `archive.dir` says.
+        dir: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// A metric could not be registered.
     #[error("cannot register metric `{name}`")]
@@ -135,6 +153,9 @@ impl ArchiveError {
                 "make room on the disk of the archive; it goes on by itself, and the log keeps what is not archived"
                     .into()
             }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StaleNetworkFileHandle => {
+                "another process has written it since: ask again; of two writers of one archive stop this one".into()
+            }
             Self::Io { file, .. } => format!("check that {} can be written by plume", file.display()),
             Self::Parquet { file, .. } => {
                 format!(
@@ -152,8 +173,12 @@ impl ArchiveError {
             Self::Column { expected, .. } => format!("ask for one of {expected}"),
             Self::Ungroupable { .. } => "group `readings`".into(),
             Self::TooManyRows { .. } => "ask for less time or fewer outlets, or for csv or parquet".into(),
+            Self::CheckpointTooLarge { .. } => "spread the outlets over more partitions (`plume bus grow`)".into(),
             Self::Stopped { .. } => "open the archive again: it finishes what was begun".into(),
             Self::Config { key, expected, .. } => format!("set archive.{key} to {expected}"),
+            Self::Store { .. } => {
+                "check archive.dir (s3://BUCKET/PREFIX) and archive.s3, and that plume has the feature `s3`".into()
+            }
             Self::Metric { .. } => "give every room a registry of its own, or open the archive once".into(),
             Self::Export { .. } => "check the disk or the program that takes the export".into(),
         }
@@ -180,8 +205,10 @@ impl ArchiveError {
             | Self::Column { .. }
             | Self::Ungroupable { .. }
             | Self::TooManyRows { .. }
+            | Self::CheckpointTooLarge { .. }
             | Self::Stopped { .. }
             | Self::Config { .. }
+            | Self::Store { .. }
             | Self::Metric { .. }
             | Self::Export { .. } => "other",
         }

@@ -3,11 +3,11 @@
 use arrow::array::BooleanArray;
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::record_batch::RecordBatch;
-use arrow::row::{RowConverter, SortField};
+use arrow::row::RowConverter;
 
 use crate::ArchiveError;
-use crate::merge::failed;
-use crate::tables::Spec;
+use crate::merge::{converter, failed};
+use crate::tables::{Spec, Words};
 
 /// Passes on the last row of each thing.
 pub(crate) struct Latest<I> {
@@ -21,12 +21,10 @@ pub(crate) struct Latest<I> {
 }
 
 impl<I: Iterator<Item = Result<RecordBatch, ArchiveError>>> Latest<I> {
-    pub(crate) fn new(spec: &'static Spec, rows: I) -> Result<Self, ArchiveError> {
-        let forms = things(spec).filter_map(|name| spec.columns.iter().find(|column| column.name == name));
-        let fields = forms.map(|column| SortField::new(column.form.data_type())).collect();
+    pub(crate) fn new(spec: &'static Spec, words: Words, rows: I) -> Result<Self, ArchiveError> {
         Ok(Self {
             spec,
-            keys: RowConverter::new(fields).map_err(|source| failed(spec, source))?,
+            keys: converter(spec, things(spec), words)?,
             rows,
             held: None,
             superseded: 0,
@@ -108,7 +106,7 @@ mod tests {
             rows.dedup();
             let rows: Vec<(String, i64)> = rows.into_iter().map(|(n, r)| (format!("E:{n}"), r)).collect();
             let batches: Vec<_> = rows.chunks(cut).map(|chunk| Ok(batch(chunk))).collect();
-            let mut latest = Latest::new(Table::Outlets.spec(), batches.into_iter()).unwrap();
+            let mut latest = Latest::new(Table::Outlets.spec(), Words::Numbered, batches.into_iter()).unwrap();
             let stands: usize = latest.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
             let mut model: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
             for (outlet, revision) in &rows {

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 
 use crate::ArchiveError;
-use crate::tables::Spec;
+use crate::tables::{Spec, Words};
 
 /// Rows of each input in memory.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -40,8 +40,9 @@ struct Cursor {
 }
 
 impl Merge {
-    pub(crate) fn new(spec: &'static Spec, inputs: Vec<Input>) -> Result<Self, ArchiveError> {
-        let keys = key_converter(spec)?;
+    /// Merges inputs whose words lie as `words` says.
+    pub(crate) fn new(spec: &'static Spec, words: Words, inputs: Vec<Input>) -> Result<Self, ArchiveError> {
+        let keys = key_converter(spec, words)?;
         let cursor = |batches| Cursor {
             batches,
             current: None,
@@ -150,10 +151,20 @@ impl Iterator for Merge {
 }
 
 /// Turns the key columns of rows into bytes that compare as the rows do.
-pub(crate) fn key_converter(spec: &Spec) -> Result<RowConverter, ArchiveError> {
-    let form = |name: &&str| spec.place(name).and_then(|place| spec.columns.get(place));
-    let fields = spec.key.iter().filter_map(form);
-    let fields = fields.map(|column| SortField::new(column.form.data_type())).collect();
+pub(crate) fn key_converter(spec: &Spec, words: Words) -> Result<RowConverter, ArchiveError> {
+    converter(spec, spec.key.iter().copied(), words)
+}
+
+/// The same of some columns.
+pub(crate) fn converter<'a>(
+    spec: &Spec,
+    names: impl Iterator<Item = &'a str>,
+    words: Words,
+) -> Result<RowConverter, ArchiveError> {
+    let columns = names.filter_map(|name| spec.columns.iter().find(|column| column.name == name));
+    let fields = columns
+        .map(|column| SortField::new(column.form.data_type(words)))
+        .collect();
     RowConverter::new(fields).map_err(|source| failed(spec, source))
 }
 

@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::ArchiveError;
 use crate::files::{Blob, Files};
-use crate::tables::{Form, SCHEMA_VERSION, Spec};
+use crate::tables::{Form, SCHEMA_VERSION, Spec, Words};
 
 /// Rows of a row group. A hundred minute series of a day: the dictionary of their values is still small, and one
 /// outlet's readings
@@ -28,8 +28,10 @@ const ROW_GROUP_BYTES: usize = 128 << 20;
 const VALUE_DICTIONARY_BYTES: usize = 128 << 10;
 /// Words are few; this holds tens of thousands.
 const WORD_DICTIONARY_BYTES: usize = 1 << 20;
-/// Higher levels take two to five times as long for 1 to 3 % less (docs/adr/0001).
-const ZSTD_LEVEL: i32 = 3;
+/// While the day lasts, a file is written again every hour: higher levels take two to five times as long for 3 % less.
+const USUAL_ZSTD_LEVEL: i32 = 3;
+/// Once the day is over its files are written for good: a sixth of the speed for 8 % less (docs/adr/0001).
+const MOST_ZSTD_LEVEL: i32 = 15;
 /// Of a hundred row groups without the id that is looked for, one is read in vain.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Most different ids in one row group of `events`; the filter shrinks to what came.
@@ -41,12 +43,25 @@ const OPERATION: &str = "plume.operation";
 /// The key of the footer that says how many rows merging found to be there already.
 const DROPPED: &str = "plume.dropped";
 
+/// How much work goes into making a file small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// It will be written again soon.
+    Usual,
+    /// Its day is over.
+    Most,
+}
+
 /// How a table's files are written.
-fn properties(spec: &Spec, operation: u64) -> Result<WriterProperties, ParquetError> {
+fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterProperties, ParquetError> {
     let about = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+    let level = match effort {
+        Effort::Usual => USUAL_ZSTD_LEVEL,
+        Effort::Most => MOST_ZSTD_LEVEL,
+    };
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("plume ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
@@ -105,8 +120,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(spec: &'static Spec, operation: u64) -> Result<Self, ArchiveError> {
-        let properties = properties(spec, operation).map_err(|error| failed(spec, error))?;
+    pub(crate) fn new(spec: &'static Spec, operation: u64, effort: Effort) -> Result<Self, ArchiveError> {
+        let properties = properties(spec, operation, effort).map_err(|error| failed(spec, error))?;
         let writer = ArrowWriter::try_new(Vec::new(), spec.schema(), Some(properties));
         Ok(Self {
             parquet: writer.map_err(|error| failed(spec, error))?,
@@ -168,6 +183,14 @@ impl Opened {
             name: name.to_owned(),
             files: files.clone(),
         })
+    }
+
+    /// The same file with its words as numbers of dictionaries. Errors: columns that are not the table's.
+    pub(crate) fn with_numbered_words(mut self, spec: &Spec) -> Result<Self, ArchiveError> {
+        let options = ArrowReaderOptions::new().with_schema(spec.schema_with(Words::Numbered));
+        self.metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)
+            .map_err(|source| self.unreadable(source))?;
+        Ok(self)
     }
 
     /// Reads rows with it.

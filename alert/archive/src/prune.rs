@@ -211,7 +211,7 @@ pub(crate) fn meets(batch: &RecordBatch, wants: &[Want]) -> BooleanArray {
 mod tests {
     use super::*;
     use crate::files::Files;
-    use crate::parquet_file::{Opened, Writer};
+    use crate::parquet_file::{Effort, Opened, Writer};
     use crate::tables::{Cell, Form, Rows, Table};
     use plume_bus::fs::SimFs;
     use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
@@ -245,7 +245,7 @@ mod tests {
             }
         }
         let files = Files::new(Arc::new(SimFs::new()), Path::new("/a"));
-        let mut writer = Writer::new(spec, 0).unwrap();
+        let mut writer = Writer::new(spec, 0, Effort::Usual).unwrap();
         writer.write(&rows.sorted().unwrap()).unwrap();
         let (content, written) = writer.finish(0).unwrap();
         assert_eq!(written, 60_000);

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::StringArray;
+use arrow::array::DictionaryArray;
+use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
+use plume_schemas::time::Time;
 
 use crate::ArchiveError;
 use crate::archive::put;
@@ -13,10 +15,13 @@ use crate::layout::Folder;
 use crate::manifest::Manifest;
 use crate::merge::{BATCH_ROWS, Input, Merge, failed};
 use crate::operation::{FileEntry, Replace};
-use crate::parquet_file::{Opened, Writer};
+use crate::parquet_file::{Effort, Opened, Writer};
 use crate::plan::PartPlan;
 use crate::revise::Revisions;
-use crate::tables::{Spec, Table, windows};
+use crate::tables::{Spec, Table, Words, windows};
+
+/// Below this a day's file is read faster than found: what a higher level saves is not worth its memory and time.
+const WORTH_MOST_BYTES: u64 = 1 << 20;
 
 /// Carries out a publication, or what is left of it: a file whose footer names this operation is done.
 pub(crate) fn replace(
@@ -36,7 +41,7 @@ pub(crate) fn replace(
     for part in parts {
         let (entry, dropped) = match done(files, operation, &part.name)? {
             Some(done) => done,
-            None => rebuild(files, manifest, operation, part)?,
+            None => rebuild(files, manifest, operation, part, clock)?,
         };
         if entry.table() == Table::Readings.name() {
             replaced.dropped += dropped;
@@ -70,8 +75,10 @@ fn rebuild(
     manifest: &Manifest,
     operation: u64,
     part: &PartPlan,
+    clock: Option<i64>,
 ) -> Result<(FileEntry, u64), ArchiveError> {
-    let table = Folder::of_file(&part.name).map_or(Table::Readings, |folder| folder.table);
+    let folder = Folder::of_file(&part.name);
+    let table = folder.map_or(Table::Readings, |folder| folder.table);
     let names: Vec<&str> = manifest
         .parts
         .contains_key(&part.name)
@@ -86,9 +93,10 @@ fn rebuild(
         Revisions::none()
     };
     let spec = table.spec();
-    let mut writer = Writer::new(spec, operation)?;
+    let effort = effort(folder, clock, manifest, &names);
+    let mut writer = Writer::new(spec, operation, effort)?;
     let dropped = if spec.latest > 0 {
-        let mut latest = Latest::new(spec, merged(files, table, &names)?)?;
+        let mut latest = Latest::new(spec, Words::Numbered, merged(files, table, &names)?)?;
         for batch in latest.by_ref() {
             let batch = batch?;
             writer.write(&if part.confirmed {
@@ -108,12 +116,26 @@ fn rebuild(
     Ok((put(files, part.name.clone(), &content, rows, 0)?, dropped))
 }
 
+/// A day that is over on the log's clock is written for good, if it is large enough to be worth it.
+fn effort(folder: Option<Folder>, clock: Option<i64>, manifest: &Manifest, inputs: &[&str]) -> Effort {
+    let today = clock.map(|clock| Time(clock).beijing_day());
+    let over = matches!((folder.and_then(|folder| folder.day), today), (Some(day), Some(today)) if day < today);
+    let file = |name: &&str| manifest.parts.get(*name).or_else(|| manifest.batches.get(*name));
+    let bytes: u64 = inputs.iter().filter_map(file).map(|file| file.bytes).sum();
+    if over && bytes >= WORTH_MOST_BYTES {
+        Effort::Most
+    } else {
+        Effort::Usual
+    }
+}
+
 /// The rows with the time for marks over.
 fn confirmed(spec: &'static Spec, batch: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
     let mut columns = batch.columns().to_vec();
     let status = spec.place(windows::STATUS).and_then(|place| columns.get_mut(place));
     if let Some(status) = status {
-        *status = Arc::new(StringArray::from(vec![windows::CONFIRMED; batch.num_rows()]));
+        let confirmed = vec![windows::CONFIRMED; batch.num_rows()];
+        *status = Arc::new(confirmed.into_iter().collect::<DictionaryArray<Int32Type>>());
     }
     RecordBatch::try_new(batch.schema(), columns).map_err(|source| failed(spec, source))
 }
@@ -122,7 +144,8 @@ fn confirmed(spec: &'static Spec, batch: &RecordBatch) -> Result<RecordBatch, Ar
 fn merged(files: &Files, table: Table, names: &[&str]) -> Result<Merge, ArchiveError> {
     let mut inputs: Vec<Input> = Vec::new();
     for name in names {
-        inputs.push(Box::new(Opened::open(files, name, false)?.batches(BATCH_ROWS)?));
+        let opened = Opened::open(files, name, false)?.with_numbered_words(table.spec())?;
+        inputs.push(Box::new(opened.batches(BATCH_ROWS)?));
     }
-    Merge::new(table.spec(), inputs)
+    Merge::new(table.spec(), Words::Numbered, inputs)
 }

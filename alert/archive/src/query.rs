@@ -107,6 +107,7 @@ fn time_column(table: Table) -> Option<&'static str> {
         Table::Hours | Table::Days | Table::Readings | Table::Packets => Some("measured_at"),
         Table::Entries | Table::Quarantine => Some("received_at"),
         Table::Judgements | Table::Events => Some("window_start"),
+        Table::Checkpoints => Some("stood_at"),
         Table::Outlets | Table::Factors => None,
     }
 }

@@ -144,7 +144,9 @@ fn weight(name: &str) -> Option<Weight> {
     let folder = Folder::of_file(name)?;
     match folder.table {
         Table::Readings if folder.kind == Some(ReportKind::RealTime) => Some(Weight::Samples),
-        Table::Readings | Table::Packets | Table::Entries | Table::Quarantine => Some(Weight::Evidence),
+        Table::Readings | Table::Packets | Table::Entries | Table::Checkpoints | Table::Quarantine => {
+            Some(Weight::Evidence)
+        }
         Table::Hours | Table::Days | Table::Judgements | Table::Events | Table::Outlets | Table::Factors => None,
     }
 }

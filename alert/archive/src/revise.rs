@@ -13,10 +13,11 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::{OwnedRow, RowConverter};
 
 use crate::ArchiveError;
-use crate::merge::failed;
+use crate::merge::{converter, failed};
+use crate::tables::Words;
 use crate::tables::readings::{REVISION, SPEC};
 
 /// What becomes of a row.
@@ -157,9 +158,7 @@ fn reading_columns() -> impl Iterator<Item = &'static str> {
 }
 
 fn reading_keys() -> Result<RowConverter, ArchiveError> {
-    let forms = reading_columns().filter_map(|name| SPEC.columns.iter().find(|column| column.name == name));
-    let fields = forms.map(|column| SortField::new(column.form.data_type())).collect();
-    RowConverter::new(fields).map_err(|source| failed(&SPEC, source))
+    converter(&SPEC, reading_columns(), Words::Numbered)
 }
 
 struct Columns<'a> {
@@ -177,7 +176,7 @@ impl<'a> Columns<'a> {
         for column in SPEC.columns {
             if batch
                 .column_by_name(column.name)
-                .is_none_or(|found| *found.data_type() != column.form.data_type())
+                .is_none_or(|found| *found.data_type() != column.form.data_type(Words::Numbered))
             {
                 let other = ArrowError::SchemaError(format!("column {} is not of this version", column.name));
                 return Err(failed(&SPEC, other));
@@ -188,7 +187,12 @@ impl<'a> Columns<'a> {
 
     fn row(&self, row: usize, place: u64) -> Row {
         let column = |name| self.batch.column_by_name(name).filter(|column| column.is_valid(row));
-        let text = |name| column(name).map(|column| column.as_string::<i32>().value(row).to_owned());
+        let text = column("text").map(|column| column.as_string::<i32>().value(row).to_owned());
+        let word = |name| {
+            let column = column(name)?.as_dictionary_opt::<Int32Type>()?;
+            let words = column.values().as_string_opt::<i32>()?;
+            column.key(row).map(|key| words.value(key).to_owned())
+        };
         Row {
             place,
             packet: column("packet").map_or(0, |column| column.as_primitive::<Int64Type>().value(row)),
@@ -196,9 +200,9 @@ impl<'a> Columns<'a> {
             says: Says {
                 // -0.0 is 0.0.
                 value: column("value").map(|column| (column.as_primitive::<Float64Type>().value(row) + 0.0).to_bits()),
-                text: text("text"),
-                flag: text("flag").unwrap_or_default(),
-                maker_flag: text("maker_flag"),
+                text,
+                flag: word("flag").unwrap_or_default(),
+                maker_flag: word("maker_flag"),
             },
         }
     }

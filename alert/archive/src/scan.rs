@@ -16,7 +16,7 @@ use crate::merge::{BATCH_ROWS, Input, Merge, failed};
 use crate::parquet_file::Opened;
 use crate::prune::{self, Want};
 use crate::reader::Reader;
-use crate::tables::Table;
+use crate::tables::{Table, Words};
 
 /// What to go through.
 #[derive(Clone, Debug)]
@@ -134,9 +134,9 @@ impl Rows<'_> {
             }
         }
         let spec = part.folder.table.spec();
-        let merged = Merge::new(spec, inputs)?;
+        let merged = Merge::new(spec, Words::Text, inputs)?;
         if spec.latest > 0 {
-            return Ok(Box::new(Latest::new(spec, merged)?));
+            return Ok(Box::new(Latest::new(spec, Words::Text, merged)?));
         }
         Ok(Box::new(merged))
     }

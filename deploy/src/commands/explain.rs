@@ -39,8 +39,8 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 async fn of_stopped(config: &Config, data_dir: &std::path::Path, args: &ExplainArgs) -> anyhow::Result<Option<String>> {
     let bus = open_stopped(config, data_dir).await?;
-    let root = roles::archive::root(data_dir, &config.archive);
-    let text = explain::explain(&bus, &root, &args.event, &args.lang).await;
+    let archive = roles::archive::location(data_dir, &config.archive)?;
+    let text = explain::explain(&bus, &archive, &args.event, &args.lang).await;
     bus.close().await?;
     text
 }

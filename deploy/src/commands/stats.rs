@@ -55,7 +55,7 @@ async fn ask(data_dir: &Path, query: &str) -> Option<anyhow::Result<(bool, Strin
 /// Reads log and archive of a plume that is not running.
 async fn stopped(config: &Config, data_dir: &Path) -> anyhow::Result<balance::Balance> {
     let bus = view::open_stopped(config, data_dir).await?;
-    let balance = balance::of(&bus, &roles::archive::root(data_dir, &config.archive)).await;
+    let balance = balance::of(&bus, &roles::archive::location(data_dir, &config.archive)?).await;
     bus.close().await?;
     balance
 }

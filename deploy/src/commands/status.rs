@@ -33,7 +33,10 @@ async fn stopped(config: &Config, data_dir: &Path, json: bool) -> Vec<Finding> {
     findings.extend(status::backup_age(data_dir, clock::system().now()));
     match view::open_stopped(config, data_dir).await {
         Ok(bus) => {
-            let balance = balance::of(&bus, &roles::archive::root(data_dir, &config.archive)).await;
+            let balance = match roles::archive::location(data_dir, &config.archive) {
+                Ok(archive) => balance::of(&bus, &archive).await,
+                Err(error) => Err(error),
+            };
             if let Ok(balance) = &balance
                 && !json
             {

@@ -4,12 +4,10 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use plume_alert::store::{KNOWN_SCHEMA, schema_version};
-use plume_archive::Reader;
+use plume_archive::{Location, Reader};
 use plume_bus::LOG_FORMAT;
-use plume_bus::fs::RealFs;
 
 use crate::cli::ops::UpgradeArgs;
 use crate::config::Config;
@@ -63,9 +61,9 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
             );
         }
     }
-    let archive = roles::archive::root(data, &config.archive);
-    if archive.join("manifest.jsonl").exists() {
-        match Reader::open(&archive, Arc::new(RealFs)) {
+    let archive = &config.archive;
+    if archive.is_in_store() || data.join(&archive.dir).join("manifest.jsonl").exists() {
+        match Location::of(archive, data).and_then(|location| Reader::open(&location.root, location.fs)) {
             Ok(_) => found.push(known(
                 "upgrade_archive",
                 "归档清单",

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use super::view::{self, Ticker, hinted};
 use crate::cli::archive::VerifyArgs;
-use crate::out;
+use crate::{out, roles};
 
 /// Reads everything and prints what is wrong; fails where something is.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let reader = view::read(&view::find(&args.place)?.archive)?;
+    let reader = roles::archive::reader(&view::find(&args.place)?.archive)?;
     let mut ticker = Ticker::new(args.progress);
     let report = reader
         .verify_watched(&mut |done, total| ticker.tick(|| format!("… {done}/{total} 个文件 / files")))

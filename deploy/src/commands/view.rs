@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use plume_archive::{Archive, Pushed, Reader, Signals};
-use plume_bus::fs::RealFs;
+use plume_archive::{Archive, Location, Pushed, Reader, Signals};
 use plume_bus::{Bus, BusError, ClockKind};
 use plume_schemas::factors::Catalogue;
 
@@ -27,7 +26,7 @@ pub(crate) struct Where {
     pub(crate) config: Config,
     /// None where only an archive was named.
     pub(crate) data_dir: Option<PathBuf>,
-    pub(crate) archive: PathBuf,
+    pub(crate) archive: Location,
 }
 
 /// The configuration of a file, or the defaults.
@@ -62,7 +61,7 @@ pub(crate) fn find(place: &Place) -> anyhow::Result<Where> {
         return Ok(Where {
             config,
             data_dir: None,
-            archive: archive.clone(),
+            archive: Location::directory(archive.clone()),
         });
     }
     let data_dir = place.data.clone().unwrap_or_else(|| config.plume.data_dir.clone());
@@ -73,7 +72,7 @@ pub(crate) fn find(place: &Place) -> anyhow::Result<Where> {
         );
     }
     Ok(Where {
-        archive: roles::archive::root(&data_dir, &config.archive),
+        archive: roles::archive::location(&data_dir, &config.archive)?,
         config,
         data_dir: Some(data_dir),
     })
@@ -91,16 +90,7 @@ pub(crate) fn open(place: &Place) -> anyhow::Result<Reader> {
             ));
         }
     }
-    read(&found.archive)
-}
-
-/// Opens the archive as it is.
-pub(crate) fn read(archive: &Path) -> anyhow::Result<Reader> {
-    let reader = Reader::open(archive, Arc::new(RealFs));
-    reader.map_err(|error| {
-        let hint = error.hint();
-        anyhow::Error::new(error).context(format!("read the archive {} (hint: {hint})", archive.display()))
-    })
+    roles::archive::reader(&found.archive)
 }
 
 async fn catch_up(found: &Where, data_dir: &Path) -> anyhow::Result<()> {
@@ -113,9 +103,14 @@ async fn catch_up(found: &Where, data_dir: &Path) -> anyhow::Result<()> {
     }
     let bus = open_stopped(&found.config, data_dir).await?;
     let signals = Signals::new(&prometheus::Registry::new())?;
-    let mut archive = Archive::open(&found.archive, found.config.archive.clone(), Arc::new(RealFs), signals)?
-        .describing(Arc::new(Catalogue::embedded()?))
-        .confirming_at(found.config.detect.window.mark_deadline_hour);
+    let mut archive = Archive::open(
+        &found.archive.root,
+        found.config.archive.clone(),
+        Arc::clone(&found.archive.fs),
+        signals,
+    )?
+    .describing(Arc::new(Catalogue::embedded()?))
+    .confirming_at(found.config.detect.window.mark_deadline_hour);
     let lines: Vec<_> = (0..bus.partitions())
         .flat_map(|partition| ARCHIVED.map(|topic| at(topic, partition)))
         .collect();

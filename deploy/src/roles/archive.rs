@@ -5,19 +5,18 @@
 //! meanwhile the log keeps what is not archived yet (D6).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use plume_archive::{Archive, ArchiveConfig, ArchiveError, Pushed, Signals};
-use plume_bus::fs::RealFs;
+use plume_archive::{Archive, ArchiveConfig, ArchiveError, Location, Pushed, Reader, Signals};
 use plume_bus::{BusError, Record, Topic, TopicPartition};
+use plume_schemas::time::Time;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::stop::Stop;
-use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, consumer};
+use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, checkpoint, consumer};
 use crate::config::Config;
 
 /// Pause before a refused write is tried again.
@@ -45,8 +44,8 @@ pub(crate) async fn run(
     let signals = Signals::new(&context.metrics)?;
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let root = context.archive_root.clone();
-        let archive = Archive::open(&root, config.archive, Arc::new(RealFs), signals)
+        let Location { root, fs } = context.archive.clone();
+        let archive = Archive::open(&root, config.archive, fs, signals)
             .with_context(|| format!("open the archive {}", root.display()))?
             .describing(Arc::clone(&context.catalogue))
             .confirming_at(config.detect.window.mark_deadline_hour);
@@ -55,6 +54,7 @@ pub(crate) async fn run(
                 context,
                 archive,
                 next: BTreeMap::new(),
+                checkpointed: BTreeMap::new(),
             }
             .work(requests, stop),
         )
@@ -63,14 +63,27 @@ pub(crate) async fn run(
 }
 
 /// Where the archive lies.
-pub(crate) fn root(data_dir: &std::path::Path, config: &ArchiveConfig) -> PathBuf {
-    data_dir.join(&config.dir)
+pub(crate) fn location(data_dir: &std::path::Path, config: &ArchiveConfig) -> anyhow::Result<Location> {
+    Location::of(config, data_dir).map_err(|error| {
+        let hint = error.hint();
+        anyhow::Error::new(error).context(hint)
+    })
+}
+
+/// Opens the archive to read it.
+pub(crate) fn reader(at: &Location) -> anyhow::Result<Reader> {
+    Reader::open(&at.root, Arc::clone(&at.fs)).map_err(|error| {
+        let hint = error.hint();
+        anyhow::Error::new(error).context(format!("read the archive {} (hint: {hint})", at.root.display()))
+    })
 }
 
 struct Archiver {
     context: Context,
     archive: Archive,
     next: BTreeMap<TopicPartition, u64>,
+    /// Beijing days of which each partition's checkpoint is archived.
+    checkpointed: BTreeMap<u32, i64>,
 }
 
 impl Archiver {
@@ -129,6 +142,7 @@ impl Archiver {
                 }
             }
         }
+        self.keep_checkpoints().await?;
         // A log that is full takes no Tick either: its time stands still, and no batch would end by it. What waits is
         // written as it is, so that there is room again.
         let ended = if self.context.bus.stats().full {
@@ -146,6 +160,30 @@ impl Archiver {
             }
         }
         self.commit().await
+    }
+
+    /// Puts the judge's memory beside the records once a day of the log, so that an exact replay can begin there (D11).
+    /// There is none where the judge runs on another machine.
+    async fn keep_checkpoints(&mut self) -> anyhow::Result<()> {
+        let Some(today) = self.archive.clock().map(Time::beijing_day) else {
+            return Ok(());
+        };
+        for partition in 0..self.context.bus.partitions() {
+            if self.checkpointed.get(&partition) == Some(&today) {
+                continue;
+            }
+            let path = checkpoint::path(&self.context.data_dir, partition);
+            let Some((offset, state)) = tokio::task::spawn_blocking(move || checkpoint::load(&path)).await?? else {
+                continue;
+            };
+            match self.archive.checkpoint(partition, offset, &state) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) => tracing::warn!(partition, %error, "the judge's memory is not archived: {}", error.hint()),
+            }
+            self.checkpointed.insert(partition, today);
+        }
+        Ok(())
     }
 
     /// Writes what waits, ended or not.

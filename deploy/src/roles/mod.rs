@@ -16,6 +16,7 @@ pub(crate) mod troubles;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plume_archive::Location;
 use plume_bus::{Bus, BusUrl, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::RegistryIndex;
@@ -34,7 +35,7 @@ pub(crate) struct Context {
     pub(crate) health: crate::admin::Health,
     pub(crate) status: crate::status::Status,
     pub(crate) data_dir: PathBuf,
-    pub(crate) archive_root: PathBuf,
+    pub(crate) archive: Location,
     /// How packets are taken.
     pub(crate) ingest: Arc<plume_ingest::config::IngestConfig>,
     /// The exchange with devices.

@@ -25,10 +25,6 @@ pub struct Released {
 }
 
 /// The other end of a [`Released`].
-#[cfg_attr(
-    not(feature = "kafka"),
-    expect(dead_code, reason = "only a carrier with groups takes partitions away")
-)]
 pub(crate) struct Heard(blocking::Receiver<()>);
 
 #[cfg_attr(

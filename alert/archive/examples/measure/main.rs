@@ -21,7 +21,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnPath;
-use plume_archive::{Archive, ArchiveConfig, Pushed, QuerySpec, Signals, Table};
+use plume_archive::{Archive, ArchiveConfig, Pushed, QuerySpec, S3Config, Signals, Table};
 use plume_bus::fs::RealFs;
 use plume_bus::{Record, Topic, TopicPartition};
 use plume_schemas::entry::EntryBody;
@@ -58,6 +58,12 @@ fn main() -> Outcome<()> {
     }
     let config = ArchiveConfig {
         dir: directory.clone(),
+        s3: S3Config {
+            endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+        },
         batch_records: 50_000,
         batch_bytes: 16 << 20,
         batch_every_s: 300,

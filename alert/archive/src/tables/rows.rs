@@ -2,15 +2,17 @@
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
-    TimestampMillisecondBuilder, UInt32Array,
+    StringDictionaryBuilder, TimestampMillisecondBuilder,
 };
 use arrow::compute::take_record_batch;
+use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
 use plume_schemas::time::{HOUR_MS, Time};
 
-use super::{Form, Spec};
+use super::{Form, Spec, Words};
 use crate::ArchiveError;
-use crate::merge::{failed, key_converter, key_rows};
+use crate::merge::failed;
+use crate::order::order;
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,7 @@ pub(crate) const fn moment(wall_clock_ms: i64) -> Time {
 }
 
 enum Builder {
+    Word(StringDictionaryBuilder<Int32Type>),
     Text(StringBuilder),
     Bytes(BinaryBuilder),
     Small(Int32Builder),
@@ -69,7 +72,8 @@ enum Builder {
 impl Builder {
     fn of(form: Form) -> Self {
         match form {
-            Form::Word | Form::Text => Self::Text(StringBuilder::new()),
+            Form::Word => Self::Word(StringDictionaryBuilder::new()),
+            Form::Text => Self::Text(StringBuilder::new()),
             Form::Bytes => Self::Bytes(BinaryBuilder::new()),
             Form::Small => Self::Small(Int32Builder::new()),
             Form::Count => Self::Count(Int64Builder::new()),
@@ -82,6 +86,7 @@ impl Builder {
     /// Takes a cell; one of the wrong kind becomes null, which a column that must be filled then refuses.
     fn push(&mut self, cell: Cell<'_>) {
         match (self, cell) {
+            (Self::Word(column), Cell::Text(text)) => column.append_value(text),
             (Self::Text(column), Cell::Text(text)) => column.append_value(text),
             (Self::Bytes(column), Cell::Bytes(bytes)) => column.append_value(bytes),
             (Self::Small(column), Cell::Int(number)) => column.append_value(i32::try_from(number).unwrap_or(i32::MAX)),
@@ -89,6 +94,7 @@ impl Builder {
             (Self::Number(column), Cell::Number(number)) => column.append_value(number),
             (Self::Bool(column), Cell::Bool(yes)) => column.append_value(yes),
             (Self::Time(column), Cell::Time(at)) => column.append_value(wall_clock_ms(at)),
+            (Self::Word(column), _) => column.append_null(),
             (Self::Text(column), _) => column.append_null(),
             (Self::Bytes(column), _) => column.append_null(),
             (Self::Small(column), _) => column.append_null(),
@@ -101,6 +107,7 @@ impl Builder {
 
     fn finish(&mut self) -> ArrayRef {
         match self {
+            Self::Word(column) => ArrayBuilder::finish(column),
             Self::Text(column) => ArrayBuilder::finish(column),
             Self::Bytes(column) => ArrayBuilder::finish(column),
             Self::Small(column) => ArrayBuilder::finish(column),
@@ -148,19 +155,18 @@ impl Rows {
         self.len
     }
 
-    /// The rows in the table's order, and none left here.
+    /// The rows in the table's order, words numbered, and none left here.
     pub(crate) fn sorted(&mut self) -> Result<RecordBatch, ArchiveError> {
+        let batch = self.unsorted()?;
+        let order = order(self.spec, &batch)?;
+        take_record_batch(&batch, &order).map_err(|source| failed(self.spec, source))
+    }
+
+    /// The rows as they came, words numbered, and none left here.
+    pub(crate) fn unsorted(&mut self) -> Result<RecordBatch, ArchiveError> {
         let columns = self.columns.iter_mut().map(Builder::finish).collect();
         self.len = 0;
-        let batch = RecordBatch::try_new(self.spec.schema(), columns).map_err(|source| failed(self.spec, source))?;
-        sort(self.spec, &batch)
+        RecordBatch::try_new(self.spec.schema_with(Words::Numbered), columns)
+            .map_err(|source| failed(self.spec, source))
     }
-}
-
-/// The rows in the order of the table's key; equal ones keep theirs.
-fn sort(spec: &Spec, batch: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
-    let keys = key_rows(spec, &key_converter(spec)?, batch)?;
-    let mut order: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
-    order.sort_by(|&a, &b| keys.row(a as usize).cmp(&keys.row(b as usize)));
-    take_record_batch(batch, &UInt32Array::from(order)).map_err(|source| failed(spec, source))
 }

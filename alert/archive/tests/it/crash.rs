@@ -16,7 +16,7 @@ const ROOT: &str = "/archive";
 
 /// An hour and a half of two outlets, with repeats and a correction, and what was said of them: batches end by
 /// themselves.
-fn records() -> Vec<Record> {
+pub(crate) fn records() -> Vec<Record> {
     let start = at("20261121121000");
     let mut records = vec![entry(0, &registry(2, start))];
     let mut offset = 0;
@@ -100,7 +100,7 @@ fn a_crash_while_old_days_are_removed_leaves_no_file_behind() {
     }
 }
 
-fn everything(reader: &Reader) -> Vec<Vec<String>> {
+pub(crate) fn everything(reader: &Reader) -> Vec<Vec<String>> {
     let all = |table| {
         let query = reader.query(&QuerySpec::all(table)).unwrap();
         query

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plume_archive::{Archive, ArchiveError, Field, Pushed, QuerySpec, Table};
+use plume_archive::{Archive, ArchiveError, Field, MAX_CHECKPOINT_BYTES, Pushed, QuerySpec, Table};
 use plume_bus::fs::{RealFs, SimFs};
 use plume_bus::{Record, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::reading::{ReportKind, Statistic};
-use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Span};
 
 use crate::make::*;
 
@@ -177,6 +177,30 @@ fn a_batch_ends_at_its_limits() {
         }
     }
     panic!("the batch never ended");
+}
+
+#[test]
+fn of_a_day_the_last_checkpoint_of_a_partition_stands() {
+    let mut archive = open(Path::new(ROOT), Arc::new(SimFs::new()), &config()).unwrap();
+    let noon = at("20261121120000");
+    assert!(!archive.checkpoint(0, 0, b"early").unwrap(), "no batch takes it yet");
+    for (offset, start) in (0..).zip([noon, noon.plus(2 * HOUR_MS), noon.plus(DAY_MS)]) {
+        drive(&mut archive, &[of_report(offset, minute(1, start, 7))]).unwrap();
+        let state = format!("state {offset}");
+        assert!(archive.checkpoint(0, offset, state.as_bytes()).unwrap(), "{state}");
+    }
+    archive.flush().unwrap();
+    let shown = rows(&archive, Table::Checkpoints, "log_partition log_offset state");
+    assert_eq!(shown, ["0 1 state 1", "0 2 state 2"]);
+    let reader = archive.reader().unwrap();
+    assert!(reader.stats().balanced, "{:?}", reader.stats());
+    assert_eq!(reader.verify().unwrap().problems, []);
+    let large = vec![0; MAX_CHECKPOINT_BYTES + 1];
+    let refused = archive.checkpoint(0, 9, &large).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "a checkpoint of partition 0 has 268435457 bytes, at most 268435456 are archived"
+    );
 }
 
 #[test]

@@ -9,3 +9,7 @@ mod make;
 mod model;
 mod read;
 mod readers;
+#[cfg(feature = "s3")]
+mod s3_stub;
+#[cfg(feature = "s3")]
+mod store;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plume_archive::{Archive, ArchiveConfig, ArchiveError, Committable, Pushed, Signals};
+use plume_archive::{Archive, ArchiveConfig, ArchiveError, Committable, Pushed, S3Config, Signals};
 use plume_bus::fs::Fs;
 use plume_bus::{Record, Topic, TopicPartition};
 use plume_schemas::decimal::Decimal;
@@ -30,6 +30,12 @@ pub(crate) fn at(stamp: &str) -> Time {
 pub(crate) fn config() -> ArchiveConfig {
     ArchiveConfig {
         dir: "archive".into(),
+        s3: S3Config {
+            endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+        },
         batch_records: 50_000,
         batch_bytes: 16 << 20,
         batch_every_s: 3_600,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use plume_alert::store::{check_sqlite, copy_sqlite};
-use plume_archive::{FileEntry, inventory};
+use plume_archive::{FileEntry, Location, inventory};
 use plume_bus::Recovery;
 use plume_bus::fs::RealFs;
 
@@ -131,6 +131,12 @@ impl Job<'_> {
                 config.bus.url
             );
         };
+        if config.archive.is_in_store() {
+            let store = config.archive.dir.display();
+            bail!(
+                "归档 {store} 在对象存储中，请备份该服务 / the archive {store} is no directory of this machine: back up that service"
+            );
+        }
         let (log, log_name) = place(self.data_dir, &log, "log", &mut moved);
         let held = Held::open(&log)?;
 
@@ -304,7 +310,7 @@ impl Job<'_> {
         let bus = view::open_stopped(&config, data)
             .await
             .context("open the copy of the log")?;
-        let balance = balance::of(&bus, &data.join(archive)).await;
+        let balance = balance::of(&bus, &Location::directory(data.join(archive))).await;
         bus.close().await?;
         let balance = balance.context("balance the copy")?;
         if !balance.balanced {

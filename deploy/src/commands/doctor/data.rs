@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use plume_alert::store::{check_sqlite, schema_version};
-use plume_archive::Reader;
+use plume_archive::{Location, Reader};
 use plume_bus::Recovery;
-use plume_bus::fs::RealFs;
 
 use super::Case;
 use crate::commands::view;
@@ -43,9 +41,11 @@ pub(super) async fn examine(case: &Case, findings: &mut Vec<Finding>) {
     if case.running.is_none() && !log_files(case).is_empty() {
         the_log(case, findings).await;
     }
-    let archive = roles::archive::root(case.data_dir(), &case.config.archive);
-    if archive.join("manifest.jsonl").exists()
-        && let Err(error) = Reader::open(&archive, Arc::new(RealFs))
+    let archive = &case.config.archive;
+    let there = archive.is_in_store() || case.data_dir().join(&archive.dir).join("manifest.jsonl").exists();
+    if there
+        && let Err(error) =
+            Location::of(archive, case.data_dir()).and_then(|location| Reader::open(&location.root, location.fs))
     {
         findings.push(
             Finding::error(
