@@ -99,7 +99,14 @@ impl Narrator {
         };
         let saying = Saying::of(&case.judgement, case.certainty);
         let (tables, catalogue) = (self.desk.tables(), self.desk.catalogue());
-        let sentence = headline(&tables.words, &case.judgement, case.certainty, saying, catalogue, Lang::Zh);
+        let sentence = headline(
+            &tables.words,
+            &case.judgement,
+            case.certainty,
+            saying,
+            catalogue,
+            Lang::Zh,
+        );
         out::line(format_args!(
             "{} 【{word}】{place}：{sentence}",
             case.updated_at.hour_minute()
