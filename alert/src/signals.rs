@@ -6,6 +6,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 
 use crate::case::ActKind;
 use crate::notify::{Channel, Reason};
+use crate::tables::{TableError, TableKind};
 
 /// Metrics of the desk's engine.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub struct Signals {
     repeats: IntCounter,
     ignored: IntCounter,
     unreadable: IntCounter,
+    tables_unreadable: IntCounter,
     acts: IntCounterVec,
     refused_acts: IntCounter,
     notices: IntCounterVec,
@@ -67,6 +69,11 @@ impl Signals {
                 registry,
                 "plume_alert_unreadable_events_total",
                 "Records of the events topic that could not be read and were passed over",
+            )?,
+            tables_unreadable: counter(
+                registry,
+                "plume_alert_unreadable_tables_total",
+                "Changed tables that could not be read, so that the shipped ones hold",
             )?,
             acts: counters(registry, "plume_alert_acts_total", "Acts of people on cases", "kind")?,
             refused_acts: counter(
@@ -127,6 +134,13 @@ impl Signals {
     pub(crate) fn event_unreadable(&self, partition: u32, offset: u64) {
         self.unreadable.inc();
         tracing::error!(partition, offset, "unreadable record of the events topic passed over");
+    }
+
+    /// A table that somebody changed cannot be read by this version; the one that comes with plume holds.
+    pub(crate) fn table_unreadable(&self, kind: TableKind, error: &TableError) {
+        self.tables_unreadable.inc();
+        let table = kind.code();
+        tracing::error!(table, %error, hint = error.hint(), "a changed table cannot be read; the shipped one holds");
     }
 
     /// A person did something.

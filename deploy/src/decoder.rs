@@ -2,7 +2,10 @@
 
 use plume_alert::desk::{Decoded, DecodedRow};
 use plume_alert::words::Lang as DeskLang;
+use plume_ingest::hj212::complaints::Complaints;
 use plume_ingest::hj212::explain::{Explanation, Lang, Options, explain_all};
+use plume_ingest::hj212::packet::Packet;
+use plume_ingest::hj212::reply::{ReplyKind, reply};
 use plume_schemas::factors::Catalogue;
 
 /// Packets of one request that are shown; a page with more is read by nobody.
@@ -52,6 +55,14 @@ pub(crate) fn decode(text: &str, lang: DeskLang) -> Decoded {
         rows.push(row("…".to_owned(), &shown, ""));
     }
     Decoded { verdict, rows }
+}
+
+/// The exact bytes that a packet is answered with, for the live tail of a device.
+pub(crate) fn answer(raw: &[u8]) -> Option<Vec<u8>> {
+    let (head, tail) = (raw.get(6..)?, raw.windows(2).rposition(|pair| pair == b"&&")?);
+    let segment = head.get(..(tail + 2).checked_sub(6)?)?;
+    let packet = Packet::parse(segment, &mut Complaints::default());
+    ReplyKind::wanted_by(&packet).map(|kind| reply(&packet, kind))
 }
 
 fn row(name: String, value: &str, note: &str) -> DecodedRow {
@@ -116,5 +127,30 @@ mod tests {
                 .map(|row| row.name.as_str()),
             Some("…")
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn the_answer_of_the_tail_is_the_one_that_was_sent() {
+        let mn = "PW=123456;MN=010000A8900016F000169DC0";
+        let packet = |flag: &str| {
+            let segment = format!("QN=20160801085857223;ST=32;CN=2011;{mn};Flag={flag};CP=&&&&");
+            String::from_utf8(plume_ingest::hj212::encode::frame(segment.as_bytes())).unwrap()
+        };
+        let said = answer(packet("5").as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(
+            said.as_deref(),
+            Some(
+                "##0087QN=20160801085857223;ST=91;CN=9014;PW=123456;MN=010000A8900016F000169DC0;Flag=4;CP=&&&&3240\r\n"
+            )
+        );
+        assert_eq!(answer(packet("4").as_bytes()), None, "no answer is wanted");
+        for cut in ["", "##", "##0001", "&&"] {
+            assert_eq!(answer(cut.as_bytes()), None, "{cut}");
+        }
     }
 }

@@ -374,6 +374,7 @@ async fn start_desk(
 ) -> anyhow::Result<SocketAddr> {
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
+    pages.set_answerer(decoder::answer);
     let (queue, marks) = mpsc::channel(MARKS_WAITING);
     pages.set_mark_queue(MarkQueue::new(queue));
     tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));

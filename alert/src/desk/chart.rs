@@ -31,6 +31,8 @@ pub(crate) enum Zoom {
     Hours6,
     /// A day: what the series keeps.
     Hours24,
+    /// The last day until now, whatever the case: what came after.
+    After,
 }
 
 impl Zoom {
@@ -41,6 +43,7 @@ impl Zoom {
             Self::Window => "window",
             Self::Hours6 => "6h",
             Self::Hours24 => "24h",
+            Self::After => "after",
         }
     }
 
@@ -48,12 +51,19 @@ impl Zoom {
     pub(crate) fn from_code(code: Option<&str>) -> Self {
         Self::ALL
             .into_iter()
+            .chain([Self::After])
             .find(|zoom| Some(zoom.code()) == code)
             .unwrap_or_default()
     }
 
     /// From when to when, for this case.
     fn span(self, case: &CaseRow, now: Time) -> Span {
+        if self == Self::After {
+            return Span {
+                start: now.plus(-24 * HOUR_MS),
+                end: now,
+            };
+        }
         let live = case.state.is_live();
         let end = match case.family {
             Family::Near | Family::Exceed => case.window.end,
@@ -63,7 +73,7 @@ impl Zoom {
         let start = match self {
             Self::Window => case.window.start.plus(-30 * MINUTE_MS).max(end.plus(-6 * HOUR_MS)),
             Self::Hours6 => end.plus(-6 * HOUR_MS),
-            Self::Hours24 => end.plus(-24 * HOUR_MS),
+            Self::Hours24 | Self::After => end.plus(-24 * HOUR_MS),
         };
         Span { start, end }
     }
@@ -141,7 +151,8 @@ impl Charting<'_> {
         let case = self.case;
         let factor = case.factor?;
         let span = zoom.span(case, self.now);
-        let window = matches!(case.family, Family::Near | Family::Exceed).then_some(case.window);
+        let windowed = matches!(case.family, Family::Near | Family::Exceed) && zoom != Zoom::After;
+        let window = windowed.then_some(case.window);
         Some(Plot {
             span,
             window,

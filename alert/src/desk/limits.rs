@@ -40,6 +40,12 @@ pub const BODY_BYTES: usize = 48 * 1_024;
 /// Largest upload: one photo of a phone as it comes, with the rest of its form.
 pub const PHOTO_BYTES: usize = 8 * 1_024 * 1_024;
 
+/// Packets of one device in its live tail.
+pub const TAIL_PACKETS: usize = 50;
+
+/// All live tails together: 50 packets of some 800 bytes of 1,600 devices; beyond, the oldest packets go.
+pub const TAIL_BYTES: usize = 64 * 1_024 * 1_024;
+
 /// Largest body of a table's form: its text, percent-encoded.
 pub const TABLE_BYTES: usize = 3 * crate::tables::MAX_TABLE_BYTES + 4_096;
 

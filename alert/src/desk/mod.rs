@@ -26,6 +26,7 @@ mod serve;
 mod shell;
 mod state;
 mod still;
+mod tail;
 mod text;
 mod view;
 mod wellbeing;
@@ -35,7 +36,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use serve::serve;
-pub use state::{Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
+pub use state::{Answerer, Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
 pub use wellbeing::Sentence;
 
 /// The desk's pages as a router: every route of the table behind its guard.

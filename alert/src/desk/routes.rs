@@ -4,8 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, case, duty, enter, faults, link, login, marks, numbers, outlet, overview, phone, photos, problems, records,
-    silences, tables, users,
+    act, bulletin, case, device, duty, enter, faults, link, login, marks, numbers, outlet, overview, phone, photos,
+    problems, records, silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -132,6 +132,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/outlets/{id}", Need::Office(VIEW), outlet::outlet;
     GET "/enterprises/{id}", Need::Office(VIEW), outlet::enterprise;
     GET "/devices", Need::Office(VIEW), overview::devices;
+    GET "/devices/{mn}", Need::Office(VIEW), device::page;
+    GET "/bulletin", Need::Office(VIEW), bulletin::page;
+    GET "/reminders", Need::Office(VIEW), bulletin::reminders;
     GET "/overview", Need::Office(VIEW), overview::overview;
     GET "/statistics", Need::Office(VIEW), numbers::statistics;
     GET "/handover", Need::Office(VIEW), records::handover;
@@ -193,7 +196,9 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/overview", t.overview),
         ("/devices", t.devices_page),
         ("/problems", t.rectification),
+        ("/reminders", t.reminders),
         ("/statistics", t.statistics),
+        ("/bulletin", t.bulletin),
         ("/handover", t.handover),
         ("/silences", t.silences),
         ("/marks", t.marks),

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, wat
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Life, Pulse, in_scope};
+use super::tail::{Heard, Tail};
 use super::wellbeing::Sentence;
 use crate::Desk;
 use crate::accounts::Viewer;
@@ -86,6 +87,9 @@ pub enum Trouble {
 /// Takes a packet apart, in a language.
 pub type Decoder = fn(&str, Lang) -> Decoded;
 
+/// The exact bytes that a packet is answered with, by whoever knows the protocol; `None` where it gets no answer.
+pub type Answerer = fn(&[u8]) -> Option<Vec<u8>>;
+
 /// Marks on their way into the log, and who waits for the word that they are there.
 #[derive(Debug)]
 pub struct MarkBatch {
@@ -119,6 +123,8 @@ struct Inner {
     options: DeskOptions,
     decoder: Option<Decoder>,
     marks: OnceLock<MarkQueue>,
+    answerer: OnceLock<Answerer>,
+    tail: Mutex<Tail>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
     assembly: Mutex<Assembly>,
@@ -141,6 +147,8 @@ impl DeskState {
             options,
             decoder,
             marks: OnceLock::new(),
+            answerer: OnceLock::new(),
+            tail: Mutex::default(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
             troubles: Mutex::default(),
@@ -153,6 +161,21 @@ impl DeskState {
     /// Gives marks a way into the log; without one they are refused. Only the first counts.
     pub fn set_mark_queue(&self, queue: MarkQueue) {
         self.0.marks.get_or_init(|| queue);
+    }
+
+    /// Says how packets are answered, for the live tail. Only the first counts.
+    pub fn set_answerer(&self, answerer: Answerer) {
+        self.0.answerer.get_or_init(|| answerer);
+    }
+
+    /// The exact answer to a packet.
+    pub(crate) fn answer(&self, raw: &[u8]) -> Option<Vec<u8>> {
+        (self.0.answerer.get()?)(raw)
+    }
+
+    /// The last packets of a device, newest first.
+    pub(crate) fn tail_of(&self, mn: plume_schemas::ids::Mn) -> Vec<Heard> {
+        self.0.tail.lock().unwrap_or_else(PoisonError::into_inner).of(mn)
     }
 
     /// Records marks; gives how many once they are durable.
@@ -183,7 +206,14 @@ impl DeskState {
     pub fn observe(&self, body: &EntryBody) {
         self.pulse().observe(body);
         match body {
-            EntryBody::Report(report) => self.0.desk.observe(report),
+            EntryBody::Report(report) => {
+                self.0
+                    .tail
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .observe(report);
+                self.0.desk.observe(report);
+            }
             EntryBody::Registry(registry) => {
                 if let Some(whole) = self.assembly().take(registry) {
                     self.0.desk.set_registry(Arc::new(RegistryIndex::new(whole)));

@@ -59,8 +59,7 @@ impl Desk {
                 continue;
             }
             if let Err(error) = tables.replace(edited.kind, &edited.body) {
-                let table = edited.kind.code();
-                tracing::error!(table, %error, hint = error.hint(), "an edited table cannot be read; the shipped one holds");
+                self.0.signals.table_unreadable(edited.kind, &error);
             }
         }
         tables.version = newest;

@@ -172,9 +172,9 @@ impl Store {
                  t.channel = n.channel AND t.address = n.address AND t.state = 'sent' AND t.purpose NOT IN \
                  ('cleared', 'retracted')) AS before, (SELECT MAX(l.sent_at) FROM notices l WHERE l.channel = \
                  n.channel AND l.address = n.address) AS last_sent, (SELECT COUNT(*) FROM trace a WHERE a.case_id \
-                 = n.case_id AND a.role IN ('city_duty', 'branch', 'lead_officer')) AS officers FROM outbox o JOIN notices n ON n.id = o.notice_id LEFT \
-                 JOIN cases c ON c.id = n.case_id WHERE o.next_at <= $1 ORDER BY n.severity DESC, n.created_at, \
-                 n.id LIMIT $3",
+                 = n.case_id AND a.role IN ('city_duty', 'branch', 'lead_officer')) AS officers FROM \
+                 outbox o JOIN notices n ON n.id = o.notice_id LEFT JOIN cases c ON c.id = n.case_id \
+                 WHERE o.next_at <= $1 ORDER BY n.severity DESC, n.created_at, n.id LIMIT $3",
                 args![now, now.plus(-HOUR_MS), MAX_DUE],
             )
             .await?;

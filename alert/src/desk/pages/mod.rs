@@ -1,7 +1,9 @@
 //! The pages, one file each.
 
 pub(crate) mod act;
+pub(crate) mod bulletin;
 pub(crate) mod case;
+pub(crate) mod device;
 pub(crate) mod duty;
 pub(crate) mod enter;
 pub(crate) mod faults;

@@ -21,7 +21,7 @@ use crate::store::{CaseFilter, CaseRow, MAX_PAGE_ROWS, Order, Page};
 /// Rows that a median or a rate is worked out from: the newest of the span. A busy bureau's month has fewer.
 const SAMPLE_ROWS: u64 = 5_000;
 /// Acknowledged within this time counts as in time (the chain goes on after it).
-const IN_TIME_MS: i64 = 5 * MINUTE_MS;
+pub(super) const IN_TIME_MS: i64 = 5 * MINUTE_MS;
 /// The alarm budget of ISA-18.2: new alerts per officer-hour.
 const BUDGET_PER_HOUR: f64 = 6.0;
 /// The same in any ten minutes.
@@ -47,7 +47,7 @@ fn figure(label: &str, value: impl Into<Number>, unit: &str, note: String) -> Fi
 }
 
 /// Cases opened since, newest first, as many as a number is worked out from.
-async fn sample(state: &DeskState, visitor: &Visitor, since: Time) -> Result<Vec<CaseRow>, Problem> {
+pub(super) async fn sample(state: &DeskState, visitor: &Visitor, since: Time) -> Result<Vec<CaseRow>, Problem> {
     let filter = CaseFilter {
         opened_from: Some(since),
         ..CaseFilter::default()
@@ -68,7 +68,7 @@ async fn sample(state: &DeskState, visitor: &Visitor, since: Time) -> Result<Vec
     Ok(rows)
 }
 
-fn percent_of(part: usize, all: usize) -> Option<String> {
+pub(super) fn percent_of(part: usize, all: usize) -> Option<String> {
     (all > 0).then(|| fixed(part as f64 * 100.0 / all as f64, 1))
 }
 
@@ -157,7 +157,7 @@ fn outcomes(rows: &[CaseRow], visitor: &Visitor) -> Table {
     }
 }
 
-fn median(mut values: Vec<i64>) -> Option<i64> {
+pub(super) fn median(mut values: Vec<i64>) -> Option<i64> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()
 }

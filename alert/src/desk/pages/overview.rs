@@ -119,7 +119,7 @@ pub(crate) async fn devices(State(state): State<DeskState>, visitor: Visitor) ->
         rows.push((
             life,
             vec![
-                text(source.mn.to_string()).class("mono"),
+                link(source.mn.to_string(), format!("/devices/{}", source.mn)).class("mono"),
                 text(word).class(class),
                 text(heard.map_or_else(|| t.dash.to_owned(), |at| when(at, now))),
                 text(enterprise.map_or_else(String::new, |id| names.enterprise(id))),

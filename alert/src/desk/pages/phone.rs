@@ -74,6 +74,7 @@ struct HomePage {
     counts: Vec<Count>,
     rows: Vec<RowView>,
     problems: Vec<ProblemRow>,
+    reminders: Vec<(&'static str, String)>,
     may_mark: bool,
 }
 
@@ -189,7 +190,27 @@ pub(crate) async fn home(State(state): State<DeskState>, visitor: Visitor) -> Re
             })
             .collect(),
         rows: row_views(&state, &visitor, &rows),
+        reminders: reminders(&state, &visitor).await?,
     })
+}
+
+/// Reminders of dates that are not past for long, the newest stage of each.
+async fn reminders(state: &DeskState, visitor: &Visitor) -> Result<Vec<(&'static str, String)>, Refusal> {
+    let (lang, since) = (visitor.lang, state.now().plus(-30 * DAY_MS));
+    let mut told = std::collections::BTreeSet::new();
+    let rows = state
+        .store()
+        .reminders(&visitor.viewer)
+        .await?
+        .into_iter()
+        .map(|row| row.reminder);
+    Ok(rows
+        .filter(|reminder| reminder.due_on >= since && told.insert((reminder.kind, reminder.subject.clone())))
+        .map(|reminder| {
+            let kind = lang.pick(reminder.kind.zh(), reminder.kind.en());
+            (kind, lang.pick(&reminder.text.0, &reminder.text.1).to_owned())
+        })
+        .collect())
 }
 
 /// `GET /m/parts/list`.

@@ -7,15 +7,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use plume_schemas::ids::ContentId;
 use serde::Deserialize;
 
-use super::case::{CaseQuery, Flash};
+use super::case::{CaseQuery, Flash, Found};
 use super::phone::causes;
 use super::photos::{PhotoView, photos};
 use crate::case::MAX_ACT_TEXT_CHARS;
 use crate::desk::auth::{Signed, Visitor};
+use crate::desk::chart::{ChartView, Zoom};
 use crate::desk::names::Names;
 use crate::desk::problem::{Problem as Refusal, html};
 use crate::desk::shell::Shell;
 use crate::desk::state::DeskState;
+use crate::desk::still::WIDE;
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::badge::Tag;
 use crate::desk::view::case::Link;
@@ -151,6 +153,7 @@ struct OfficePage {
     shell: Shell,
     problem: ProblemView,
     may_review: bool,
+    charts: Vec<(&'static str, ChartView)>,
     photos: Vec<PhotoView>,
     flash: Option<Flash>,
     chars: usize,
@@ -183,6 +186,24 @@ async fn photos_of(state: &DeskState, visitor: &Visitor, problem: &Problem) -> R
         shown.extend(photos(state, visitor, item).await?);
     }
     Ok(shown)
+}
+
+/// The data before and after, beside the photos: the window that was judged, and the last day.
+async fn charts_of(
+    state: &DeskState,
+    visitor: &Visitor,
+    problem: &Problem,
+) -> Result<Vec<(&'static str, ChartView)>, Refusal> {
+    let Some(case) = problem.case else {
+        return Ok(Vec::new());
+    };
+    let found = Found::read(state, visitor, &case.to_string()).await?;
+    let t = visitor.lang.texts();
+    let shown = [(t.data_before, Zoom::Window), (t.data_after, Zoom::After)];
+    Ok(shown
+        .into_iter()
+        .filter_map(|(word, zoom)| Some((word, found.chart(state, visitor, zoom, WIDE)?)))
+        .collect())
 }
 
 async fn read(state: &DeskState, visitor: &Visitor, id: &str) -> Result<Problem, Refusal> {
@@ -272,6 +293,7 @@ pub(crate) async fn page(
     html(&OfficePage {
         shell: Shell::new(&visitor, problem.title.clone()),
         may_review: waits && crate::mute::silence::may_silence(visitor.viewer.role),
+        charts: charts_of(&state, &visitor, &problem).await?,
         photos: photos_of(&state, &visitor, &problem).await?,
         flash: said(query.done.as_deref(), visitor.lang.texts()),
         problem: ProblemView::of(&problem, &state, &visitor),

@@ -186,6 +186,7 @@ fn address(route: &str, case: &str, problem: &str) -> String {
         .replace("{token}", "x")
         .replace("{table}", "guidance")
         .replace("{number}", "1")
+        .replace("{mn}", seed::HEAT_MN)
         .replace("{name}", "sms")
         .replace("{text}", "x")
 }

@@ -28,6 +28,7 @@ pub(crate) const NOW: &str = "20261121144210";
 /// The enterprise that is warned inside the hour.
 pub(crate) const HEAT: &str = "91330100MA27X0AB1C";
 /// Its outlet.
+pub(crate) const HEAT_MN: &str = "88888880000001000101A1";
 pub(crate) const HEAT_OUTLET: &str = "91330100MA27X0AB1C:DA001";
 
 /// A moment by its stamp.
@@ -263,7 +264,11 @@ fn report(state: &DeskState, time: Time, outlet: &str, factor: &str, value: f64,
         complaints: Vec::new(),
         evidence: Evidence {
             packet: ContentId::of(&[b"seed"]),
-            raw: Vec::new(),
+            raw: format!(
+                "##0099QN={}001;ST=31;CN=2051;PW=secret-pw;MN={mn};Flag=5;CP=&&&&FFFF\r\n",
+                time.stamp14()
+            )
+            .into_bytes(),
             share: (0, 1),
             cn: 2051,
             qn: Inline::default(),

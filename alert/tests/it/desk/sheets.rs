@@ -48,6 +48,55 @@ async fn devices_and_districts() {
 }
 
 #[tokio::test]
+async fn the_last_packets_of_a_device_and_our_answers() {
+    let bureau = Bureau::new().await;
+    bureau
+        .state
+        .set_answerer(|raw| raw.starts_with(b"##").then(|| b"##0087PW=secret-pw;CN=9014".to_vec()));
+    let path = format!("/devices/{}", seed::HEAT_MN);
+    let page = bureau.get(Role::CityDuty, &path).await.text;
+    assert_eq!(
+        page.matches("PW=*********;MN=88888880000001000101A1").count(),
+        50,
+        "{page}"
+    );
+    assert_eq!(page.matches("##0087PW=*********;CN=9014").count(), 50);
+    assert!(!page.contains("secret-pw"));
+    let elsewhere = bureau.get(Role::Branch, "/devices/88888880000002000101B2").await;
+    assert_eq!(elsewhere.status, StatusCode::NOT_FOUND, "another district's device");
+    assert_eq!(
+        bureau.get(Role::CityDuty, "/devices/none").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn the_counts_a_bureau_publishes() {
+    let bureau = Bureau::new().await;
+    insta::assert_snapshot!("bulletin", csv(&bureau, Role::CityDuty, "/bulletin?days=30").await);
+    let own = csv(&bureau, Role::Branch, "/bulletin?days=30").await;
+    assert!(
+        own.contains("江北区") && own.lines().count() < 6,
+        "a branch sees its own district: {own}"
+    );
+}
+
+#[tokio::test]
+async fn reminders_of_all_kinds_stand_in_one_list() {
+    let bureau = Bureau::new().await;
+    bureau.desk.daily(seed::at(seed::NOW)).await.unwrap();
+    insta::assert_snapshot!("reminders", csv(&bureau, Role::CityDuty, "/reminders").await);
+    let phone = bureau.get(Role::Enterprise, "/m").await.text;
+    let lead = bureau.case(RuleCode::Cap).await;
+    assert!(
+        !csv(&bureau, Role::CityDuty, "/reminders")
+            .await
+            .contains(&lead.id.to_string())
+            && !phone.contains("疑似")
+    );
+}
+
+#[tokio::test]
 async fn passwords_and_whole_numbers_are_nowhere() {
     let bureau = Bureau::new().await;
     for path in ["/registry".to_owned(), format!("/enterprises/{}", seed::HEAT)] {

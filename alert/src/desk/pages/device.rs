@@ -1,0 +1,109 @@
+//! 数采仪与监测设备: one device with its live tail: the last packets as they came, and our exact answers.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use plume_schemas::ids::Mn;
+use plume_schemas::mask::shown;
+
+use crate::desk::auth::Visitor;
+use crate::desk::problem::Problem;
+use crate::desk::pulse::Life;
+use crate::desk::state::DeskState;
+use crate::desk::text::{Speaks, put};
+use crate::desk::view::case::Link;
+use crate::desk::view::figures::Figure;
+use crate::desk::view::number::{stamp, when};
+use crate::desk::view::sheet::{Sheet, Table, link, number, numbers, text, words};
+
+/// `GET /devices/{mn}`.
+pub(crate) async fn page(
+    State(state): State<DeskState>,
+    visitor: Visitor,
+    Path(mn): Path<String>,
+) -> Result<Response, Problem> {
+    let (t, now) = (visitor.lang.texts(), state.now());
+    let mn = Mn::new(&mn).map_err(|_| Problem::NotFound)?;
+    let registry = state.desk().registry();
+    let names = state.names(visitor.lang);
+    // A device that serves somebody else's outlet as well is shown by those of its outlets that one may see.
+    let sources = registry.registry().sources.iter().filter(|source| source.mn == mn);
+    let own: Vec<_> = sources
+        .filter(|source| state.sees(&visitor.viewer, source.outlet))
+        .collect();
+    let first = own.first().ok_or(Problem::NotFound)?;
+    let (life, heard) = state.life_of(first);
+    let word = match life {
+        Life::Online => t.online,
+        Life::Late => t.late,
+        Life::Offline => t.offline,
+    };
+    let packets = state.tail_of(mn);
+    let findings = packets.iter().filter(|heard| !heard.complaints.is_empty()).count();
+    let figure = |label: &str, value: String| Figure {
+        value,
+        unit: String::new(),
+        label: label.to_owned(),
+        note: String::new(),
+        first: false,
+        ends: None,
+    };
+    let outlets = own.iter().map(|source| {
+        vec![
+            link(
+                names.outlet(source.outlet).full(),
+                format!("/outlets/{}", source.outlet),
+            ),
+            number(source.minute_interval_min.unwrap_or(1)),
+        ]
+    });
+    let rows = packets.iter().map(|heard| {
+        let answer = state
+            .answer(&heard.raw)
+            .map_or_else(|| t.dash.to_owned(), |bytes| shown(&bytes));
+        vec![
+            text(stamp(heard.at)).class("mono"),
+            number(heard.cn.to_string()),
+            text(shown(&heard.raw)).class("mono packet"),
+            text(answer).class("mono packet"),
+            text(heard.complaints.join(" ")).class("over"),
+        ]
+    });
+    let sheet = Sheet {
+        crumbs: vec![Link {
+            href: "/devices".into(),
+            word: t.devices_page.to_owned(),
+        }],
+        title: format!("MN {mn}"),
+        about: t.tail_about.to_owned(),
+        figures: vec![
+            figure(t.state, word.to_owned()),
+            figure(
+                t.last_heard,
+                heard.map_or_else(|| t.dash.to_owned(), |at| when(at, now)),
+            ),
+            figure(t.findings, findings.to_string()),
+        ],
+        tables: vec![
+            Table {
+                title: t.outlets.to_owned(),
+                note: String::new(),
+                heads: vec![words(t.outlet), numbers(t.interval_min)],
+                rows: outlets.collect(),
+            },
+            Table {
+                title: t.tail.to_owned(),
+                note: put(t.tail_note, &[&packets.len()]),
+                heads: vec![
+                    words(t.time),
+                    numbers("CN"),
+                    words(t.packet),
+                    words(t.our_answer),
+                    words(t.findings),
+                ],
+                rows: rows.collect(),
+            },
+        ],
+        ..Sheet::default()
+    };
+    sheet.respond(&visitor)
+}
