@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use plume_schemas::time::Time;
 
 const EXPLAIN_EXAMPLES: &str = "\
 示例 / Examples:
@@ -56,8 +57,14 @@ pub(crate) struct MarksArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
+const REPLAY_EXAMPLES: &str = "\
+示例 / Examples:
+  plume replay --data plume-live                    从头（或最早的检查点）起 / from the beginning, or the oldest checkpoint
+  plume replay --data plume-live --from 2026-01-17  从当日或之前最近的检查点起 / from the checkpoint of that day or before";
+
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
 pub(crate) struct ReplayArgs {
     /// 配置文件 / configuration file it was judged under
     #[arg(long, short, env = "PLUME_CONFIG")]
@@ -65,6 +72,9 @@ pub(crate) struct ReplayArgs {
     /// 数据目录（须已停止） / data directory of a plume that is stopped
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
+    /// 从此日（北京时间）或之前最近的检查点起 / begin at the nearest checkpoint of this day (Beijing) or before
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) from: Option<String>,
 }
 
 const SCORE_EXAMPLES: &str = "\
@@ -131,4 +141,11 @@ fn outlets(text: &str) -> Result<usize, String> {
     } else {
         Err("give 30 to 30000 outlets".to_owned())
     }
+}
+
+/// A day that there is, `2026-01-17`.
+fn day(text: &str) -> Result<String, String> {
+    let day = Time::parse_stamp(text.replace('-', "").as_bytes()).map(Time::date);
+    day.filter(|day| day == text)
+        .ok_or_else(|| "expected a day such as 2026-01-17".to_owned())
 }

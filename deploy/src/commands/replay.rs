@@ -1,22 +1,35 @@
-//! `plume replay`: judges the recorded log again from its beginning and compares what comes out with what was said
-//! then, byte by byte. The same binary, rules and settings must say the same (D11); where they do not, this names the
-//! first difference.
+//! `plume replay`: judges the recorded log again and compares what comes out with what was said then, byte by byte. The
+//! same binary, rules and settings must say the same (D11); where they do not, this names the first difference.
+//!
+//! It begins at the log's beginning, or at a checkpoint that the judge kept of a day: where one was asked for, and
+//! where the log's beginning has expired.
+
+mod start;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::Context as _;
 use bytes::Bytes;
-use plume_bus::{Bus, Topic, TopicPartition};
-use plume_detect::{Engine, Out, Partition, Settings};
+use plume_bus::{Bus, ReadLimit, Topic, TopicPartition};
+use plume_detect::{Engine, Out};
 use plume_schemas::entry::{Entry, LogPosition};
-use plume_schemas::wire;
+use plume_schemas::wire::{self, WireError};
 
+use self::start::Start;
 use super::place::place;
 use super::view::open_stopped;
 use crate::cli::judge::ReplayArgs;
 use crate::out;
 use crate::roles::{DETECT, READ_LIMIT, at, consumer};
+
+/// One record.
+const ONE: ReadLimit = ReadLimit {
+    records: 1,
+    bytes: usize::MAX,
+};
 
 /// Replays every partition; fails at the first difference.
 pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
@@ -24,7 +37,9 @@ pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let bus = open_stopped(&config, &data_dir).await?;
     let mut total = Replayed::default();
     for partition in 0..bus.partitions() {
-        match Replay::open(&bus, partition, &config.detect).await?.run().await? {
+        let start = start::find(&bus, &data_dir, partition, &config.detect, args.from.as_deref()).await?;
+        out::line(format_args!("{start}"));
+        match Replay::open(&bus, partition, start).await?.run().await? {
             Ok(replayed) => total.add(&replayed),
             Err(difference) => {
                 out::line(format_args!("不一致 / DIFFERENT: {difference}"));
@@ -62,6 +77,8 @@ struct Replay<'a> {
     bus: &'a Bus,
     partition: u32,
     engine: Engine,
+    /// The next entry to judge.
+    next: u64,
     /// Up to where the judge had come.
     judged: u64,
     judgements: Recorded<'a>,
@@ -69,36 +86,26 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    async fn open(bus: &'a Bus, partition: u32, settings: &Settings) -> anyhow::Result<Self> {
+    async fn open(bus: &'a Bus, partition: u32, start: Start) -> anyhow::Result<Self> {
         let reports = at(Topic::Reports, partition);
-        let start = bus.range(reports).await?.start;
-        if start > 0 {
-            bail!(
-                "the log of partition {partition} begins at offset {start}: what came before has expired, and the \
-                 judge's memory of it with it; an exact replay needs the log from its beginning"
-            );
-        }
-        let count = bus.partitions();
+        let of_judgement = |bytes: &[u8]| wire::decode_judgement(bytes).map(|judgement| judgement.cause.offset);
+        let of_event = |bytes: &[u8]| wire::decode_event(bytes).map(|event| event.judgement.cause.offset);
+        let next = start.offset;
         Ok(Self {
             bus,
             partition,
-            engine: Engine::new(
-                settings.clone(),
-                Partition {
-                    index: partition,
-                    count,
-                },
-            ),
+            engine: start.engine,
+            next,
             judged: bus.committed(consumer(DETECT)?, reports).await?.unwrap_or(0),
-            judgements: Recorded::open(bus, at(Topic::Judgements, partition)).await?,
-            events: Recorded::open(bus, at(Topic::Events, partition)).await?,
+            judgements: Recorded::open(bus, at(Topic::Judgements, partition), next, of_judgement).await?,
+            events: Recorded::open(bus, at(Topic::Events, partition), next, of_event).await?,
         })
     }
 
     /// Errors: the log cannot be read. The inner error is the first difference.
     async fn run(mut self) -> anyhow::Result<Result<Replayed, String>> {
         let (mut replayed, mut out) = (Replayed::default(), Out::default());
-        let (judged, mut next) = (self.judged, 0);
+        let (judged, mut next) = (self.judged, self.next);
         while next < judged {
             let records = self
                 .bus
@@ -167,12 +174,29 @@ struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    async fn open(bus: &'a Bus, line: TopicPartition) -> anyhow::Result<Self> {
-        let next = bus.range(line).await?.start;
+    /// From the first output that an entry at `from` or later caused. Outputs stand in the order of their causes.
+    async fn open(
+        bus: &'a Bus,
+        line: TopicPartition,
+        from: u64,
+        cause: impl Fn(&[u8]) -> Result<u64, WireError>,
+    ) -> anyhow::Result<Self> {
+        let range = bus.range(line).await?;
+        let (mut low, mut high) = (range.start, range.end);
+        while from > 0 && low < high {
+            let middle = low + (high - low) / 2;
+            let record = bus.read(line, middle, ONE).await?.pop();
+            let record = record.with_context(|| format!("{line} holds nothing at {middle}"))?;
+            if cause(&record.payload)? < from {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
         Ok(Self {
             bus,
             line,
-            next,
+            next: low,
             read: VecDeque::new(),
         })
     }

@@ -1,10 +1,9 @@
 //! The judge's loop: read entries, step, and store outputs and offset in one atomic write (D14).
 //!
 //! After a restart the state comes from the last checkpoint, which may be older than the committed offset. The
-//! entries between
-//! the two are stepped again with their outputs thrown away: they were said already.
+//! entries between the two are stepped again with their outputs thrown away: they were said already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::signals::Signals;
@@ -16,16 +15,17 @@ use bytes::Bytes;
 use plume_bus::{Bus, BusError, NewRecord, Record, Topic};
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, LogPosition};
+use plume_schemas::time::Time;
 use plume_schemas::wire;
 
 /// One partition's judge with its place in the log.
-struct Judge {
+pub(crate) struct Judge {
     bus: Bus,
     partition: u32,
     engine: Engine,
     next: u64,
     out: Out,
-    checkpoint: PathBuf,
+    data_dir: PathBuf,
     signals: Signals,
     health: Health,
 }
@@ -39,7 +39,8 @@ pub(crate) async fn run(
     stop: Stop,
 ) -> anyhow::Result<()> {
     let place = at(Topic::Reports, partition);
-    let mut judge = Judge::open(&context, partition, &settings).await?;
+    let told = (context.signals.clone(), context.health.clone());
+    let mut judge = Judge::open(&context.bus, &context.data_dir, partition, &settings, told).await?;
     let mut last_checkpoint = Instant::now();
     while !stop.told() {
         tokio::select! {
@@ -57,21 +58,24 @@ pub(crate) async fn run(
 }
 
 impl Judge {
-    async fn open(context: &Context, partition: u32, settings: &Settings) -> anyhow::Result<Self> {
+    /// The judge as its last checkpoint and the log after it left it.
+    pub(crate) async fn open(
+        bus: &Bus,
+        data_dir: &Path,
+        partition: u32,
+        settings: &Settings,
+        (signals, health): (Signals, Health),
+    ) -> anyhow::Result<Self> {
         let place = at(Topic::Reports, partition);
-        let path = checkpoint::path(&context.data_dir, partition);
-        let retained = context.bus.range(place).await?;
-        let committed = context
-            .bus
-            .committed(consumer(DETECT)?, place)
-            .await?
-            .unwrap_or(retained.start);
+        let path = checkpoint::path(data_dir, partition);
+        let retained = bus.range(place).await?;
+        let committed = bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
         let fresh = || {
             Engine::new(
                 settings.clone(),
                 Partition {
                     index: partition,
-                    count: context.bus.partitions(),
+                    count: bus.partitions(),
                 },
             )
         };
@@ -87,15 +91,13 @@ impl Judge {
             }
             _ => (fresh(), retained.start),
         };
-        let (signals, health) = (context.signals.clone(), context.health.clone());
-        let bus = context.bus.clone();
         let mut judge = Self {
-            bus,
+            bus: bus.clone(),
             partition,
             engine,
             next: from,
             out: Out::default(),
-            checkpoint: path,
+            data_dir: data_dir.to_owned(),
             signals,
             health,
         };
@@ -131,7 +133,7 @@ impl Judge {
     }
 
     /// Judges records and stores what came out with the offset, in one write.
-    async fn work(&mut self, records: &[Record]) -> anyhow::Result<()> {
+    pub(crate) async fn work(&mut self, records: &[Record]) -> anyhow::Result<()> {
         if records.is_empty() {
             return Ok(());
         }
@@ -196,9 +198,15 @@ impl Judge {
     }
 
     /// Writes the checkpoint, then lets the log forget what lies before it.
-    async fn save(&mut self) -> anyhow::Result<()> {
-        let (path, offset, state) = (self.checkpoint.clone(), self.next, self.engine.checkpoint());
-        let saved = tokio::task::spawn_blocking(move || checkpoint::save(&path, offset, &state)).await?;
+    pub(crate) async fn save(&mut self) -> anyhow::Result<()> {
+        let (data_dir, partition) = (self.data_dir.clone(), self.partition);
+        let (offset, state) = (self.next, self.engine.checkpoint());
+        let day = self.engine.now().map(Time::date);
+        let saved = tokio::task::spawn_blocking(move || {
+            checkpoint::save(&checkpoint::path(&data_dir, partition), offset, &state)?;
+            day.map_or(Ok(()), |day| checkpoint::keep(&data_dir, partition, &day))
+        });
+        let saved = saved.await?;
         if let Err(error) = saved {
             self.miss_checkpoint(&format!("{error:#}"));
             return Ok(());

@@ -7,7 +7,7 @@ use plume_schemas::ids::{FactorCode, IngestId, Inline, Mn};
 use plume_schemas::judgement::{NotJudged, Verdict};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
 use plume_schemas::rule::RuleCode;
-use plume_schemas::time::{MINUTE_MS, SECOND_MS};
+use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
 
 use crate::cases::engine;
 use crate::script;
@@ -15,22 +15,25 @@ use crate::script;
 /// MinInterval by HJ 212-2017 table 5.
 const INTERVALS: [u8; 11] = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30];
 
-/// The verdict on an hour of which the first `packets` packets came.
-fn verdict(interval: u8, packets: u8) -> Verdict {
+/// The verdict of `rule` on the window that begins at `start`, of minute packets of `interval` that cover the moments
+/// at which `comes` says so, counted in packets from the start. Ticks go on for so many minutes.
+fn verdict(
+    (registry, rule): (&str, RuleCode),
+    (start, minutes): (Time, i64),
+    interval: u8,
+    comes: impl Fn(i64) -> bool,
+) -> Verdict {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/any");
-    let mut registry = script::registry(&folder, "registry.toml");
+    let mut registry = script::registry(&folder, registry);
     registry.sources[0].minute_interval_min = Some(interval);
-    let (start, ingest) = (script::time("14:00"), IngestId::new("i1").unwrap());
+    let ingest = IngestId::new("i1").unwrap();
     let mut bodies = vec![EntryBody::Registry(Box::new(registry))];
-    let tick = |bodies: &mut Vec<EntryBody>, minute: i64| {
+    for minute in 0..minutes {
         bodies.push(EntryBody::Tick(Tick {
             ingest,
             received_at: start.plus(minute * MINUTE_MS),
         }));
-    };
-    for minute in 0..80 {
-        tick(&mut bodies, minute);
-        if minute % i64::from(interval) == 0 && minute / i64::from(interval) < i64::from(packets) {
+        if minute % i64::from(interval) == 0 && comes(minute / i64::from(interval)) {
             let reading = Reading {
                 factor: FactorCode::new("a21026").unwrap(),
                 statistic: Statistic::Mean,
@@ -49,11 +52,29 @@ fn verdict(interval: u8, packets: u8) -> Verdict {
     for entry in script::entries(bodies) {
         engine.step(&entry, &mut out);
     }
-    let mut hours = out
-        .judgements
-        .iter()
-        .filter(|judgement| judgement.rule == RuleCode::ExceedHour);
-    hours.find(|judgement| judgement.window.start == start).unwrap().verdict
+    let mut windows = out.judgements.iter().filter(|judgement| judgement.rule == rule);
+    windows
+        .find(|judgement| judgement.window.start == start)
+        .unwrap()
+        .verdict
+}
+
+/// The verdict on an hour of which the first `packets` packets came.
+fn hour(interval: u8, packets: u8) -> Verdict {
+    let comes = |packet| packet < i64::from(packets);
+    let rule = ("registry.toml", RuleCode::ExceedHour);
+    verdict(rule, (script::time("14:00"), 80), interval, comes)
+}
+
+/// The verdict on a day of which the first `hours` hours have just enough packets, and all others one too few.
+fn day(interval: u8, hours: i64) -> Verdict {
+    let (an_hour, enough) = (60 / i64::from(interval), i64::from(45_u8.div_ceil(interval)));
+    let comes = |packet: i64| {
+        let (hour, place) = (packet / an_hour, packet % an_hour);
+        hour < 24 && place < enough - i64::from(hour >= hours)
+    };
+    let rule = ("registry_day.toml", RuleCode::ExceedDay);
+    verdict(rule, (script::time("20T00:00"), 30 * 60), interval, comes)
 }
 
 #[test]
@@ -62,15 +83,28 @@ fn an_hour_needs_45_covered_minutes_at_every_interval() {
         let enough = 45_u8.div_ceil(interval);
         let few = Verdict::NotJudged(NotJudged::TooFewValid);
         assert_eq!(
-            verdict(interval, enough - 1),
+            hour(interval, enough - 1),
             few,
             "{} packets of {interval} minutes",
             enough - 1
         );
         assert_eq!(
-            verdict(interval, enough),
+            hour(interval, enough),
             Verdict::Fine,
             "{enough} packets of {interval} minutes"
+        );
+    }
+}
+
+#[test]
+fn a_day_needs_20_valid_hours_at_every_interval() {
+    for interval in INTERVALS {
+        let few = Verdict::NotJudged(NotJudged::TooFewValid);
+        assert_eq!(day(interval, 19), few, "19 hours of {interval}-minute packets");
+        assert_eq!(
+            day(interval, 20),
+            Verdict::Fine,
+            "20 hours of {interval}-minute packets"
         );
     }
 }

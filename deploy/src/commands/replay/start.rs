@@ -1,0 +1,97 @@
+//! Where a replay begins.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::bail;
+use plume_bus::{Bus, Topic};
+use plume_detect::{Engine, Partition, Settings};
+
+use crate::roles::{at, checkpoint};
+
+/// A judge, and the entry it reads next.
+pub(super) struct Start {
+    pub(super) engine: Engine,
+    pub(super) offset: u64,
+    partition: u32,
+    /// Day of the checkpoint; none for the log's beginning.
+    day: Option<String>,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (partition, offset) = (self.partition, self.offset);
+        match &self.day {
+            Some(day) => write!(
+                f,
+                "分区 {partition}：自 {day} 的检查点起 / partition {partition}: from the checkpoint of {day}, offset \
+                 {offset}"
+            ),
+            None => write!(
+                f,
+                "分区 {partition}：从头起 / partition {partition}: from the beginning"
+            ),
+        }
+    }
+}
+
+/// With `from`, the nearest checkpoint of that day or before, else the log's beginning; without, the log's beginning,
+/// else the oldest checkpoint that the log still follows. A checkpoint that does not fit (damaged, or of other rules)
+/// is passed over, aloud.
+pub(super) async fn find(
+    bus: &Bus,
+    data_dir: &Path,
+    partition: u32,
+    settings: &Settings,
+    from: Option<&str>,
+) -> anyhow::Result<Start> {
+    let log = bus.range(at(Topic::Reports, partition)).await?;
+    let mut days = checkpoint::days(data_dir, partition)?;
+    match from {
+        Some(from) => {
+            days.retain(|(day, _)| day.as_str() <= from);
+            days.reverse();
+        }
+        None if log.start == 0 => days.clear(),
+        None => {}
+    }
+    for (day, path) in days {
+        let Some((offset, state)) = checkpoint::load(&path)? else {
+            continue;
+        };
+        if offset < log.start || offset > log.end {
+            continue;
+        }
+        match Engine::restore(&state, settings) {
+            Ok(engine) => {
+                return Ok(Start {
+                    engine,
+                    offset,
+                    partition,
+                    day: Some(day),
+                });
+            }
+            Err(error) => tracing::warn!(partition, day, %error, "a checkpoint does not fit and is passed over"),
+        }
+    }
+    if log.start > 0 {
+        bail!(
+            "the log of partition {partition} begins at offset {}: what came before has expired, and no checkpoint kept \
+             since fits; an exact replay needs the log from its beginning or from a checkpoint",
+            log.start
+        );
+    }
+    let count = bus.partitions();
+    Ok(Start {
+        engine: Engine::new(
+            settings.clone(),
+            Partition {
+                index: partition,
+                count,
+            },
+        ),
+        offset: 0,
+        partition,
+        day: None,
+    })
+}
