@@ -108,7 +108,9 @@ impl<S: Store> Committer<S> {
         let together = Arc::new(together);
         let appended = self.append(&together).await;
         if appended != Appended::Unstorable || links.len() == 1 {
-            links.into_iter().for_each(|(_, done)| tell(done, appended));
+            for (_, done) in links {
+                tell(done, appended);
+            }
             return;
         }
         // One order that the bus will never take does not take the others with it.
