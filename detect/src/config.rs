@@ -11,7 +11,7 @@ mod quality;
 pub use quality::*;
 
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 3;
+pub const RULES_VERSION: u32 = 2;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -233,6 +233,8 @@ pub struct ConstantSettings {
     pub range_pct_fs: f64,
     /// Below this share of the measuring range a narrow range is normal for a clean stack.
     pub range_floor_pct_fs: f64,
+    /// Least swing of the gas flow meanwhile, percent, for a narrow range to be wrong, where a flow is known.
+    pub flow_moves_pct: f64,
     /// Minutes of movement that end it.
     pub clear_minutes: u16,
     /// Factors whose value may stand still.

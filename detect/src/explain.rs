@@ -75,6 +75,8 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
             FactKey::LastedMinutes,
             FactKey::Since,
             FactKey::FlowChange,
+            FactKey::Days,
+            FactKey::Score,
         ],
     ),
     (
@@ -85,7 +87,7 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
 ];
 
 /// Words of the evidence that are no code of a closed set.
-const WORDS: [(&str, &str, &str); 30] = [
+const WORDS: [(&str, &str, &str); 45] = [
     ("device_hour", "设备上报小时值", "the device's hour value"),
     ("device_minutes", "分钟数据", "minute packets"),
     (
@@ -128,6 +130,37 @@ const WORDS: [(&str, &str, &str); 30] = [
     ("trial_run", "试运行", "trial run"),
     ("platform", "平台", "the platform"),
     ("ticks", "平台自身中断", "the platform itself was not listening"),
+    ("all_zero", "全部污染物为零", "all pollutants read zero"),
+    ("one_zero", "该污染物为零", "this pollutant reads zero"),
+    ("jump", "一分钟内跳变", "a jump within one minute"),
+    (
+        "unit_slip",
+        "前后之比恰为单位换算系数",
+        "the levels stand to each other as two units",
+    ),
+    ("level_again", "恢复或已成为新的水平", "back, or the new level"),
+    ("gas_flows", "烟气仍在流动", "gas flows"),
+    (
+        "pollutant_there",
+        "污染物浓度明显不为零",
+        "a pollutant is clearly there",
+    ),
+    ("gas_warm", "烟温高于环境", "the gas is warm"),
+    ("clock_ahead", "时钟超前", "the clock is ahead"),
+    ("clock_behind", "时钟滞后", "the clock is behind"),
+    ("cut_off", "数值在限值处被截断", "values are cut off at the limit"),
+    ("irregularity_gone", "细小波动消失", "small irregularities are gone"),
+    (
+        "calibration_after_exceedance",
+        "超标之后紧接校准",
+        "calibration right after exceedance",
+    ),
+    (
+        "runs_while_marked_stopped",
+        "标记停运而仍在运行",
+        "running while marked as stopped",
+    ),
+    ("silence", "中断上传", "nothing came"),
 ];
 
 /// Explains a judgement, one numbered step a line.

@@ -57,11 +57,18 @@ struct Shown {
 /// Values as they came: start, packet, flag and whether the device says they come again.
 type Values = Vec<(Time, i64, Flag, bool)>;
 
+/// Since when one pollutant of one outlet is due, and when it is not.
+#[derive(Debug)]
+struct Due {
+    first: Time,
+    stops: Vec<Span>,
+}
+
 /// What the archive says of one span.
 #[derive(Debug, Default)]
 struct Seen {
-    /// By outlet and factor: the hours in which it stood still.
-    due: BTreeMap<(String, String), Vec<Span>>,
+    /// By outlet and factor: since when it was judged, and when it stood still.
+    due: BTreeMap<(String, String), Due>,
     /// By outlet, packet: when it was received.
     packets: BTreeMap<(String, i64), Time>,
     values: [BTreeMap<(String, String), Values>; 2],
@@ -79,11 +86,14 @@ pub(crate) fn run(args: &RateArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     let mut lines: Vec<((&str, &str), Line)> = Vec::new();
-    for (key, stops) in &seen.due {
+    for (key, due) in &seen.due {
         let over = Over {
-            span,
+            span: Span {
+                start: span.start.max(due.first),
+                ..span
+            },
             now,
-            stops,
+            stops: &due.stops,
             in_time: InTime {
                 hour_ms: args.in_time_minutes * 60_000,
                 day_ms: args.day_in_time_hours * HOUR_MS,
@@ -146,16 +156,18 @@ fn read(reader: &Reader, args: &RateArgs, span: Span) -> anyhow::Result<Seen> {
             return;
         };
         seen.now = seen.now.max(Some(judged_at));
-        let stops = seen.due.entry((outlet.to_string(), factor.to_string())).or_default();
+        let key = (outlet.to_string(), factor.to_string());
+        let due = seen.due.entry(key).or_insert_with(|| Due {
+            first: at,
+            stops: Vec::new(),
+        });
+        due.first = due.first.min(at);
         let reason = reason.to_string();
         if [NotJudged::Stopped.code(), NotJudged::StopWork.code()].contains(&reason.as_str()) {
-            // Hours in a row are one stop, so that whole days can stand still too.
-            match stops.last_mut().filter(|stop| stop.end == at) {
-                Some(stop) => stop.end = at.plus(HOUR_MS),
-                None => stops.push(Span::hour_of(at)),
-            }
+            due.stops.push(Span::hour_of(at));
         }
     })?;
+    seen.due.values_mut().for_each(|due| due.stops = joined(&mut due.stops));
     for (kind, place) in [(ReportKind::Hour, 0), (ReportKind::Day, 1)] {
         let packets = QuerySpec {
             kind: Some(kind),
@@ -186,6 +198,19 @@ fn read(reader: &Reader, args: &RateArgs, span: Span) -> anyhow::Result<Seen> {
         })?;
     }
     Ok(seen)
+}
+
+/// Hours in a row as one stop, so that whole days can stand still too.
+fn joined(hours: &mut [Span]) -> Vec<Span> {
+    hours.sort_by_key(|hour| hour.start);
+    let mut stops: Vec<Span> = Vec::new();
+    for hour in hours {
+        match stops.last_mut().filter(|stop| stop.end >= hour.start) {
+            Some(stop) => stop.end = stop.end.max(hour.end),
+            None => stops.push(*hour),
+        }
+    }
+    stops
 }
 
 fn moment(field: &Field) -> Option<Time> {

@@ -113,6 +113,42 @@ fn readings_are_grouped_and_tables_joined() {
 }
 
 #[test]
+fn the_rate_of_a_day_is_counted() {
+    let site = played();
+    let judged = rows(&site, &["hours", "--day", DAY]).len();
+    let (fine, text) = site.plume(&["rate", "--data", "data", "--day", DAY, "--json"]);
+    assert!(fine, "{text}");
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (one, all) = (&lines[0], lines.last().unwrap());
+    assert_eq!(
+        (one["outlet"].as_str(), one["factor"].as_str()),
+        (Some(OUTLET), Some("a21026")),
+        "{text}"
+    );
+    assert_eq!(all["hours"]["due"], judged, "{text}");
+    assert!(
+        all["hours"]["completed_received"].as_u64() >= all["hours"]["immediate_received"].as_u64(),
+        "{text}"
+    );
+    let (fine, table) = site.plume(&["rate", "--data", "data", "--month", "2026-11"]);
+    assert!(
+        fine && table.contains("传输有效率") && table.contains(OUTLET),
+        "{table}"
+    );
+    let (fine, text) = site.plume(&["rate", "--data", "data", "--quarter", "2026Q1"]);
+    assert!(!fine && text.contains("nothing was judged"), "{text}");
+    let (fine, text) = site.plume(&["rate", "--data", "data", "--month", "2026-13"]);
+    assert!(
+        !fine && text.contains("2026-11"),
+        "what is no month is told how one is written: {text}"
+    );
+}
+
+#[test]
 fn exports_are_whole_files() {
     let site = played();
     let dir = site.dir.path();

@@ -76,6 +76,7 @@ pub(crate) fn minute(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, 
     } = outlet;
     let Some(Factor {
         quality,
+        hourly,
         minutes,
         series,
         ..
@@ -116,8 +117,8 @@ pub(crate) fn minute(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, 
     neg::look(ctx, &seen, &mut quality.neg);
     range::look(ctx, &seen, &mut quality.range);
     jump::look(ctx, &seen, &mut quality.jump);
-    zsdev::look(ctx, &seen, (whole.oxygen, whole.oxygen_minute), &mut quality.zsdev);
-    power::look(ctx, &seen, (&mut quality.power, &mut quality.stopped_value));
+    zsdev::look(ctx, &seen, (whole.oxygen, whole.oxygen_minute), &mut hourly.zsdev);
+    power::look(ctx, &seen, (&mut hourly.power, &mut hourly.stopped_value));
 }
 
 /// Takes the gas temperature and looks at the flow, once a report.

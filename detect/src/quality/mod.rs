@@ -39,24 +39,13 @@ pub(crate) struct Quality {
     pub(crate) neg: Spell,
     pub(crate) range: Spell,
     pub(crate) jump: Jump,
-    pub(crate) zsdev: Tally,
-    pub(crate) power: Spell,
-    /// Last value flagged as stopped, millionths.
-    pub(crate) stopped_value: i64,
 }
-persist!(Quality {
-    zero,
-    neg,
-    range,
-    jump,
-    zsdev,
-    power,
-    stopped_value,
-});
+persist!(Quality { zero, neg, range, jump });
 
-/// One factor: what is looked at once an hour. It lies apart from the hot core, as the minutes do.
+/// One factor: what is looked at once an hour or seldom. It lies apart from the hot core, as the minutes do.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) struct Hourly {
+    pub(crate) zsdev: Tally,
     pub(crate) hourmin: Spell,
     pub(crate) amount: Spell,
     pub(crate) cap: Spell,
@@ -65,8 +54,12 @@ pub(crate) struct Hourly {
     pub(crate) near_mark: Spell,
     /// Minute at which NEAR_HOUR first wanted attention, in its hour.
     pub(crate) near_at: i64,
+    pub(crate) power: Spell,
+    /// Last value flagged as stopped, millionths.
+    pub(crate) stopped_value: i64,
 }
 persist!(Hourly {
+    zsdev,
     hourmin,
     amount,
     cap,
@@ -74,10 +67,12 @@ persist!(Hourly {
     calgap,
     near_mark,
     near_at,
+    power,
+    stopped_value,
 });
 
-/// Bytes of what is looked at once an hour.
-const HOURLY_LIMIT: usize = 128;
+/// Bytes of what is looked at once an hour or seldom.
+const HOURLY_LIMIT: usize = 160;
 const _: () = assert!(size_of::<Hourly>() <= HOURLY_LIMIT);
 
 impl Quality {
@@ -88,8 +83,6 @@ impl Quality {
             (RuleCode::Neg, &mut self.neg),
             (RuleCode::Range, &mut self.range),
             (RuleCode::Jump, &mut self.jump.spell),
-            (RuleCode::ZsDev, &mut self.zsdev.spell),
-            (RuleCode::Power, &mut self.power),
         ])
     }
 }
@@ -98,6 +91,8 @@ impl Hourly {
     /// Ends every open case of a factor: rule and first window of each.
     pub(crate) fn end(&mut self) -> impl Iterator<Item = (RuleCode, Time)> {
         end([
+            (RuleCode::ZsDev, &mut self.zsdev.spell),
+            (RuleCode::Power, &mut self.power),
             (RuleCode::HourMin, &mut self.hourmin),
             (RuleCode::Amount, &mut self.amount),
             (RuleCode::Cap, &mut self.cap),

@@ -1,6 +1,7 @@
 //! AMOUNT
 //!
-//! What: the emitted amount of an hour (SO2, NOx, particulates) that a logger reports is not its concentration times its gas flow.
+//! What: the emitted amount of an hour (SO2, NOx, particulates) that a logger reports is not its concentration times
+//! its gas flow.
 //! What-zh: 数采仪上报的小时排放量（二氧化硫、氮氧化物、颗粒物）与浓度、流量之积不符。
 //! Why: amounts are what is taxed and capped by the permit; the corrected concentration, another unit of flow, or zero
 //! in their place are common mistakes.

@@ -1,13 +1,14 @@
 //! BUDGET
 //!
-//! What: the hours of a year that are exempt from judgement (start-up, shut-down, faults and accidents of a furnace) run
+//! What: the hours of a year that are exempt from judgement (start-up, shut-down, faults and accidents of a furnace)
+//! run
 //! out, or one fault lasts longer than it may.
 //! What-zh: 焚烧炉全年豁免时长（启炉、停炉、故障或事故）将用尽，或单次故障超过规定时长。
 //! Why: beyond the budget the same hours are violations; who knows in August can plan the stops of December.
 //! Why-zh: 用尽之后同样的时段即为违规；及早知晓可合理安排检修。
 //! Fooled by: marks entered later than three days, where they overlap earlier ones; furnaces that share an outlet.
 //! Fooled-zh: 三天之后补录且与已有标记重叠的标记；多台炉共用一个排放口。
-//! Parameter: budget.industries | industry names | ["msw_incineration"] | - | whose outlets have such a budget
+//! Parameter: budget.industries | industry names | [msw_incineration] | - | whose outlets have such a budget
 //! Parameter: budget.hours | h | 60 | 1..8760 | exempt hours of a year
 //! Parameter: budget.event_hours | h | 4 | 1..240 | hours of one fault or accident
 //! Parameter: budget.notice_pct | % | 50.0 | 0..100 | share used from which it is 提示
@@ -65,7 +66,7 @@ fn first_of(year: i32) -> Option<Time> {
 /// Takes a mark that was entered or withdrawn, and by how much it changed the time that is marked.
 pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, mark: &Mark, change_ms: i64, budget: &mut Budget) {
     let settings = &ctx.settings.budget;
-    if !uses(mark.kind) || mark.factor.is_some() || !settings.industries.iter().any(|own| *own == plan.industry) {
+    if !uses(mark.kind) || mark.factor.is_some() || !settings.industries.contains(&plan.industry) {
         return;
     }
     let year = mark.span.start.civil().year;

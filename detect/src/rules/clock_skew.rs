@@ -11,7 +11,8 @@
 //! Parameter: clock_skew.minutes | min | 30 | 5..720 | for how long; a queue that is sent after a break is shorter
 //! Parameter: clock_skew.clear_minutes | min | 10 | 1..120 | minutes of good time that end it
 //! Order: arrival
-//! Source: project choice. QN is compared with the time of receipt (HJ 212-2017 6.4.4); packets sent again are left out.
+//! Source: project choice. QN is compared with the time of receipt (HJ 212-2017 6.4.4); packets sent again are left
+//! out.
 
 use plume_schemas::judgement::FactKey;
 use plume_schemas::report::Report;

@@ -14,6 +14,9 @@
 //! Parameter: constant.range_minutes | min | 240 | 30..1440 | minutes within a narrow range
 //! Parameter: constant.range_pct_fs | % of range | 1.0 | 0..10 | how narrow; 0 switches this part off
 //! Parameter: constant.range_floor_pct_fs | % of range | 20.0 | 0..100 | below it a narrow range is normal
+//! Parameter: constant.flow_moves_pct | % | 3.0 | 0..50 | least swing of the gas flow meanwhile, where one is known,
+//! for
+//! the narrow range to be wrong; 0 asks for none
 //! Parameter: constant.clear_minutes | min | 10 | 1..120 | minutes of movement that end it
 //! Parameter: constant.exempt | factor codes | [] | - | factors whose value may stand still
 //! Order: arrival
@@ -49,6 +52,9 @@ pub(crate) struct Run {
     range_since: i64,
     /// Gas flow when the value came to rest.
     flow: Option<f64>,
+    /// Least and largest gas flow since `range_since`; 0 where none is known.
+    flow_low: f32,
+    flow_high: f32,
 }
 persist!(Run {
     end,
@@ -58,8 +64,16 @@ persist!(Run {
     low,
     high,
     range_since,
-    flow
+    flow,
+    flow_low,
+    flow_high
 });
+
+/// Seven digits are plenty for a swing.
+#[expect(clippy::cast_possible_truncation, reason = "to compare with, not a result")]
+fn narrow(flow: f64) -> f32 {
+    flow as f32
+}
 
 /// One new value.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +100,24 @@ impl Run {
         (self.value, self.since, self.packets, self.flow) = (value, seen.start, 0, seen.flow);
     }
 
+    fn begin_range(&mut self, value: i64, seen: &Seen) {
+        (self.low, self.high, self.range_since) = (value, value, seen.start);
+        let flow = seen.flow.map_or(0.0, narrow);
+        (self.flow_low, self.flow_high) = (flow, flow);
+    }
+
+    /// True unless the gas stood as still as the value: then a narrow range is what is to be expected.
+    fn gas_moved(&self, least_pct: f64) -> bool {
+        let (low, high) = (f64::from(self.flow_low), f64::from(self.flow_high));
+        high <= 0.0 || (high - low) / high * 100.0 >= least_pct
+    }
+
     /// Takes a value in order; what is late or overlaps is left out.
     fn take(&mut self, value: i64, seen: &Seen, width: Option<i64>) {
         if self.end == 0 || seen.start > self.end {
             // A gap: nobody knows what happened in it.
             self.restart(value, seen);
-            (self.low, self.high, self.range_since) = (value, value, seen.start);
+            self.begin_range(value, seen);
         }
         if value != self.value {
             self.restart(value, seen);
@@ -99,7 +125,10 @@ impl Run {
         self.packets = self.packets.saturating_add(1);
         (self.low, self.high) = (self.low.min(value), self.high.max(value));
         if width.is_none_or(|width| self.high - self.low >= width) {
-            (self.low, self.high, self.range_since) = (value, value, seen.start);
+            self.begin_range(value, seen);
+        }
+        if let Some(flow) = seen.flow.map(narrow) {
+            (self.flow_low, self.flow_high) = (self.flow_low.min(flow), self.flow_high.max(flow));
         }
         self.end = seen.end;
     }
@@ -111,7 +140,9 @@ impl Run {
         }
         let (low, high) = range.filter(|_| settings.range_pct_fs > 0.0)?;
         let floor = to_f64(low) + (to_f64(high) - to_f64(low)) * settings.range_floor_pct_fs / 100.0;
-        let narrow = self.end - self.range_since >= i64::from(settings.range_minutes) && to_f64(self.low) >= floor;
+        let narrow = self.end - self.range_since >= i64::from(settings.range_minutes)
+            && to_f64(self.low) >= floor
+            && self.gas_moved(settings.flow_moves_pct);
         narrow.then_some(Still::Narrow)
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, sp
     let differs = |own: f64| {
         (reported - own).abs() > (settings.pct / 100.0 * own.abs()).max(settings.least_pct_limit / 100.0 * size)
     };
-    let holds = differs(mean) && !other_form(minutes, hour.number).is_some_and(|own| !differs(own));
+    let holds = differs(mean) && other_form(minutes, hour.number).is_none_or(differs);
     let start = hour.number * 60;
     let lasts = Lasts {
         rise: u16::from(settings.hours) * 60,

@@ -12,13 +12,15 @@
 //! packets of many minutes. Clean stacks, zeros and the end of the range are left to other rules.
 //! Fooled-zh: 快于仪表响应的真实变化；含氧量突变带动折算值；间隔较长的分钟数据。洁净烟气、零值与满量程由其他规则判定。
 //! Parameter: jump.deviations | robust sd | 6.0 | 3..20 | how far from the median
-//! Parameter: jump.pct_limit | % of limit | 10.0 | 1..100 | least distance that matters
-//! Parameter: jump.step_share | share | 0.6 | 0..1 | share of the distance that one minute must have covered
+//! Parameter: jump.pct_limit | % of limit | 20.0 | 1..100 | least distance that matters
+//! Parameter: jump.step_share | share | 0.8 | 0..1 | share of the distance that one minute must have covered
 //! Parameter: jump.renew_minutes | min | 15 | 5..60 | how often the level of the last hour is taken anew
-//! Parameter: jump.unit_pct | % | 1.0 | 0.1..10 | how near the ratio of two hours' medians must be to a conversion of units
+//! Parameter: jump.unit_pct | % | 1.0 | 0.1..10 | how near the ratio of two hours' medians must be to a conversion of
+//! units
 //! Parameter: jump.unit_hours | h | 24 | 1..168 | how long a suspected unit slip stays open at its new level
 //! Order: arrival
-//! Source: Hampel 1974, six robust standard deviations, three minutes of five; conversions of HJ 212-2017 D.2 (20)(21).
+//! Source: Hampel 1974, six robust standard deviations, three minutes of five; public rule tables have 10 % of the
+//! limit, which true upsets pass too often (`plume score --quality`); conversions of HJ 212-2017 D.2 (20)(21).
 
 use plume_schemas::ids::FactorCode;
 use plume_schemas::judgement::FactKey;
@@ -135,7 +137,9 @@ fn level(store: &MinuteStore, minute: i64) -> Option<(f64, f64)> {
     }
     let values = values.get_mut(..n).filter(|_| n >= LEAST_VALUES)?;
     let middle = *values.select_nth_unstable(n / 2).1;
-    values.iter_mut().for_each(|value| *value = (*value - middle).abs());
+    for value in values.iter_mut() {
+        *value = (*value - middle).abs();
+    }
     let spread = *values.select_nth_unstable(n / 2).1;
     Some((to_f64(middle), to_f64(spread) * MAD_TO_SD))
 }

@@ -5,7 +5,8 @@
 //! Why: air leaks into the sampling line or the duct, or the plant was stopped and nobody marked it; either way the
 //! corrected values mean nothing.
 //! Why-zh: 采样管路或烟道漏风，或已停运而未标记；两种情况下折算值均无意义。
-//! Fooled by: start-up and shut-down that are marked only the next day; dryers and other plants whose gas is mostly air.
+//! Fooled by: start-up and shut-down that are marked only the next day; dryers and other plants whose gas is mostly
+//! air.
 //! Fooled-zh: 次日才标记的启停炉过程；烘干等烟气本身即接近空气的装置。
 //! Parameter: o2hi.pct | % | 19.0 | 15..20.9 | oxygen
 //! Parameter: o2hi.minutes | min | 60 | 5..720 | for how long

@@ -7,7 +7,8 @@
 //! Why-zh: 湍流与电路噪声必然留在实测值上；人为绘制或滤波的曲线则没有。
 //! Fooled by: a longer damping set at the analyser for a good reason; readings with few digits.
 //! Fooled-zh: 因正当理由加大仪表阻尼；位数过少的读数。
-//! Parameter: smooth.share | share | 0.01 | 0.0001..0.5 | irregularity (variance of second differences) against the past
+//! Parameter: smooth.share | share | 0.01 | 0.0001..0.5 | irregularity (variance of second differences) against the
+//! past
 //! Parameter: smooth.hours | h | 6 | 2..24 | hours in a row
 //! Parameter: smooth.history_hours | h | 24 | 6..720 | hours of the past before anything is said
 //! Parameter: smooth.floor_pct_limit | % of limit | 5.0 | 0..50 | least level of the hour
@@ -32,7 +33,7 @@ const MEMORY_H: f64 = 720.0;
 /// Second differences an hour needs.
 const LEAST: u32 = 30;
 
-/// The irregularity of the past: mean square of second differences of minutes.
+/// The irregularity of the past: mean square of second differences of minutes, relative to the level.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) struct Smooth {
     pub(crate) spell: Spell,
@@ -90,7 +91,8 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-/// Mean of an hour, and mean square of the second differences of its minutes.
+/// Mean of an hour, and mean square of the second differences of its minutes, relative to the mean: noise grows with
+/// the level.
 fn irregularity(minutes: &Minutes<'_>, hour: i64) -> Option<(f64, f64)> {
     let store = minutes.own?;
     let (mut sum, mut n, mut squares, mut steps) = (0.0, 0_u32, 0.0, 0_u32);
@@ -108,5 +110,6 @@ fn irregularity(minutes: &Minutes<'_>, hour: i64) -> Option<(f64, f64)> {
         }
         last = [last[1], Some((minute, value))];
     });
-    (steps >= LEAST).then(|| (sum / f64::from(n), squares / f64::from(steps)))
+    let level = sum / f64::from(n.max(1));
+    (steps >= LEAST && level > 0.0).then(|| (level, squares / f64::from(steps) / (level * level)))
 }

@@ -39,8 +39,8 @@ fn day_of_hours(stops: &[Span], came: &[Came]) -> Rates {
     count(Step::Hour, &over, came)
 }
 
-fn percent(counts: Counts) -> f64 {
-    (counts.effective(Policy::Received).unwrap() * 10_000.0).round() / 100.0
+fn percent(counts: Counts) -> String {
+    format!("{:.2}", counts.effective(Policy::Received).unwrap() * 100.0)
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn one_hour_lost_of_a_day_is_95_83_percent() {
         (rates.completed.due, rates.completed.received, rates.completed.valid),
         (24, 23, 23)
     );
-    assert_eq!(percent(rates.completed), 95.83);
-    assert_eq!(percent(rates.immediate), 95.83);
+    assert_eq!(percent(rates.completed), "95.83");
+    assert_eq!(percent(rates.immediate), "95.83");
     // The policy that counts a loss twice: 23/24 × 23/24.
     let twice = rates.completed.effective(Policy::Due).unwrap();
     assert!((twice - 0.918_402_8).abs() < 1e-6, "{twice}");
@@ -67,7 +67,7 @@ fn what_is_invalid_was_received_all_the_same() {
         (counts.transmission(), counts.validity(Policy::Received)),
         (Some(1.0), Some(23.0 / 24.0))
     );
-    assert_eq!(percent(counts), 95.83);
+    assert_eq!(percent(counts), "95.83");
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn a_stopped_outlet_leaves_both_denominators() {
     let mut came: Vec<Came> = (0..24).filter(|number| !(10..14).contains(number)).map(hour).collect();
     let filed = day_of_hours(&[stop], &came);
     assert_eq!(
-        (filed.stopped, filed.completed.due, percent(filed.completed)),
-        (4, 20, 100.0)
+        (filed.stopped, filed.completed.due, percent(filed.completed).as_str()),
+        (4, 20, "100.00")
     );
     // Flagged F instead of filed: the same.
     came.extend((10..14).map(|number| Came {
@@ -119,14 +119,20 @@ fn backfill_moves_completed_only() {
     };
     came.push(late);
     let rates = day_of_hours(&[], &came);
-    assert_eq!((percent(rates.immediate), percent(rates.completed)), (95.83, 100.0));
+    assert_eq!(
+        (percent(rates.immediate).as_str(), percent(rates.completed).as_str()),
+        ("95.83", "100.00")
+    );
     // What says of itself that it is sent again is no immediate value, however soon it comes.
     *came.last_mut().unwrap() = Came {
         backfill: true,
         ..hour(7)
     };
     let rates = day_of_hours(&[], &came);
-    assert_eq!((percent(rates.immediate), percent(rates.completed)), (95.83, 100.0));
+    assert_eq!(
+        (percent(rates.immediate).as_str(), percent(rates.completed).as_str()),
+        ("95.83", "100.00")
+    );
     // A correction makes the completed value valid, not the immediate one.
     came[0].valid = false;
     came.push(Came {

@@ -95,9 +95,6 @@ fn check_old(format: u32) {
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let path = data.join(format!("checkpoint-{format}.bin"));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/near_warns");
-    if !path.exists() {
-        std::fs::write(&path, some_state()).unwrap();
-    }
     let old = std::fs::read(path).unwrap();
     match Engine::restore(&old, &settings()) {
         Ok(mut restored) => {

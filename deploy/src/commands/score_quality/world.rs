@@ -227,16 +227,18 @@ impl World {
         upsets.retain(|&((begins, ends), ..)| ends < on.0 - 120 || begins > on.1);
         let mut stops: Vec<Minutes> = stops;
         stops.retain(|&(begins, ends)| ends < on.0 - 600 || begins > on.1 + 120);
+        // Well over the limit, whatever the level is.
+        let over = 1.8 * POLLUTANTS[0].1 / base[0];
         match plant {
             Plant::CalibrationHabit => {
                 for n in 0..3 {
                     let hour = on.0 + n * 12 * 60;
-                    upsets.push(((hour - 60, hour + 60), 0, 2.6, 3.0));
+                    upsets.push(((hour - 60, hour + 60), 0, over, 3.0));
                     calibrations.push((hour + 60, hour + 90));
                 }
             }
             Plant::AfterWarning => {
-                upsets.push(((on.0, on.0 + 60), 0, 2.6, 3.0));
+                upsets.push(((on.0, on.0 + 60), 0, over, 3.0));
                 calibrations.push((on.0 + 28, on.0 + 60));
             }
             _ => {}
@@ -358,7 +360,7 @@ impl World {
         let clean = measured + 0.05 * self.chance.normal();
         if place != 0 || !on {
             if place == 0 {
-                (self.held, self.smooth) = (None, measured);
+                self.held = None;
             }
             return clean;
         }
@@ -369,10 +371,6 @@ impl World {
             Plant::Jump => clean + 15.0,
             Plant::UnitSlip => clean / 2.8601,
             Plant::Stuck => *self.held.get_or_insert(clean),
-            Plant::Smooth => {
-                self.smooth += (measured - self.smooth) / 240.0;
-                self.smooth
-            }
             _ => clean,
         }
     }
