@@ -8,7 +8,7 @@ use plume_bus::{Bus, BusConfig, BusUrl, ClockKind};
 use plume_ingest::Ingest;
 use plume_ingest::config::IngestConfig;
 use plume_schemas::factors::Catalogue;
-use plume_schemas::registry::{Registry, RegistryIndex};
+use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Clock;
 use tokio::sync::watch;
 
@@ -38,8 +38,7 @@ pub(crate) async fn serve(directory: &Path, connections: usize, clock: Clock) ->
     let bus = Bus::open(&BusUrl::File(directory.to_path_buf()), options)
         .await
         .map_err(|error| broken(&error))?;
-    let registry: Registry = toml::from_str(&packets::registry(connections)?).map_err(|error| broken(&error))?;
-    let (_tell, registry) = watch::channel(Arc::new(RegistryIndex::new(registry)));
+    let (_tell, registry) = watch::channel(Arc::new(RegistryIndex::new(packets::devices(connections)?)));
     let catalogue = Arc::new(Catalogue::embedded().map_err(|error| broken(&error))?);
     let metrics = prometheus::Registry::new();
     let ingest = Ingest::start(

@@ -130,3 +130,72 @@ impl<S: Store> Committer<S> {
 fn tell(done: oneshot::Sender<Appended>, appended: Appended) {
     let _gone = done.send(appended);
 }
+
+#[cfg(test)]
+mod tests {
+    use plume_bus::{BusError, Topic, TopicPartition};
+
+    use super::*;
+    use crate::config::tests::config;
+
+    fn record(key: &str, bytes: usize) -> NewRecord {
+        NewRecord::new(TopicPartition::new(Topic::Reports, 0), key, vec![0; bytes])
+    }
+
+    #[test]
+    fn a_group_ends_at_its_limits_and_the_rest_comes_next() {
+        let commits = Commits::default();
+        let orders = [MAX_GROUP_BYTES / 2, MAX_GROUP_BYTES / 2, 1, 2 * MAX_GROUP_BYTES, 1];
+        let _done = orders.map(|bytes| commits.order(vec![record("a", bytes)]));
+        let groups = std::iter::from_fn(|| Some(commits.take().len()).filter(|&count| count > 0));
+        assert_eq!(
+            groups.collect::<Vec<_>>(),
+            [2, 1, 1, 1],
+            "one that is too large goes alone"
+        );
+        let _done = [MAX_GROUP_RECORDS, 1].map(|count| commits.order(vec![record("a", 1); count]));
+        assert_eq!((commits.take().len(), commits.take().len()), (1, 1));
+    }
+
+    /// Takes everything but what is called bad.
+    #[derive(Clone)]
+    struct Picky;
+
+    impl Store for Picky {
+        fn partitions(&self) -> u32 {
+            1
+        }
+
+        async fn append(&self, records: Arc<Vec<NewRecord>>) -> Result<(), BusError> {
+            if records.iter().all(|record| record.key != "bad") {
+                return Ok(());
+            }
+            Err(BusError::TooLarge {
+                what: "payload in bytes",
+                found: 2,
+                limit: 1,
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn one_order_that_cannot_be_stored_spares_the_others() {
+        let commits = Arc::new(Commits::default());
+        let (_stopping, stop) = watch::channel(false);
+        let done = ["a", "bad", "b"].map(|key| commits.order(vec![record(key, 1), record("c", 1)]));
+        let committer = Committer {
+            commits,
+            store: Picky,
+            config: Arc::new(config()),
+            signals: Signals::new(&prometheus::Registry::new()).unwrap(),
+            stop,
+        };
+        let running = tokio::spawn(committer.run());
+        let mut ends = Vec::new();
+        for done in done {
+            ends.push(done.await.unwrap());
+        }
+        assert_eq!(ends, [Appended::Durable, Appended::Unstorable, Appended::Durable]);
+        running.abort();
+    }
+}
