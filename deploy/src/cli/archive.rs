@@ -54,7 +54,8 @@ pub(crate) struct Place {
 /// Which rows.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Selection {
-    /// 表 / table: hours, days, readings, packets, entries, checkpoints, judgements, events, quarantine, outlets, factors
+    /// 表 / table: hours, days, readings, packets, entries, checkpoints, judgements, events, quarantine, outlets,
+    /// factors
     #[arg(default_value = "hours", value_parser = table)]
     pub(crate) table: Table,
     /// 排放口 / outlet
