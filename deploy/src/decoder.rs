@@ -128,11 +128,6 @@ mod tests {
             Some("…")
         );
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::answer;
 
     #[test]
     fn the_answer_of_the_tail_is_the_one_that_was_sent() {

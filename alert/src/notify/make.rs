@@ -118,11 +118,10 @@ impl Timing {
 }
 
 fn not_before(config: &NotifyConfig, news: &News<'_>, route: &Route, step: u32) -> Time {
-    let delayed = news
-        .case
-        .opened_at
-        .plus(i64::from(route.delay_min) * MINUTE_MS)
-        .max(news.now);
+    // The case is dated by the log's clock, messages go by the desk's: where that was set back, a warning does not wait
+    // until it has caught up.
+    let opened_at = news.case.opened_at.min(news.now);
+    let delayed = opened_at.plus(i64::from(route.delay_min) * MINUTE_MS).max(news.now);
     // What is not urgent waits a little for company, to go as one message.
     let grouped = if news.case.severity >= Severity::Urgent {
         delayed

@@ -280,3 +280,26 @@ async fn a_silence_and_its_end_stand_in_the_log_of_operations() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_delays_no_warning_and_doubles_none() {
+    let world = World::new().await;
+    // The desk's clock was set back an hour: the log's writers are ahead of it.
+    world.go_to("20261121132500");
+    world.apply(&near("20261121142500").from(1)).await;
+    world.send_all().await;
+    assert_eq!(world.heard.count("短信 → 张环保"), 1, "{}", world.heard.text());
+    // Set forward two days at once: the chain's later contacts are not called of an hour long over.
+    world.go_to("20261123132500");
+    world.send_all().await;
+    // And back again.
+    world.go_to("20261121142600");
+    world.send_all().await;
+    assert_eq!(world.heard.count("短信 → 张环保"), 1, "{}", world.heard.text());
+    assert_eq!(
+        world.heard.count("李中控") + world.heard.count("语音"),
+        0,
+        "{}",
+        world.heard.text()
+    );
+}
