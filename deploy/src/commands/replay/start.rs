@@ -76,8 +76,8 @@ pub(super) async fn find(
     }
     if log.start > 0 {
         bail!(
-            "the log of partition {partition} begins at offset {}: what came before has expired, and no checkpoint kept \
-             since fits; an exact replay needs the log from its beginning or from a checkpoint",
+            "the log of partition {partition} begins at offset {}: what came before has expired, and no checkpoint \
+             kept since fits; an exact replay needs the log from its beginning or from a checkpoint",
             log.start
         );
     }

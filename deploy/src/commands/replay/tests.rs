@@ -26,7 +26,8 @@ fn settings() -> Settings {
     Config::defaults().unwrap().detect
 }
 
-/// What came: some hours of the second outlet exceed; every ninth minute packet of the first outlet comes five hours late, as its logger's backfill.
+/// What came: some hours of the second outlet exceed; every ninth minute packet of the first outlet comes five hours
+/// late, as its logger's backfill.
 fn entries() -> Vec<EntryBody> {
     let start = Time::parse_stamp(b"20260117200000").unwrap();
     let mut stream = Stream::new(OUTLETS, 2, start, 4);
