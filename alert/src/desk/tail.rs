@@ -138,15 +138,13 @@ mod tests {
     #[test]
     fn the_newest_packets_are_kept() {
         let mut tail = Tail::default();
-        for second in 0..(10 * TAIL_PACKETS as i64) {
+        let most = i64::try_from(TAIL_PACKETS).unwrap();
+        for second in 0..10 * most {
             tail.observe(&report("A", second, 10));
         }
         tail.observe(&report("A", 0, 0));
         let kept = tail.of(Mn::new("A").unwrap());
-        assert_eq!(
-            (kept.len(), kept[0].at),
-            (TAIL_PACKETS, Time(10_000 * TAIL_PACKETS as i64 - 1_000))
-        );
+        assert_eq!((kept.len(), kept[0].at), (TAIL_PACKETS, Time(10_000 * most - 1_000)));
         assert_eq!(tail.bytes, 10 * TAIL_PACKETS);
         assert!(tail.order.len() <= 4 * TAIL_PACKETS, "{}", tail.order.len());
         assert_eq!(tail.of(Mn::new("B").unwrap()), []);

@@ -151,19 +151,12 @@ async fn row(
         .store()
         .rectification(&visitor.viewer, &filter, state.now())
         .await?;
-    let waits = cases
-        .iter()
-        .filter_map(|case| Some(case.acknowledged.as_ref()?.at.since(case.opened_at)));
-    let in_time = waits.filter(|&ms| ms <= IN_TIME_MS).count();
-    let closed = cases.iter().filter(|case| case.state == CaseState::Closed);
-    let handled = median(
-        closed
-            .filter_map(|case| Some(case.closed_at?.since(case.opened_at)))
-            .collect(),
-    );
-    let with = |outcome| cases.iter().filter(|case| case.outcome == Some(outcome)).count();
-    let complied = with(Outcome::Complied) + with(Outcome::FellBack);
-    let decided = complied + with(Outcome::Exceeded);
+    let Worked {
+        in_time,
+        handled,
+        complied,
+        decided,
+    } = worked(&cases);
     let share = |part, of| number(percent_of(part, of).unwrap_or_else(|| t.dash.to_owned()));
     Ok(vec![
         text(district.unwrap_or(t.all)),
@@ -184,6 +177,36 @@ async fn row(
         number(handled.map_or_else(|| t.dash.to_owned(), |ms| lasting_text(ms, t))),
         share(complied, decided),
     ])
+}
+
+/// How well it went.
+struct Worked {
+    in_time: usize,
+    handled: Option<i64>,
+    complied: usize,
+    decided: usize,
+}
+
+fn worked(cases: &[&CaseRow]) -> Worked {
+    let waits = cases
+        .iter()
+        .filter_map(|case| Some(case.acknowledged.as_ref()?.at.since(case.opened_at)));
+    let in_time = waits.filter(|&ms| ms <= IN_TIME_MS).count();
+    let closed = cases.iter().filter(|case| case.state == CaseState::Closed);
+    let handled = median(
+        closed
+            .filter_map(|case| Some(case.closed_at?.since(case.opened_at)))
+            .collect(),
+    );
+    let with = |outcome| cases.iter().filter(|case| case.outcome == Some(outcome)).count();
+    let complied = with(Outcome::Complied) + with(Outcome::FellBack);
+    let decided = complied + with(Outcome::Exceeded);
+    Worked {
+        in_time,
+        handled,
+        complied,
+        decided,
+    }
 }
 
 /// `GET /reminders`: 温馨提示, the three kinds in one list; each says what to do.

@@ -9,7 +9,8 @@ use crate::desk::auth::Visitor;
 use crate::desk::problem::Problem;
 use crate::desk::pulse::Life;
 use crate::desk::state::DeskState;
-use crate::desk::text::{Speaks, put};
+use crate::desk::tail::Heard;
+use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::Link;
 use crate::desk::view::figures::Figure;
 use crate::desk::view::number::{stamp, when};
@@ -56,18 +57,6 @@ pub(crate) async fn page(
             number(source.minute_interval_min.unwrap_or(1)),
         ]
     });
-    let rows = packets.iter().map(|heard| {
-        let answer = state
-            .answer(&heard.raw)
-            .map_or_else(|| t.dash.to_owned(), |bytes| shown(&bytes));
-        vec![
-            text(stamp(heard.at)).class("mono"),
-            number(heard.cn.to_string()),
-            text(shown(&heard.raw)).class("mono packet"),
-            text(answer).class("mono packet"),
-            text(heard.complaints.join(" ")).class("over"),
-        ]
-    });
     let sheet = Sheet {
         crumbs: vec![Link {
             href: "/devices".into(),
@@ -90,20 +79,37 @@ pub(crate) async fn page(
                 heads: vec![words(t.outlet), numbers(t.interval_min)],
                 rows: outlets.collect(),
             },
-            Table {
-                title: t.tail.to_owned(),
-                note: put(t.tail_note, &[&packets.len()]),
-                heads: vec![
-                    words(t.time),
-                    numbers("CN"),
-                    words(t.packet),
-                    words(t.our_answer),
-                    words(t.findings),
-                ],
-                rows: rows.collect(),
-            },
+            packets_table(&state, &packets, t),
         ],
         ..Sheet::default()
     };
     sheet.respond(&visitor)
+}
+
+/// The packets and our answers, newest first.
+fn packets_table(state: &DeskState, packets: &[Heard], t: &'static Texts) -> Table {
+    let rows = packets.iter().map(|heard| {
+        let answer = state
+            .answer(&heard.raw)
+            .map_or_else(|| t.dash.to_owned(), |bytes| shown(&bytes));
+        vec![
+            text(stamp(heard.at)).class("mono"),
+            number(heard.cn.to_string()),
+            text(shown(&heard.raw)).class("mono packet"),
+            text(answer).class("mono packet"),
+            text(heard.complaints.join(" ")).class("over"),
+        ]
+    });
+    Table {
+        title: t.tail.to_owned(),
+        note: put(t.tail_note, &[&packets.len()]),
+        heads: vec![
+            words(t.time),
+            numbers("CN"),
+            words(t.packet),
+            words(t.our_answer),
+            words(t.findings),
+        ],
+        rows: rows.collect(),
+    }
 }
