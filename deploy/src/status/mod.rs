@@ -36,6 +36,8 @@ const LEAST_FREE_BYTES: u64 = 1 << 30;
 const NEARLY_FULL_PCT: u64 = 80;
 /// A backup is old after so many days.
 const BACKUP_DAYS: i64 = 7;
+/// Devices have this long to connect after a start before their absence is said.
+const CONNECT_MS: i64 = 10 * MINUTE_MS;
 /// So few devices say nothing about a line or a firewall.
 const LEAST_DEVICES: u64 = 3;
 /// Where `plume backup` leaves the moment of the last one.
@@ -89,6 +91,7 @@ pub(crate) struct Watcher {
     /// Looks in a row at which the desk had events before it.
     desk_late: u32,
     end: (u64, Time),
+    began: Time,
 }
 
 impl Watcher {
@@ -103,6 +106,7 @@ impl Watcher {
             since: BTreeMap::new(),
             desk_late: 0,
             end: (0, now),
+            began: now,
         }
     }
 
@@ -115,7 +119,9 @@ impl Watcher {
         self.log(&stats, now, &mut found).await?;
         self.consumers(now, &mut found).await?;
         self.notices(now, &mut found).await;
-        devices(pages, &mut found);
+        if now.since(self.began) > CONNECT_MS * self.pace {
+            devices(pages, &mut found);
+        }
         if self.pace == 1 {
             disk(&self.context.data_dir, &mut found);
             found.extend(backup_age(&self.context.data_dir, now));
