@@ -189,8 +189,8 @@ fn tell(lines: &[Line], (outlets, days, seed): (u32, u32, u64)) {
         ));
     }
     out::line(format_args!(
-        "目标：每条规则召回 ≥ {LEAST_RECALL}，误报 ≤ {MOST_FALSE} 次/排放口·月；误报含真实工况突变引起的提示 / \
-         targets per rule: recall ≥ {LEAST_RECALL}, false alarms ≤ {MOST_FALSE} an outlet-month, true upsets counted as \
-         false"
+        "目标：每条规则召回 ≥ {LEAST_RECALL}，误报 ≤ {MOST_FALSE} 次/排放口·月；误报含真实工况突变引起的提示\n\
+         targets per rule: recall ≥ {LEAST_RECALL}, false alarms ≤ {MOST_FALSE} an outlet-month; true upsets that set \
+         a rule off count as false"
     ));
 }
