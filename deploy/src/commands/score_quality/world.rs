@@ -312,13 +312,21 @@ impl World {
             };
             let corrected = value.measured * (AIR_O2 - reference) / (AIR_O2 - now.oxygen).max(0.5);
             let cap = POLLUTANTS[place].1 * 0.998;
-            let capped = on && place == 0 && self.plant == Plant::Cap && corrected > cap;
-            value.corrected = round(if capped {
+            let tricked = on && place == 0;
+            let capped = tricked && self.plant == Plant::Cap && corrected > cap;
+            let drawn = tricked && self.plant == Plant::Smooth;
+            if place == 0 {
+                self.smooth += (corrected - self.smooth) / 240.0;
+            }
+            let shown = if capped {
                 cap - 0.1 * self.chance.share()
+            } else if drawn {
+                self.smooth
             } else {
                 corrected
-            });
-            if capped {
+            };
+            value.corrected = round(shown);
+            if capped || drawn {
                 value.measured = round(value.corrected * (AIR_O2 - now.oxygen) / (AIR_O2 - REFERENCE_O2));
             }
         }
