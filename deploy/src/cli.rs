@@ -1,11 +1,13 @@
 //! The command line: one binary, a subcommand for each errand.
 
 pub(crate) mod archive;
+pub(crate) mod bus;
 pub(crate) mod judge;
 pub(crate) mod ops;
 pub(crate) mod orders;
 pub(crate) mod rate;
 
+pub(crate) use bus::{BusCommand, Role, StartArgs};
 pub(crate) use judge::{MarksCommand, ScoreArgs};
 
 use std::net::SocketAddr;
@@ -58,8 +60,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// 四座模拟电厂在虚拟时钟上运行 / four simulated plants on a virtual clock
     Demo(DemoArgs),
-    /// 接入真实设备并运行全部角色 / collect from real devices, all roles in one process
-    Run(RunArgs),
+    /// 接入真实设备，运行全部或部分角色 / collect from real devices: all roles in one process, or some over Kafka
+    #[command(after_help = bus::RUN_EXAMPLES)]
+    Run(StartArgs),
     /// 为本机生成带注释的配置与基础档案 / write a commented configuration for this host, and a registry to start from
     Init(ops::InitArgs),
     /// 检查本机、配置、数据与外部服务，逐项给出处理办法 / examine host, configuration, data and peers, with what to do
@@ -114,6 +117,9 @@ pub(crate) enum Command {
     /// 人工标记 / manual marks
     #[command(subcommand)]
     Marks(MarksCommand),
+    /// Kafka 主题：创建、检查、消费滞后 / topics on Kafka: make, check, lag
+    #[command(subcommand)]
+    Bus(BusCommand),
     /// 从头重放日志，与当时的判定逐字节比较 / judge the recorded log again and compare with what was said, byte by byte
     Replay(judge::ReplayArgs),
     /// 打印全部配置项及默认值 / print every option with its default

@@ -76,6 +76,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Evidence(args) => commands::evidence::run(&args),
         Command::Modbus(args) => runtime()?.block_on(commands::modbus::run(args)),
+        Command::Bus(command) => runtime()?.block_on(commands::bus::run(&command)),
         Command::Config => {
             out::line(config::DEFAULTS.trim_end());
             Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use plume_ingest::poll::Pace;
 use plume_schemas::factors::Catalogue;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::RunArgs;
+use crate::cli::{Role, StartArgs};
 use crate::commands::check;
 use crate::config::{Config, Problem};
 use crate::polling::{self, Polling};
@@ -22,8 +22,9 @@ use crate::{clock, logging, out};
 const WARNINGS_LOGGED: usize = 20;
 
 /// Runs until SIGINT or SIGTERM; SIGHUP reads configuration and registry again.
-pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let config = match Config::load(&args.config) {
+pub(crate) async fn run(started: &StartArgs) -> anyhow::Result<ExitCode> {
+    let args = &started.run;
+    let config = match configure(started) {
         Ok(config) => config,
         Err(problems) => return Ok(refuse(&problems)),
     };
@@ -65,20 +66,21 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         registry,
         data_dir,
         console: None,
+        roles: if started.role.is_empty() {
+            Role::ALL.to_vec()
+        } else {
+            started.role.clone()
+        },
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut system = System::start(plan).await?;
-    let at = system.addresses;
-    let (desk, admin) = (format!("http://{}", at.desk), format!("http://{}", at.admin));
-    tracing::info!(devices = %at.ingest, desk, admin, "plume is running");
-    if let Some((login, password)) = system.desk.first_admin().await? {
-        // Not a log line: logs are kept, this is said once.
-        out::line(format_args!(
-            "首个管理员 / first administrator: {desk}/login  {login}  {password}"
-        ));
-    }
+    let mut system = tokio::select! {
+        started = System::start(plan) => started?,
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    announce(&system).await?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -100,6 +102,35 @@ pub(crate) async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let took_ms = began.elapsed().as_millis();
     tracing::info!(took_ms, "stopped; nothing acknowledged is lost");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration file, with what the command line says instead of it.
+fn configure(started: &StartArgs) -> Result<Config, Vec<Problem>> {
+    let mut config = Config::load(&started.run.config)?;
+    if let Some(url) = &started.bus {
+        config.bus.url.clone_from(url);
+    }
+    if let Some(id) = &started.ingest_id {
+        config.ingest.id = *id;
+    }
+    Ok(config)
+}
+
+/// Says where plume is to be found.
+async fn announce(system: &System) -> anyhow::Result<()> {
+    let at = system.addresses;
+    let desk = at.desk.map(|desk| format!("http://{desk}")).unwrap_or_default();
+    let (devices, admin) = (at.ingest.map(tracing::field::display), format!("http://{}", at.admin));
+    tracing::info!(devices, desk, admin, "plume is running");
+    if let Some(first) = &system.desk
+        && let Some((login, password)) = first.first_admin().await?
+    {
+        // Not a log line: logs are kept, this is said once.
+        out::line(format_args!(
+            "首个管理员 / first administrator: {desk}/login  {login}  {password}"
+        ));
+    }
+    Ok(())
 }
 
 /// Prints why plume does not start.

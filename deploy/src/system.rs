@@ -22,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
 use crate::chance::chance;
+use crate::cli::Role;
 use crate::config::Config;
 use crate::decoder;
 use crate::polling::Polling;
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) registry: Registry,
     pub(crate) data_dir: PathBuf,
     pub(crate) console: Option<ConsoleSink>,
+    /// What this process does.
+    pub(crate) roles: Vec<Role>,
 }
 
 /// Where a running plume listens: also written to `state/run.json`, so that other commands find it.
@@ -59,10 +62,10 @@ pub(crate) struct Plan {
 pub(crate) struct Addresses {
     /// Process id.
     pub(crate) pid: u32,
-    /// Devices.
-    pub(crate) ingest: SocketAddr,
-    /// Pages.
-    pub(crate) desk: SocketAddr,
+    /// Devices, where this process takes them.
+    pub(crate) ingest: Option<SocketAddr>,
+    /// Pages, where this process has them.
+    pub(crate) desk: Option<SocketAddr>,
     /// Metrics, health, statistics.
     pub(crate) admin: SocketAddr,
 }
@@ -70,14 +73,16 @@ pub(crate) struct Addresses {
 /// A running plume.
 pub(crate) struct System {
     pub(crate) context: Context,
-    pub(crate) desk: Desk,
+    pub(crate) desk: Option<Desk>,
     pub(crate) addresses: Addresses,
     tell_registry: watch::Sender<Arc<RegistryIndex>>,
     intake: Stopper,
     rest: Stopper,
-    ingest: IngestHandle,
+    ingest: Option<IngestHandle>,
     poller: Option<JoinHandle<()>>,
     tasks: JoinSet<anyhow::Result<()>>,
+    /// One running plume per directory.
+    _lock: Option<std::fs::File>,
 }
 
 impl System {
@@ -92,50 +97,41 @@ impl System {
             registry,
             data_dir,
             console,
+            roles,
         } = plan;
-        std::fs::create_dir_all(data_dir.join("state")).with_context(|| format!("create {}", data_dir.display()))?;
-        let bus = open_bus(&config, clock_kind, &data_dir).await?;
-        let metrics = prometheus::Registry::new();
-        let (tell_registry, registry_watch) = watch::channel(Arc::default());
-        roles::registry::import(&bus, &data_dir, registry, clock.now(), &tell_registry).await?;
-        let (archive_now, archive_requests) = roles::archive::requests();
-        let context = Context {
-            archive_now,
-            ingest: Arc::new(config.ingest.clone()),
-            orders: roles::exchange::Orders::new(config.exchange, clock.now()),
-            bus,
-            clock: clock.clone(),
-            catalogue: Arc::new(Catalogue::embedded()?),
-            registry: registry_watch,
-            signals: Signals::new(&metrics)?,
-            health: Health::default(),
-            status: Status::default(),
-            metrics,
-            archive: roles::archive::location(&data_dir, &config.archive)?,
-            data_dir,
-        };
+        let has = |role| roles.contains(&role);
+        let place = (data_dir.as_path(), clock_kind, clock);
+        let (context, lock, tell_registry, archive_requests) = open_context(&config, place, registry, &roles).await?;
         let (rest, stop) = pair();
         let mut tasks = JoinSet::new();
-        let desk = open_desk(&context, &config, pace, console).await?;
-        let desk_address = start_desk(&context, &config, (clock_kind, pace), &desk, &stop, &mut tasks).await?;
-        start_judges(&context, &config, &stop, &mut tasks);
-        tasks.spawn(roles::archive::run(
-            context.clone(),
-            config.clone(),
-            archive_requests,
-            stop.clone(),
-        ));
+        roles::registry::keep_up(&context, &tell_registry, &stop, &mut tasks).await?;
+        let (desk, desk_address) = if has(Role::Desk) {
+            let desk = open_desk(&context, &config, pace, console).await?;
+            let address = start_desk(&context, &config, (clock_kind, pace), &desk, &stop, &mut tasks).await?;
+            (Some(desk), Some(address))
+        } else {
+            (None, None)
+        };
+        start_workers(&context, &config, &roles, archive_requests, &stop, &mut tasks);
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let admin_address = admin_listener.local_addr()?;
-        tasks.spawn(admin::serve(admin_listener, context.clone(), stop.clone()));
+        tasks.spawn(admin::serve(admin_listener, context.reading(), stop.clone()));
+        roles::lag::start(&context, &config, stop.clone(), &mut tasks)?;
 
         let (intake, stop_intake) = pair();
-        let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
-        tasks.spawn(roles::exchange::run(context.clone(), ingest.links.clone(), stop));
-        let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
+        let (ingest, poller) = if has(Role::Ingest) {
+            let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
+            if has(Role::Desk) {
+                tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
+            }
+            let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
+            (Some(ingest), poller)
+        } else {
+            (None, None)
+        };
         let addresses = Addresses {
             pid: std::process::id(),
-            ingest: ingest.local_addr,
+            ingest: ingest.as_ref().map(|ingest| ingest.local_addr),
             desk: desk_address,
             admin: admin_address,
         };
@@ -150,6 +146,7 @@ impl System {
             ingest,
             poller,
             tasks,
+            _lock: lock,
         })
     }
 
@@ -169,11 +166,32 @@ impl System {
         }
     }
 
+    /// The desk of this process.
+    pub(crate) fn desk(&self) -> anyhow::Result<&Desk> {
+        self.desk.as_ref().context("this process runs without the role `desk`")
+    }
+
+    /// Where devices connect.
+    pub(crate) fn devices(&self) -> anyhow::Result<SocketAddr> {
+        self.addresses
+            .ingest
+            .context("this process runs without the role `ingest`")
+    }
+
+    /// Where pages are.
+    pub(crate) fn pages(&self) -> anyhow::Result<SocketAddr> {
+        self.addresses.desk.context("this process runs without the role `desk`")
+    }
+
     /// Records a changed registry.
     pub(crate) async fn import(&self, registry: Registry) -> anyhow::Result<u64> {
         let Context {
             bus, clock, data_dir, ..
         } = &self.context;
+        anyhow::ensure!(
+            self.desk.is_some() || !bus.is_shared(),
+            "this process follows the registry on the bus; the role `desk` records it"
+        );
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
@@ -224,7 +242,7 @@ impl System {
                 }
             }
             let events = bus.range(roles::at(Topic::Events, partition)).await?.end;
-            if self.desk.resume_offset(partition).await? < events {
+            if self.desk()?.resume_offset(partition).await? < events {
                 return Ok(false);
             }
         }
@@ -234,12 +252,15 @@ impl System {
     /// Stops intake, lets answers under way go out, then stops the rest and closes the log.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.intake.stop();
-        let (links, poller) = (self.ingest.join, self.poller.take());
+        let (links, poller) = (self.ingest.take(), self.poller.take());
         let intake = async {
             if let Some(poller) = poller {
                 poller.await?;
             }
-            links.await
+            match links {
+                Some(links) => links.join.await,
+                None => Ok(()),
+            }
         };
         let drained = tokio::time::timeout(DRAIN_LIMIT, intake).await;
         if drained.is_err() {
@@ -289,17 +310,64 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
     })
 }
 
-/// One judge a partition.
-fn start_judges(context: &Context, config: &Config, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
-    for partition in 0..context.bus.partitions() {
+type Opened = (
+    Context,
+    Option<std::fs::File>,
+    watch::Sender<Arc<RegistryIndex>>,
+    mpsc::Receiver<oneshot::Sender<()>>,
+);
+
+/// The log, the registry in it, and what every role is given.
+async fn open_context(
+    config: &Config,
+    (data_dir, clock_kind, clock): (&Path, ClockKind, Clock),
+    registry: Registry,
+    roles: &[Role],
+) -> anyhow::Result<Opened> {
+    std::fs::create_dir_all(data_dir.join("state")).with_context(|| format!("create {}", data_dir.display()))?;
+    let bus = open_bus(config, clock_kind, data_dir).await?;
+    let lock = roles::alone(&bus, roles, data_dir)?;
+    let metrics = prometheus::Registry::new();
+    let (tell_registry, registry_watch) = watch::channel(Arc::default());
+    if roles.contains(&Role::Desk) || !bus.is_shared() {
+        roles::registry::import(&bus, data_dir, registry, clock.now(), &tell_registry).await?;
+    }
+    let (archive_now, archive_requests) = roles::archive::requests();
+    let context = Context {
+        archive_now,
+        ingest: Arc::new(config.ingest.clone()),
+        orders: roles::exchange::Orders::new(config.exchange, clock.now()),
+        bus,
+        clock,
+        catalogue: Arc::new(Catalogue::embedded()?),
+        registry: registry_watch,
+        signals: Signals::new(&metrics)?,
+        health: Health::default(),
+        status: Status::default(),
+        metrics,
+        archive: roles::archive::location(data_dir, &config.archive)?,
+        data_dir: data_dir.to_owned(),
+    };
+    Ok((context, lock, tell_registry, archive_requests))
+}
+
+/// Judge and archive, where this process has those roles.
+fn start_workers(
+    context: &Context,
+    config: &Config,
+    roles: &[Role],
+    archive_requests: mpsc::Receiver<oneshot::Sender<()>>,
+    stop: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) {
+    if roles.contains(&Role::Detect) {
         let interval = Duration::from_secs(config.plume.checkpoint_interval_s);
-        tasks.spawn(roles::detect::run(
-            context.clone(),
-            partition,
-            config.detect.clone(),
-            interval,
-            stop.clone(),
-        ));
+        let judges = roles::judges::run(context.reading(), config.detect.clone(), interval, stop.clone());
+        tasks.spawn(judges);
+    }
+    if roles.contains(&Role::Archive) {
+        let archive = roles::archive::run(context.reading(), config.clone(), archive_requests, stop.clone());
+        tasks.spawn(archive);
     }
 }
 
@@ -385,9 +453,9 @@ async fn start_desk(
             partition,
             shared,
         };
-        tasks.spawn(roles::desk::events(context.clone(), feed, stop.clone()));
+        tasks.spawn(roles::desk::events(context.reading(), feed, stop.clone()));
         tasks.spawn(roles::desk::reports(
-            context.clone(),
+            context.reading(),
             partition,
             pages.clone(),
             stop.clone(),

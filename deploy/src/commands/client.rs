@@ -61,7 +61,9 @@ impl Client {
         store.close().await;
         kept?;
         Ok(Self {
-            desk: addresses.desk,
+            desk: addresses
+                .desk
+                .context("the plume in this directory runs without the role `desk`")?,
             token,
         })
     }

@@ -1,6 +1,7 @@
 //! The errands of the command line that are not a running plume.
 
 pub(crate) mod backup;
+pub(crate) mod bus;
 pub(crate) mod cases;
 pub(crate) mod check;
 mod client;

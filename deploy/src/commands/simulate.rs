@@ -28,7 +28,7 @@ use plume_simulator::tcp::{Conditions, DeviceStats, Pacer, run_devices};
 use tokio::sync::{mpsc, watch};
 
 use super::check;
-use crate::cli::SimulateArgs;
+use crate::cli::{Role, SimulateArgs};
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::polling::Polling;
 use crate::system::{Plan, System};
@@ -209,6 +209,7 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
         registry,
         data_dir: data.to_path_buf(),
         console: None,
+        roles: Role::ALL.to_vec(),
     };
     let system = System::start(plan).await?;
     let (stop, stopped) = watch::channel(false);
@@ -220,7 +221,7 @@ async fn whole(args: &SimulateArgs, data: &Path, registry: Registry) -> anyhow::
         on_answer: None,
     };
     let mut playing = tokio::spawn(run_devices(
-        system.addresses.ingest,
+        system.devices()?,
         vec![Device::script(link, script)],
         conditions,
         steering,

@@ -22,7 +22,7 @@ use plume_simulator::tcp::{Conditions, Pacer, run_devices};
 use tokio::sync::{mpsc, watch};
 
 use crate::chance::chance;
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, Role as RunRole};
 use crate::clock::VirtualClock;
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::polling::Polling;
@@ -56,12 +56,12 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         on_answer: None,
     };
     let devices = tokio::spawn(run_devices(
-        system.addresses.ingest,
+        system.devices()?,
         story::devices(story::start(), args.seed),
         conditions,
         steering,
     ));
-    let mut narrator = narrator::Narrator::new(system.desk.clone(), time.clone(), steer);
+    let mut narrator = narrator::Narrator::new(system.desk()?.clone(), time.clone(), steer);
 
     let story = async {
         narrator.until(story_end()).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let mut code = ExitCode::SUCCESS;
     if !interrupted {
-        let outcome = outcome::count(&system.desk).await?;
+        let outcome = outcome::count(system.desk()?).await?;
         conclude(&args, &outcome);
         if args.headless && !outcome.as_told() {
             out::complain(format_args!(
@@ -122,6 +122,7 @@ fn plan(args: &DemoArgs, time: &VirtualClock, polling: Polling) -> anyhow::Resul
         registry: story::registry_with_polled(),
         data_dir: args.data.clone(),
         console: None,
+        roles: RunRole::ALL.to_vec(),
     })
 }
 
@@ -152,7 +153,7 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
 
 /// Prints where to look: three links that sign in by themselves, on loopback only.
 async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
-    let base = format!("http://{}", system.addresses.desk);
+    let base = format!("http://{}", system.pages()?);
     let viewers = [
         (
             "值班员 / duty officer",
@@ -192,7 +193,7 @@ async fn greet(args: &DemoArgs, system: &System) -> anyhow::Result<()> {
         args.speed
     ));
     for (label, viewer, _) in &viewers {
-        let token = system.desk.create_demo_session(viewer, chance()?).await?;
+        let token = system.desk()?.create_demo_session(viewer, chance()?).await?;
         out::line(format_args!("  {label}: {base}/enter/{}", token.reveal()));
     }
     out::line("");

@@ -4,19 +4,19 @@
 //! again, and
 //! meanwhile the log keeps what is not archived yet (D6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use plume_archive::{Archive, ArchiveConfig, ArchiveError, Location, Pushed, Reader, Signals};
-use plume_bus::{BusError, Record, Topic, TopicPartition};
+use plume_bus::{BusError, Change, Record, Topic, TopicPartition};
 use plume_schemas::time::Time;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::stop::Stop;
-use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, checkpoint, consumer};
+use super::{ARCHIVE, ARCHIVED, Context, READ_LIMIT, at, checkpoint, consumer, is_away};
 use crate::config::Config;
 
 /// Pause before a refused write is tried again.
@@ -48,13 +48,15 @@ pub(crate) async fn run(
         let archive = Archive::open(&root, config.archive, fs, signals)
             .with_context(|| format!("open the archive {}", root.display()))?
             .describing(Arc::clone(&context.catalogue))
-            .confirming_at(config.detect.window.mark_deadline_hour);
+            .confirming_at(config.detect.window.mark_deadline_hour)
+            .passing_markers(context.bus.is_shared());
         runtime.block_on(
             Archiver {
                 context,
                 archive,
                 next: BTreeMap::new(),
                 checkpointed: BTreeMap::new(),
+                partitions: BTreeSet::new(),
             }
             .work(requests, stop),
         )
@@ -84,44 +86,102 @@ struct Archiver {
     next: BTreeMap<TopicPartition, u64>,
     /// Beijing days of which each partition's checkpoint is archived.
     checkpointed: BTreeMap<u32, i64>,
+    /// What is this process's to archive: everything on one machine, a share of it on Kafka.
+    partitions: BTreeSet<u32>,
 }
 
 impl Archiver {
     async fn work(mut self, mut requests: mpsc::Receiver<oneshot::Sender<()>>, stop: Stop) -> anyhow::Result<()> {
-        for line in self.lines() {
-            let retained = self.context.bus.range(line).await?;
-            let next = self.archive.next_offset(line).unwrap_or(retained.start);
-            self.next.insert(line, next.max(retained.start));
-        }
-        let clock_line = at(Topic::Reports, 0);
+        let mut membership = self.context.bus.join(consumer(ARCHIVE)?, Topic::Reports).await?;
         while !stop.told() {
             // Ticks come into every partition every few seconds: whatever else waits is found when one arrives. None
             // comes while the log is full.
-            let next = self.next.get(&clock_line).copied().unwrap_or(0);
+            let clock_line = self.partitions.first().map(|&partition| at(Topic::Reports, partition));
+            let next = clock_line.and_then(|line| self.next.get(&line).copied()).unwrap_or(0);
+            let tick = async {
+                match clock_line {
+                    Some(line) => self.context.bus.wait(line, next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut asked = None;
             tokio::select! {
-                () = self.context.bus.wait(clock_line, next) => {}
-                () = tokio::time::sleep(LONGEST_WAIT) => {}
-                () = stop.clone().wait() => break,
-                Some(asker) = requests.recv() => {
-                    self.turn(&stop).await?;
-                    self.write_all(&stop).await?;
-                    if asker.send(()).is_err() {
-                        tracing::debug!("whoever asked for the archive to be written has gone");
+                biased;
+                change = membership.next() => {
+                    if !self.change(change, &stop).await? {
+                        break;
                     }
                     continue;
                 }
+                () = stop.clone().wait() => break,
+                Some(asker) = requests.recv() => asked = Some(asker),
+                () = tick => {}
+                () = tokio::time::sleep(LONGEST_WAIT) => {}
             }
-            self.turn(&stop).await?;
+            match self.turn_for(asked, &stop).await {
+                Err(error) if is_away(&error) => match error.downcast_ref() {
+                    Some(error) => self.context.brokers_away(ARCHIVE, error, &stop).await,
+                    None => return Err(error),
+                },
+                turned => turned?,
+            }
         }
         self.turn(&stop).await?;
         self.archive.flush()?;
         self.commit().await
     }
 
+    /// A turn, and for whoever asked all that waits, however little.
+    async fn turn_for(&mut self, asked: Option<oneshot::Sender<()>>, stop: &Stop) -> anyhow::Result<()> {
+        self.turn(stop).await?;
+        if let Some(asker) = asked {
+            self.write_all(stop).await?;
+            if asker.send(()).is_err() {
+                tracing::debug!("whoever asked for the archive to be written has gone");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes partitions, or lets them go with everything of them written; false once there is no bus.
+    async fn change(&mut self, change: Option<Change>, stop: &Stop) -> anyhow::Result<bool> {
+        match change {
+            Some(Change::Assigned(partitions)) => {
+                self.partitions.extend(partitions);
+                for line in self.lines() {
+                    if !self.next.contains_key(&line) {
+                        let next = self.begin_at(line).await?;
+                        self.next.insert(line, next);
+                    }
+                }
+                Ok(true)
+            }
+            Some(Change::Revoked(partitions, released)) => {
+                self.write_all(stop).await?;
+                self.partitions.retain(|partition| !partitions.contains(partition));
+                self.next.retain(|line, _| !partitions.contains(&line.partition));
+                drop(released);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Where a line goes on: behind its files here, and behind what another process has archived meanwhile.
+    async fn begin_at(&self, line: TopicPartition) -> anyhow::Result<u64> {
+        let retained = self.context.bus.range(line).await?;
+        let mut next = self.archive.next_offset(line).unwrap_or(retained.start);
+        if self.context.bus.is_shared() {
+            let elsewhere = self.context.bus.committed(consumer(ARCHIVE)?, line).await?;
+            next = next.max(elsewhere.unwrap_or(next));
+        }
+        Ok(next.max(retained.start))
+    }
+
     fn lines(&self) -> Vec<TopicPartition> {
-        let partitions = 0..self.context.bus.partitions();
+        let partitions = self.partitions.iter();
         partitions
-            .flat_map(|partition| ARCHIVED.map(|topic| at(topic, partition)))
+            .flat_map(|&partition| ARCHIVED.map(|topic| at(topic, partition)))
             .collect()
     }
 
@@ -232,7 +292,13 @@ impl Archiver {
         let bus = &self.context.bus;
         let mut commits = Vec::new();
         for done in self.archive.positions() {
-            if bus.committed(consumer(ARCHIVE)?, done.at).await? != Some(done.next) {
+            if !self.next.contains_key(&done.at) {
+                // Another process's now.
+                continue;
+            }
+            let committed = bus.committed(consumer(ARCHIVE)?, done.at).await?;
+            let ahead = bus.is_shared() && committed > Some(done.next);
+            if committed != Some(done.next) && !ahead {
                 commits.push((done.at, done.next));
             }
         }

@@ -16,12 +16,14 @@ use plume_schemas::wire;
 use tokio::sync::mpsc;
 
 use super::stop::Stop;
-use super::{Context, READ_LIMIT, at};
+use super::{Context, at};
 use crate::chance::chance;
 
 /// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a
 /// hundred outlets.
 const LOOK_BACK_RECORDS: u64 = 200_000;
+/// The desk, as the one who complains.
+const DESK: &str = "desk";
 /// Pause after the database refused: the event is given again, nothing is lost meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -68,7 +70,7 @@ pub(crate) async fn events(context: Context, feed: Feed, stop: Stop) -> anyhow::
             next = next.max(desk.resume_offset(partition).await?);
             continue;
         }
-        for record in context.bus.read(place, next, READ_LIMIT).await? {
+        for record in context.read_on(DESK, place, next, &stop).await? {
             let position = LogPosition {
                 partition,
                 offset: record.offset,
@@ -135,7 +137,7 @@ pub(crate) async fn reports(context: Context, partition: u32, pages: DeskState, 
             () = context.bus.wait(place, next) => {}
             () = stop.clone().wait() => break,
         }
-        for record in context.bus.read(place, next, READ_LIMIT).await? {
+        for record in context.read_on(DESK, place, next, &stop).await? {
             next = record.offset + 1;
             match wire::decode_entry(&record.payload) {
                 Ok(body) => {

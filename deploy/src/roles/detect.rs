@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::signals::Signals;
 use super::stop::Stop;
-use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer};
+use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer, is_away};
 use crate::admin::Health;
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -38,9 +38,30 @@ pub(crate) async fn run(
     checkpoint_interval: Duration,
     stop: Stop,
 ) -> anyhow::Result<()> {
+    while !stop.told() {
+        match judge(&context, partition, &settings, checkpoint_interval, &stop).await {
+            // What is not known to be stored is judged again from the last checkpoint.
+            Err(error) if is_away(&error) => match error.downcast_ref() {
+                Some(error) => context.brokers_away(DETECT, error, &stop).await,
+                None => return Err(error),
+            },
+            ended => return ended,
+        }
+    }
+    Ok(())
+}
+
+/// From the last checkpoint until told to stop, or until the brokers do not answer.
+async fn judge(
+    context: &Context,
+    partition: u32,
+    settings: &Settings,
+    checkpoint_interval: Duration,
+    stop: &Stop,
+) -> anyhow::Result<()> {
     let place = at(Topic::Reports, partition);
     let told = (context.signals.clone(), context.health.clone());
-    let mut judge = Judge::open(&context.bus, &context.data_dir, partition, &settings, told).await?;
+    let mut judge = Judge::open(&context.bus, &context.data_dir, partition, settings, told).await?;
     let mut last_checkpoint = Instant::now();
     while !stop.told() {
         tokio::select! {
@@ -68,6 +89,8 @@ impl Judge {
     ) -> anyhow::Result<Self> {
         let place = at(Topic::Reports, partition);
         let path = checkpoint::path(data_dir, partition);
+        // Whoever had the line before is refused from here on, so what is committed now stays.
+        bus.claim(consumer(DETECT)?, place).await?;
         let retained = bus.range(place).await?;
         let committed = bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
         let fresh = || {
@@ -79,7 +102,13 @@ impl Judge {
                 },
             )
         };
-        let (engine, from) = match checkpoint::load(&path)? {
+        let kept = if bus.is_shared() {
+            let kept = bus.kept(consumer(DETECT)?, place).await?;
+            kept.map(|(offset, state)| (offset, state.to_vec()))
+        } else {
+            checkpoint::load(&path)?
+        };
+        let (engine, from) = match kept {
             Some((offset, state)) if retained.contains(&offset) || offset == retained.end => {
                 match Engine::restore(&state, settings) {
                     Ok(engine) => (engine, offset),
@@ -202,17 +231,26 @@ impl Judge {
         let (data_dir, partition) = (self.data_dir.clone(), self.partition);
         let (offset, state) = (self.next, self.engine.checkpoint());
         let day = self.engine.now().map(Time::date);
-        let saved = tokio::task::spawn_blocking(move || {
-            checkpoint::save(&checkpoint::path(&data_dir, partition), offset, &state)?;
-            day.map_or(Ok(()), |day| checkpoint::keep(&data_dir, partition, &day))
-        });
-        let saved = saved.await?;
+        let line = at(Topic::Reports, self.partition);
+        let saved = if self.bus.is_shared() {
+            let kept = self.bus.keep(consumer(DETECT)?, line, offset, &state).await;
+            kept.map(drop).map_err(anyhow::Error::new)
+        } else {
+            let saved = tokio::task::spawn_blocking(move || {
+                checkpoint::save(&checkpoint::path(&data_dir, partition), offset, &state)?;
+                day.map_or(Ok(()), |day| checkpoint::keep(&data_dir, partition, &day))
+            });
+            saved.await?
+        };
         if let Err(error) = saved {
             self.miss_checkpoint(&format!("{error:#}"));
             return Ok(());
         }
-        let commits = vec![(at(Topic::Reports, self.partition), offset)];
-        match self.bus.commit(consumer(DETECT_CHECKPOINT)?, commits).await {
+        match self
+            .bus
+            .commit(consumer(DETECT_CHECKPOINT)?, vec![(line, offset)])
+            .await
+        {
             Ok(()) => Ok(()),
             Err(error @ BusError::DiskFull { .. }) => {
                 self.miss_checkpoint(&format!("{error} ({})", error.hint()));

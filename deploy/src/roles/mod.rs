@@ -2,10 +2,13 @@
 //! do they meet.
 
 pub(crate) mod archive;
+pub(crate) mod away;
 pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod exchange;
+pub(crate) mod judges;
+pub(crate) mod lag;
 pub(crate) mod marks;
 pub(crate) mod readmit;
 pub(crate) mod registry;
@@ -13,15 +16,21 @@ pub(crate) mod signals;
 pub(crate) mod stop;
 pub(crate) mod troubles;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use plume_archive::Location;
-use plume_bus::{Bus, BusUrl, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
+use plume_bus::{Bus, BusError, BusUrl, ConsumerId, Pinning, ReadLimit, Record, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Clock;
 use tokio::sync::watch;
+
+pub(crate) use self::away::is_away;
+use self::stop::Stop;
+use crate::cli::Role;
 
 /// What every role is given.
 #[derive(Clone, Debug)]
@@ -44,6 +53,64 @@ pub(crate) struct Context {
     pub(crate) archive_now: archive::Requests,
 }
 
+impl Context {
+    /// The same, with a place of its own in every line of the log: for a role that reads along.
+    pub(crate) fn reading(&self) -> Self {
+        Self {
+            bus: self.bus.reader(),
+            ..self.clone()
+        }
+    }
+
+    /// Reads on; while the brokers are away it tries again. Empty when told to stop.
+    pub(crate) async fn read_on(
+        &self,
+        role: &'static str,
+        place: TopicPartition,
+        next: u64,
+        stop: &Stop,
+    ) -> Result<Vec<Record>, BusError> {
+        let mut away = false;
+        while !stop.told() {
+            match self.bus.read(place, next, READ_LIMIT).await {
+                Err(error @ BusError::Broker { .. }) => {
+                    away = true;
+                    self.brokers_away(role, &error, stop).await;
+                }
+                read => {
+                    if away {
+                        self.health.well(role);
+                    }
+                    return read;
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Checks that roles apart have a bus to share, and that this data directory has no other process of it. The embedded
+/// log has a lock of its own.
+pub(crate) fn alone(bus: &Bus, roles: &[Role], data_dir: &Path) -> anyhow::Result<Option<File>> {
+    if !bus.is_shared() {
+        let apart = Role::ALL.iter().any(|role| !roles.contains(role));
+        anyhow::ensure!(
+            !apart,
+            "roles apart need a bus that processes can share (hint: --bus kafka://host:port/prefix, or run all roles)"
+        );
+        return Ok(None);
+    }
+    let path = data_dir.join("state").join("lock");
+    let lock = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    lock.try_lock().with_context(|| {
+        format!(
+            "{} is in use by another plume process (hint: give each process its own data_dir)",
+            data_dir.display()
+        )
+    })?;
+    Ok(Some(lock))
+}
+
 /// How much one read brings: bounds memory of a loop and the size of its transaction.
 pub(crate) const READ_LIMIT: ReadLimit = ReadLimit {
     records: 2_000,
@@ -54,6 +121,10 @@ pub(crate) const READ_LIMIT: ReadLimit = ReadLimit {
 pub(crate) const DETECT: &str = "detect";
 /// Pins what the judge would need after a restart: the offset of its last checkpoint.
 pub(crate) const DETECT_CHECKPOINT: &str = "detect-checkpoint";
+/// A role that has left records unread for so much of the retention, in percent, is complained of.
+pub(crate) const WARN_PERCENT: u8 = 50;
+/// From here on this process is not ready: the load balancer sends devices elsewhere, where there is an elsewhere.
+pub(crate) const NOT_READY_PERCENT: u8 = 80;
 /// The archive's consumer.
 pub(crate) const ARCHIVE: &str = "archive";
 

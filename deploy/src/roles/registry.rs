@@ -8,13 +8,17 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use plume_bus::{Bus, NewRecord, Topic};
 use plume_schemas::entry::EntryBody;
-use plume_schemas::registry::{Part, Registry, RegistryIndex};
+use plume_schemas::registry::{Assembly, Part, Registry, RegistryIndex};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::at;
+use super::stop::Stop;
+use super::{Context, READ_LIMIT, at, is_away};
 
+/// The registry's follower, as the one who complains.
+const REGISTRY: &str = "registry";
 /// Most JSON of the rows in one part of a revision. Half of what a record may be: a row counts before it is wrapped.
 const PART_BYTES: usize = plume_bus::MAX_PAYLOAD_BYTES / 2;
 /// Most parts appended at once; so one import takes a quarter of what a batch may, and others get between.
@@ -33,7 +37,12 @@ pub(crate) async fn import(
     tell: &watch::Sender<Arc<RegistryIndex>>,
 ) -> anyhow::Result<u64> {
     let kept = kept_path(data_dir);
-    let last = load_kept(&kept)?;
+    // Where processes share the log, what this one kept may not be the last.
+    let last = if bus.is_shared() {
+        Follower::new().read(&bus.reader()).await?
+    } else {
+        load_kept(&kept)?
+    };
     if let Some(last) = last
         .as_ref()
         .filter(|last| last.content_hash() == registry.content_hash())
@@ -56,6 +65,89 @@ pub(crate) async fn import(
     let revision = registry.revision;
     tell.send_replace(Arc::new(RegistryIndex::new(registry)));
     Ok(revision)
+}
+
+/// Reads revisions from the registry's topic.
+#[derive(Debug)]
+struct Follower {
+    next: u64,
+    assembly: Assembly,
+}
+
+impl Follower {
+    fn new() -> Self {
+        Self {
+            next: 0,
+            assembly: Assembly::default(),
+        }
+    }
+
+    /// The last whole revision of what the topic holds now, and has not been read yet.
+    async fn read(&mut self, bus: &Bus) -> anyhow::Result<Option<Registry>> {
+        let line = at(Topic::Registry, 0);
+        self.next = self.next.max(bus.range(line).await?.start);
+        let mut last = None;
+        loop {
+            let records = bus.read(line, self.next, READ_LIMIT).await?;
+            if records.is_empty() {
+                return Ok(last);
+            }
+            for record in records {
+                self.next = record.offset + 1;
+                if let Ok(EntryBody::Registry(part)) = wire::decode_entry(&record.payload)
+                    && let Some(whole) = self.assembly.take(&part)
+                {
+                    last = Some(whole);
+                }
+            }
+        }
+    }
+}
+
+/// Where processes share the log: waits for the first registry, then tells the rooms of every revision that another
+/// process records.
+pub(crate) async fn keep_up(
+    context: &Context,
+    tell: &watch::Sender<Arc<RegistryIndex>>,
+    stop: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    if !context.bus.is_shared() {
+        return Ok(());
+    }
+    let (bus, line) = (context.bus.reader(), at(Topic::Registry, 0));
+    let mut follower = Follower::new();
+    loop {
+        if let Some(first) = follower.read(&bus).await? {
+            tell.send_replace(Arc::new(RegistryIndex::new(first)));
+            break;
+        }
+        tracing::warn!("no registry on the bus yet: waiting for a process with the role `desk` to record it");
+        bus.wait(line, follower.next).await;
+    }
+    let (context, tell, stop) = (context.clone(), tell.clone(), stop.clone());
+    tasks.spawn(async move {
+        while !stop.told() {
+            tokio::select! {
+                () = bus.wait(line, follower.next) => {}
+                () = stop.clone().wait() => break,
+            }
+            match follower.read(&bus).await {
+                Ok(Some(next)) => {
+                    tracing::info!(revision = next.revision, "registry read from the bus");
+                    tell.send_replace(Arc::new(RegistryIndex::new(next)));
+                }
+                Ok(None) => context.health.well(REGISTRY),
+                Err(error) if is_away(&error) => match error.downcast_ref() {
+                    Some(error) => context.brokers_away(REGISTRY, error, &stop).await,
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Appends the parts of a revision to the registry's topic and to every partition of reports.

@@ -46,7 +46,7 @@ impl Found {
     }
 }
 
-fn ask<T>(site: &Site, question: impl AsyncFnOnce(&Store) -> T) -> T {
+pub(crate) fn ask<T>(site: &Site, question: impl AsyncFnOnce(&Store) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -60,7 +60,7 @@ fn ask<T>(site: &Site, question: impl AsyncFnOnce(&Store) -> T) -> T {
     })
 }
 
-fn archive(site: &Site) -> Reader {
+pub(crate) fn archive(site: &Site) -> Reader {
     Reader::open(&site.data().join("archive"), Arc::new(RealFs)).unwrap()
 }
 
@@ -145,7 +145,7 @@ fn time(field: &Field) -> i64 {
 }
 
 /// Every answered minute stands once for each factor; nothing stands that was never sent.
-fn check_readings(reader: &Reader, devices: &[Device]) -> usize {
+pub(crate) fn check_readings(reader: &Reader, devices: &[Device]) -> usize {
     let found = rows(reader, Table::Readings, &["outlet", "factor", "measured_at"]);
     let mut counts: BTreeMap<(String, String, i64), usize> = BTreeMap::new();
     for row in &found {
@@ -174,7 +174,7 @@ fn check_readings(reader: &Reader, devices: &[Device]) -> usize {
 
 /// Every answered packet stands as accepted once; what else came of it is marked as its repeat. Gives how many were
 /// accepted.
-fn check_packets(reader: &Reader, devices: &[Device]) -> usize {
+pub(crate) fn check_packets(reader: &Reader, devices: &[Device]) -> usize {
     let mut accepted = BTreeSet::new();
     let mut repeated = BTreeSet::new();
     for row in rows(reader, Table::Packets, &["mn", "qn", "verdict", "repeat_of"]) {
@@ -205,7 +205,7 @@ fn check_packets(reader: &Reader, devices: &[Device]) -> usize {
 }
 
 /// The desk's cases, with the trace of each, and all notices.
-fn book(site: &Site) -> (Vec<CaseRow>, Vec<Vec<TraceRow>>, Vec<NoticeRow>) {
+pub(crate) fn book(site: &Site) -> (Vec<CaseRow>, Vec<Vec<TraceRow>>, Vec<NoticeRow>) {
     let viewer = Viewer {
         name: "crash harness".to_owned(),
         role: Role::LeadOfficer,
@@ -236,7 +236,7 @@ fn book(site: &Site) -> (Vec<CaseRow>, Vec<Vec<TraceRow>>, Vec<NoticeRow>) {
 type Cause = (i64, i64, i64);
 
 /// Each event stands once in the archive, and once in the trace of the desk's cases.
-fn check_events(reader: &Reader, traces: &[Vec<TraceRow>]) -> usize {
+pub(crate) fn check_events(reader: &Reader, traces: &[Vec<TraceRow>]) -> usize {
     let mut ids = BTreeSet::new();
     let mut said: BTreeMap<Cause, usize> = BTreeMap::new();
     let columns = ["event_id", "cause_partition", "cause_offset", "ordinal"];
@@ -267,7 +267,7 @@ fn check_events(reader: &Reader, traces: &[Vec<TraceRow>]) -> usize {
 }
 
 /// Each case was opened once, and no two are about the same breach.
-fn check_cases(cases: &[CaseRow], traces: &[Vec<TraceRow>]) {
+pub(crate) fn check_cases(cases: &[CaseRow], traces: &[Vec<TraceRow>]) {
     for (case, trace) in cases.iter().zip(traces) {
         let opened = trace.iter().filter(|line| line.kind == TraceKind::Opened).count();
         assert_eq!(opened, 1, "{case:?} was opened {opened} times");

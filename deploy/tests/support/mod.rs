@@ -54,8 +54,14 @@ impl Site {
 
     /// Starts `plume run` and waits until it says that it is running.
     pub(crate) fn start(&self) -> Running {
+        self.start_as(&[])
+    }
+
+    /// [`Self::start`] with more arguments.
+    pub(crate) fn start_as(&self, more: &[&str]) -> Running {
         let mut child = command()
             .args(["run", "--config", "plume.toml"])
+            .args(more)
             .current_dir(self.dir.path())
             .stderr(Stdio::piped())
             .spawn()
@@ -73,7 +79,8 @@ impl Site {
         });
         let run: serde_json::Value =
             serde_json::from_slice(&std::fs::read(self.data().join("state/run.json")).unwrap()).unwrap();
-        let address = |key: &str| run[key].as_str().unwrap().parse().unwrap();
+        // A process without that role has no address; nobody listens on port 0.
+        let address = |key: &str| run[key].as_str().unwrap_or("0.0.0.0:0").parse().unwrap();
         Running {
             child,
             log: Some(rest),

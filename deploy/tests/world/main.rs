@@ -37,6 +37,8 @@ mod chance;
 mod counts;
 mod disk;
 mod files;
+#[path = "../../src/finding.rs"]
+mod finding;
 mod keeper;
 mod life;
 mod links;
@@ -46,6 +48,7 @@ mod process;
 mod pump;
 mod roles;
 mod station;
+mod status;
 mod trouble;
 mod verdict;
 mod witness;

@@ -1,6 +1,8 @@
 //! The judge's loop is deploy's own file, compiled into this test: what is killed and restarted here is what runs in
 //! the field. Only what it stands on is the world's: a log on the simulated disk, and checkpoints beside it.
 
+#[path = "../../src/roles/away.rs"]
+pub(crate) mod away;
 #[path = "../../src/roles/detect.rs"]
 pub(crate) mod detect;
 #[path = "../../src/roles/signals.rs"]
@@ -8,6 +10,8 @@ pub(crate) mod detect;
 pub(crate) mod signals;
 #[path = "../../src/roles/stop.rs"]
 pub(crate) mod stop;
+
+pub(crate) use away::is_away;
 
 use std::path::PathBuf;
 

@@ -122,7 +122,7 @@ impl Kafka {
 
     pub(crate) async fn write(&self, batch: Batch) -> Result<Vec<u64>, BusError> {
         batch.check_sizes()?;
-        for record in &batch.records {
+        for record in batch.records.iter() {
             self.check(record.to)?;
         }
         let bytes = batch.data_bytes() as u64;

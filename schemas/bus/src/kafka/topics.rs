@@ -16,8 +16,8 @@ use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::record::{ConsumerId, Topic, TopicPartition};
 
-/// Shortest retention: a week, so that a long weekend without the archive loses nothing.
-const LEAST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Shortest retention, days: a week, so that a long weekend without the archive loses nothing.
+const LEAST_RETENTION_DAYS: u32 = 7;
 
 /// How often it is looked whether new topics are known everywhere.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -89,11 +89,11 @@ impl std::fmt::Debug for TopicAdmin {
 impl TopicAdmin {
     /// An administrator of the topics of `url`. Errors: [`BusError::Option`], [`BusError::Broker`].
     pub fn new(url: &KafkaUrl, wanted: KafkaTopics) -> Result<Self, BusError> {
-        if Duration::from_secs(u64::from(wanted.retention_days) * 24 * 3600) < LEAST_RETENTION {
+        if wanted.retention_days < LEAST_RETENTION_DAYS {
             return Err(BusError::Option {
                 option: "kafka.retention_days",
                 value: wanted.retention_days.to_string(),
-                expected: "at least 7".into(),
+                expected: format!("at least {LEAST_RETENTION_DAYS}"),
             });
         }
         let options = admin(url);

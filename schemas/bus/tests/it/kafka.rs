@@ -17,6 +17,7 @@ const TWO_PARTITIONS: KafkaTopics = KafkaTopics {
 };
 
 /// The brokers to test against, if any.
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 fn brokers() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -24,7 +25,7 @@ fn brokers() -> Option<String> {
     )]
     let found = std::env::var("KAFKA_BOOTSTRAP").ok();
     if found.is_none() {
-        eprintln!("SKIPPED: no Apache Kafka; run it as `deploy/kafka/dev-broker -- cargo test -p plume-bus -F kafka`");
+        println!("SKIPPED: no Apache Kafka; run it as `deploy/kafka/dev-broker -- cargo test -p plume-bus -F kafka`");
     }
     found
 }
@@ -221,7 +222,14 @@ async fn topics_are_made_once_and_compared() {
         ..TWO_PARTITIONS
     };
     assert!(matches!(TopicAdmin::new(&url, short), Err(BusError::Option { .. })));
-    let bus = Bus::open(&bus_url, options()).await.unwrap();
+}
+
+/// How far a consumer is behind, by number and by how much of the retention that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_unread_grows_old() {
+    let Some((home, url)) = home().await else { return };
+    let admin = TopicAdmin::new(&url, TWO_PARTITIONS).unwrap();
+    let bus = home.open(options()).await;
     bus.append(vec![
         record(REPORTS, "a", 0),
         record(REPORTS, "b", 0),
@@ -230,7 +238,7 @@ async fn topics_are_made_once_and_compared() {
     .await
     .unwrap();
     bus.commit(consumer("archive"), vec![(REPORTS, 1)]).await.unwrap();
-    let now_ms = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let now_ms = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let aged = |days: i64| {
         let ends = admin
             .ends(&consumer("archive"), &[Topic::Reports], now_ms + days * 24 * 3_600_000)
@@ -252,7 +260,9 @@ async fn kept_state_is_replaced_whole() {
     let detect = consumer("detect");
     assert_eq!(bus.kept(detect.clone(), REPORTS).await.unwrap(), None);
     for (offset, size) in [(3_u64, 2_500_000), (9, 1), (12, 0), (20, 900_001)] {
-        let state: Vec<u8> = (0..size).map(|n| (n % 251 + offset as usize) as u8).collect();
+        let state: Vec<u8> = (0..size)
+            .map(|n: u64| u8::try_from((n + offset) % 251).unwrap())
+            .collect();
         assert!(bus.keep(detect.clone(), REPORTS, offset, &state).await.unwrap());
         let other = home.open(options()).await;
         assert_eq!(

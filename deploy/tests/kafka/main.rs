@@ -1,0 +1,117 @@
+//! Roles as processes of their own over a real Apache Kafka, `kill -9` on one of them at random, again and again.
+//!
+//! Afterwards: every answered minute stands among the archive's readings exactly once, each event was written once as a
+//! `read_committed` consumer sees it that is not plume's (Kafka's own console consumer), and the desk shows each once.
+//!
+//! ```text
+//! KAFKA_SEED=7 KAFKA_KILLS=50 deploy/kafka/dev-broker -- cargo test -p plume --test kafka -- --nocapture
+//! ```
+
+#![cfg(feature = "kafka")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking and says its seed"
+)]
+
+mod cluster;
+#[path = "../crash/fleet.rs"]
+#[allow(dead_code, reason = "the devices of the crash harness; this test uses its part")]
+mod fleet;
+#[path = "../crash/receiver.rs"]
+#[allow(dead_code, reason = "the verdict of the crash harness speaks of messages too")]
+mod receiver;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../crash/verdict.rs"]
+#[allow(dead_code, reason = "the verdict of the crash harness; this test uses its part")]
+mod verdict;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+
+use cluster::{Cluster, Part};
+use fleet::{Chance, DEVICES, Device};
+use plume_schemas::time::Time;
+
+/// Kills in an ordinary run; `.ci/soak.d/kafka` asks for 50.
+const USUAL_KILLS: u64 = 8;
+/// Answers within which a kill falls.
+const MOST_ANSWERS: u64 = 500;
+
+#[expect(clippy::disallowed_methods, reason = "a test's own switches")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    setting(name).and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn now() -> Time {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    Time(i64::try_from(since.as_millis()).unwrap())
+}
+
+/// Lets all devices talk until `wanted` answers came, does `meanwhile`, and lets them finish.
+fn round(
+    devices: Vec<Device>,
+    cluster: &mut Cluster,
+    wanted: u64,
+    meanwhile: impl FnOnce(&mut Cluster),
+) -> Vec<Device> {
+    let (sender, answers) = channel();
+    let enough = Arc::new(AtomicBool::new(false));
+    let to = cluster.devices();
+    let talks: Vec<_> = devices
+        .into_iter()
+        .map(|device| {
+            let (sender, enough) = (sender.clone(), Arc::clone(&enough));
+            std::thread::spawn(move || device.talk(to, &sender, &enough))
+        })
+        .collect();
+    drop(sender);
+    for _ in 0..wanted {
+        if answers.recv().is_err() {
+            break;
+        }
+    }
+    meanwhile(cluster);
+    enough.store(true, Ordering::Relaxed);
+    talks.into_iter().map(|talk| talk.join().unwrap()).collect()
+}
+
+#[test]
+fn a_role_killed_at_random_loses_nothing_and_says_nothing_twice() {
+    let Some(brokers) = setting("KAFKA_BOOTSTRAP") else {
+        println!("SKIPPED: no Apache Kafka; run it as `deploy/kafka/dev-broker -- cargo test -p plume --test kafka`");
+        return;
+    };
+    let (seed, kills) = (number("KAFKA_SEED", 20_260_118), number("KAFKA_KILLS", USUAL_KILLS));
+    println!("KAFKA_SEED={seed} KAFKA_KILLS={kills}");
+    let mut chance = Chance(seed);
+    let mut cluster = Cluster::start(&brokers, seed);
+    let now = now();
+    let mut devices: Vec<Device> = (0..DEVICES).map(|number| Device::new(number, now)).collect();
+    let most = ((DEVICES * fleet::MINUTES) as u64 / (kills + 1)).clamp(2, MOST_ANSWERS);
+    for kill in 0..kills {
+        let (wanted, victim) = (chance.below(most), Part::draw(&mut chance));
+        println!("kill {kill}: {victim:?} after {wanted} answers");
+        devices = round(devices, &mut cluster, wanted, |cluster| cluster.kill(victim));
+    }
+    devices = round(devices, &mut cluster, most, |_| {});
+    let written = cluster.settle();
+    let reader = verdict::archive(cluster.site(Part::Archive));
+    let readings = verdict::check_readings(&reader, &devices);
+    let packets = verdict::check_packets(&reader, &devices);
+    let stats = reader.stats();
+    assert!(stats.balanced, "{stats:?}");
+    let (cases, traces, _) = verdict::book(cluster.site(Part::Desk));
+    let events = verdict::check_events(&reader, &traces);
+    verdict::check_cases(&cases, &traces);
+    assert_eq!(written.len(), events, "events on the brokers, and in the archive");
+    let answered: usize = devices.iter().map(|device| device.answered.len()).sum();
+    println!("{kills} kills: {answered} answered, {packets} packets, {readings} readings, {events} events");
+    assert!(answered > 100 && events > 0, "a run that met nothing proves nothing");
+}
