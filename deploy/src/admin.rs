@@ -1,6 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/status`, `/explain`, `/marks` and `/command` for machines and
-//! operators, apart from the desk's pages. Whoever reaches this address may enter marks and give orders to devices: keep
-//! it on loopback, as it is by default.
+//! operators, apart from the desk's pages. Whoever reaches this address may enter marks and give orders to devices:
+//! keep it on loopback, as it is by default.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
