@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Link, MN, Site, frame, minute_packet};
+use crate::support::{Link, MN, Running, Site, frame, minute_packet};
 
 const MAIL: &str = "planted-mail-password";
 const SECRET: &str = "planted-webhook-secret";
@@ -63,10 +63,8 @@ fn planted_site() -> Site {
     site
 }
 
-#[test]
-fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
-    let site = planted_site();
-    let running = site.start();
+/// A wrong password, a wrong checksum, garbage that holds a password, and a good packet.
+fn send_secrets(running: &Running) {
     let mut link = Link::open(running.devices).unwrap();
     let good = minute_packet(MN, "20260117100000001", "20260117080000", "21.5");
     let body = |pw: &str| {
@@ -75,13 +73,40 @@ fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
         let inner = inner.split("&&").take(2).collect::<Vec<_>>().join("&&") + "&&";
         frame(&inner.replace("123456", pw))
     };
-    // A wrong password, a wrong checksum, garbage that holds a password, a stranger, and a good packet.
     link.send(body(WRONG).as_bytes()).unwrap();
     link.send(body(DEVICE).replace("21.5", "21.6").as_bytes()).unwrap();
     link.send(format!("GET /?PW={WRONG};x HTTP/1.1\r\n\r\n").as_bytes())
         .unwrap();
     link.send(body(DEVICE).as_bytes()).unwrap();
     link.answer().unwrap();
+}
+
+/// A configuration with mistakes: what check, a reload and the support file say of it.
+fn break_the_configuration(site: &Site, running: &Running, whole: &str) {
+    for broken in [
+        whole.replace(&format!("\"{MAIL}\""), &format!("\"{MAIL}")),
+        whole.replace(&format!("password = \"{MAIL}\""), &format!("pasword = \"{MAIL}\"")),
+        whole.replace(&format!("\"{SECRET}\""), &format!("[\"{SECRET}\"]")),
+    ] {
+        fs::write(site.dir.path().join("plume.toml"), broken).unwrap();
+        running.signal("HUP");
+        let (fine, check) = site.plume(&["check", "--config", "plume.toml"]);
+        assert!(!fine, "{check}");
+        none_of(&PLANTED, "a complaint", &check);
+        let (_, _) = site.plume(&["support", "--config", "plume.toml", "--out", "broken.txt"]);
+        none_of(
+            &PLANTED,
+            "broken.txt",
+            &fs::read_to_string(site.dir.path().join("broken.txt")).unwrap(),
+        );
+    }
+}
+
+#[test]
+fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
+    let site = planted_site();
+    let running = site.start();
+    send_secrets(&running);
     let (_, test) = site.plume(&[
         "notify",
         "test",
@@ -101,23 +126,7 @@ fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
 
     let config = site.dir.path().join("plume.toml");
     let whole = fs::read_to_string(&config).unwrap();
-    for broken in [
-        whole.replace(&format!("\"{MAIL}\""), &format!("\"{MAIL}")),
-        whole.replace(&format!("password = \"{MAIL}\""), &format!("pasword = \"{MAIL}\"")),
-        whole.replace(&format!("\"{SECRET}\""), &format!("[\"{SECRET}\"]")),
-    ] {
-        fs::write(&config, broken).unwrap();
-        running.signal("HUP");
-        let (fine, check) = site.plume(&["check", "--config", "plume.toml"]);
-        assert!(!fine, "{check}");
-        none_of(&PLANTED, "a complaint", &check);
-        let (_, _) = site.plume(&["support", "--config", "plume.toml", "--out", "broken.txt"]);
-        none_of(
-            &PLANTED,
-            "broken.txt",
-            &fs::read_to_string(site.dir.path().join("broken.txt")).unwrap(),
-        );
-    }
+    break_the_configuration(&site, &running, &whole);
     fs::write(&config, whole).unwrap();
     let log = site.dir.path().join("plume.log");
     let rumour = format!("password {MAIL}, PW={WRONG}; call {PHONE}\n");

@@ -44,6 +44,8 @@ mod life;
 mod links;
 mod machine;
 mod net;
+#[path = "../../src/out.rs"]
+mod out;
 mod process;
 mod pump;
 mod roles;
