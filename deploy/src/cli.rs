@@ -97,7 +97,8 @@ pub(crate) enum Command {
     /// 解析报文，逐字段说明 / explain packets field by field
     Decode(DecodeArgs),
     /// 向设备下达命令：校时、间隔、补数 / ask something of a device: its clock, intervals, missing data
-    Command(orders::CommandArgs),
+    #[command(name = "command")]
+    Order(orders::CommandArgs),
     /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets
     Stats(StatsArgs),
     /// 查询归档与日志中的数据 / rows of the archive and of what is still in the log

@@ -61,7 +61,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Quarantine(QuarantineCommand::Readmit(args)) => runtime()?.block_on(commands::readmit::run(&args)),
-        Command::Command(args) => runtime()?.block_on(commands::command::run(&args)),
+        Command::Order(args) => runtime()?.block_on(commands::command::run(&args)),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
         Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),

@@ -31,28 +31,16 @@ pub(crate) async fn run(started: &StartArgs) -> anyhow::Result<ExitCode> {
     logging::start(&config.log);
     let catalogue = Catalogue::embedded()?;
     let registry_path = check::registry_path(&args.config, &config);
-    let registry = match check::load_registry(&registry_path, &catalogue) {
-        Ok((registry, warnings)) => {
-            for warning in warnings.iter().take(WARNINGS_LOGGED) {
-                tracing::warn!("{warning}");
-            }
-            let more = warnings.len().saturating_sub(WARNINGS_LOGGED);
-            if more > 0 {
-                tracing::warn!(more, "the registry has more warnings; `plume check` lists them");
-            }
-            registry
-        }
+    let (registry, warnings) = match check::load_registry(&registry_path, &catalogue) {
+        Ok(loaded) => loaded,
         Err(problems) => return Ok(refuse(&problems)),
     };
-    let site = match polling::load(&args.config, &config, &catalogue, &registry) {
-        Ok((site, warnings)) => {
-            for warning in &warnings {
-                tracing::warn!("{warning}");
-            }
-            site
-        }
+    warn(&warnings);
+    let (site, warnings) = match polling::load(&args.config, &config, &catalogue, &registry) {
+        Ok(loaded) => loaded,
         Err(problems) => return Ok(refuse(&problems)),
     };
+    warn(&warnings);
     let data_dir = config.plume.data_dir.clone();
     let plan = Plan {
         config: config.clone(),
@@ -102,6 +90,17 @@ pub(crate) async fn run(started: &StartArgs) -> anyhow::Result<ExitCode> {
     let took_ms = began.elapsed().as_millis();
     tracing::info!(took_ms, "stopped; nothing acknowledged is lost");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Logs the first of what is not quite right, and how much more there is.
+fn warn(warnings: &[Problem]) {
+    for warning in warnings.iter().take(WARNINGS_LOGGED) {
+        tracing::warn!("{warning}");
+    }
+    let more = warnings.len().saturating_sub(WARNINGS_LOGGED);
+    if more > 0 {
+        tracing::warn!(more, "there are more warnings; `plume check` lists them");
+    }
 }
 
 /// The configuration file, with what the command line says instead of it.

@@ -289,9 +289,10 @@ impl System {
                 "not everything finished in time; the next start goes on from the log"
             );
         }
-        match tokio::time::timeout(CLOSE_LIMIT, self.context.bus.close()).await {
-            Ok(closed) => closed.context("close the log")?,
-            Err(_) => tracing::warn!("the log was not closed in time; the next start reads its end anew"),
+        if let Ok(closed) = tokio::time::timeout(CLOSE_LIMIT, self.context.bus.close()).await {
+            closed.context("close the log")?;
+        } else {
+            tracing::warn!("the log was not closed in time; the next start reads its end anew");
         }
         finished.ok().flatten().map_or(Ok(()), Err)
     }

@@ -100,6 +100,7 @@ fn lag(admin: &plume_bus::TopicAdmin) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(feature = "kafka")]
+#[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
 fn explained(error: plume_bus::BusError) -> anyhow::Error {
     let hint = error.hint();
     anyhow::anyhow!("{error} (hint: {hint})")

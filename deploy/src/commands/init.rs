@@ -105,14 +105,12 @@ fn commented(defaults: &str, own: &[Own]) -> String {
             text += "#";
             text += words;
         } else if let Some((key, _)) = line.split_once(" = ") {
-            match own.iter().find(|own| own.key.split_once('.') == Some((section, key))) {
-                Some(Own { value, why, .. }) => {
-                    text += &format!("# 本机 / this host: {why}\n# {line}\n{key} = {value}");
-                }
-                None => {
-                    text += "# ";
-                    text += line;
-                }
+            if let Some(Own { value, why, .. }) = own.iter().find(|own| own.key.split_once('.') == Some((section, key)))
+            {
+                text.extend(["# 本机 / this host: ", why, "\n# ", line, "\n", key, " = ", value]);
+            } else {
+                text += "# ";
+                text += line;
             }
         } else {
             text += line;

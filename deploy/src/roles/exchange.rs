@@ -173,7 +173,7 @@ pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::R
             match Command::from_record(&record.payload) {
                 Ok(command) => orders.core().exchange.order(command, now),
                 Err(error) => {
-                    tracing::error!(offset = record.offset, %error, "an order cannot be read and is passed over")
+                    tracing::error!(offset = record.offset, %error, "an order cannot be read and is passed over");
                 }
             }
         }

@@ -28,7 +28,7 @@ mod on_kafka {
     use crate::roles::{ARCHIVE, ARCHIVED, DETECT, NOT_READY_PERCENT, WARN_PERCENT, consumer};
 
     /// How often it looks: a percent of the shortest retention is more than an hour.
-    const LOOK_EVERY: Duration = Duration::from_secs(60);
+    const LOOK_EVERY: Duration = Duration::from_mins(1);
     /// The one who complains.
     const LAG: &str = "lag";
 
@@ -74,7 +74,7 @@ mod on_kafka {
                 }
                 // The brokers are away, which others say already.
                 Err(error) => {
-                    tracing::debug!(error = %format_args!("{error:#}"), "how far roles are behind is not known")
+                    tracing::debug!(error = %format_args!("{error:#}"), "how far roles are behind is not known");
                 }
             }
         }

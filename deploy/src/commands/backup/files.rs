@@ -75,7 +75,8 @@ pub(super) fn look(root: &Path, name: &str) -> anyhow::Result<Entry> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// Files below a directory, their paths relative to it, in order.

@@ -146,7 +146,7 @@ impl Job<'_> {
         let archive_root = PathBuf::from(&config.archive.dir);
         let (archive_root, archive) = place(self.data_dir, &archive_root, "archive", &mut moved);
         let with_files = !args.without_archive_files;
-        self.room(args, &archive_root, with_files, &held)?;
+        Self::room(args, &archive_root, with_files, &held)?;
         entries.extend(self.archive(&archive_root, &archive, with_files)?);
         entries.extend(conf::copy(&args.config, config, self.partial)?);
 
@@ -177,7 +177,7 @@ impl Job<'_> {
     }
 
     /// Refuses before an hour of copying what would not fit.
-    fn room(&self, args: &BackupArgs, archive: &Path, with_files: bool, held: &Held) -> anyhow::Result<()> {
+    fn room(args: &BackupArgs, archive: &Path, with_files: bool, held: &Held) -> anyhow::Result<()> {
         let mut needed = held.bytes();
         if with_files && archive.is_dir() {
             needed += inventory(archive, Arc::new(RealFs))
@@ -231,7 +231,7 @@ impl Job<'_> {
         let mut entries = Vec::new();
         for name in files::below(&dir)? {
             let name = name.display().to_string();
-            if name == "run.json" || name.ends_with(".new") {
+            if name == "run.json" || Path::new(&name).extension().is_some_and(|ending| ending == "new") {
                 continue;
             }
             let path = dir.join(&name);
@@ -342,7 +342,8 @@ impl Held {
         for entry in fs::read_dir(log).with_context(|| format!("list {}", log.display()))? {
             let path = entry.with_context(|| format!("list {}", log.display()))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !name.ends_with(".log") || self.0.contains_key(&name) {
+            let is_segment = path.extension().is_some_and(|ending| ending == "log");
+            if !is_segment || self.0.contains_key(&name) {
                 continue;
             }
             match File::open(&path) {

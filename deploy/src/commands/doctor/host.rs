@@ -89,7 +89,7 @@ fn writable(case: &Case, findings: &mut Vec<Finding>) {
 
 /// Bytes that the file system of a path still has for us.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(&nearest(path)).ok()?;
+    let found = rustix::fs::statvfs(nearest(path)).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
