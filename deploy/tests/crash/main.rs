@@ -64,8 +64,9 @@ fn config(receivers: &Receivers) -> String {
     format!(
         "[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
          [detect.window]\nsettle_s = 1\nlate_after_s = 1000000\n[detect.exceed]\nclear_hours = 1\n\
-         [alert.notify]\ngroup_wait_s = 0\ngroup_interval_s = 0\nquiet_from_min = 0\nquiet_to_min = 0\nrate_per_hour = 100000\n\
-         retry_first_s = 1\nretry_max_s = 1\npoll_ms = 50\n\
+         [alert.notify]\ngroup_wait_s = 0\ngroup_interval_s = 0\nquiet_from_min = 0\nquiet_to_min = 0\n\
+         rate_per_hour = 100000\n\
+         retry_first_s = 1\nretry_max_s = 1\npoll_ms = 50\nrepeat_h = 0\n\
          [alert.mail]\nenabled = true\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
          [[alert.channel]]\ntype = \"webhook\"\nname = \"gateway\"\nurl = \"http://{}/notice\"\nsecret = \"\"\n\
          carries = [\"sms\"]\ntimeout_ms = 60000\n",

@@ -173,9 +173,8 @@ async fn under_other_rules_the_state_comes_from_the_log() {
     let (before, after) = bodies.split_at(bodies.len() * 2 / 3);
     live(&bus, data.path(), before, &old).await;
     let mut new = settings();
-    // By these, values that the old rules call lively stand still.
-    new.constant.range_pct_fs = 40.0;
-    new.constant.range_floor_pct_fs = 0.0;
+    // By these, one exceeding hour is one too many.
+    new.freq.consecutive_hours = 1;
     let (told, found) = replay(&bus, data.path(), &new, Some("2026-01-18")).await;
     assert!(told.contains("from the beginning"), "{told}");
     assert!(

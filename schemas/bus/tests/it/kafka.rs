@@ -1,5 +1,5 @@
-//! The contract on a real broker, and what only brokers do. `deploy/kafka/dev-broker -- cargo test …` brings one; without
-//! it these tests are skipped, aloud.
+//! The contract on a real broker, and what only brokers do. `deploy/kafka/dev-broker -- cargo test …` brings one;
+//! without it these tests are skipped, aloud.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
