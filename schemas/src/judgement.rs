@@ -135,11 +135,11 @@ crate::reading::closed! {
         /// The day's flag: N with 18 valid hours or more, else D.
         DayFlag = 36, "day_flag", "日数据标记", "day flag";
         /// What is usual for the hour, in the factor's unit.
-        Usual = 40, "usual", "常态值", "usual value";
+        Usual = 37, "usual", "常态值", "usual value";
         /// How far the level has moved, in the factor's unit.
-        Moved = 41, "moved", "水平偏移", "level moved by";
+        Moved = 38, "moved", "水平偏移", "level moved by";
         /// The statistic of a control chart, in standard deviations.
-        Statistic = 42, "statistic", "控制图统计量", "chart statistic";
+        Statistic = 39, "statistic", "控制图统计量", "chart statistic";
     }
 }
 
