@@ -74,6 +74,7 @@ fn writes_what_other_readers_check() {
             .unwrap();
         }
     }
+    assert!(archive.checkpoint(0, offset - 1, b"what the judge knows").unwrap());
     let window = Span::hour_of(start);
     let mut revised = judgement(1, window, 9);
     revised.pane = Pane::Late;
