@@ -86,11 +86,14 @@ impl Outlet {
         }
     }
 
-    /// Judges one hour of one factor, and what follows from it.
+    /// Judges one hour of one factor, and what follows from it. Without a limit there is nothing to judge.
     fn judge_hour(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, i: usize, number: i64, pane: Pane) {
         let factor = &plan.factors[i];
+        if factor.limits.is_empty() {
+            return;
+        }
+        let hour = self.hour(ctx, plan, i, number);
         if factor.has_limit(LimitWindow::Hour) {
-            let hour = self.hour(ctx, plan, i, number);
             let series = &mut self.factors[i].series;
             let outcome = exceed_hour::judge(ctx, hour, series, pane);
             if pane == Pane::OnTime {
@@ -98,34 +101,28 @@ impl Outlet {
             }
             self.quality_of_hour(ctx, plan, i, &hour, pane);
         }
-        if factor.has_limit(LimitWindow::Day) && pane == Pane::OnTime {
-            self.look_at_day(ctx, plan, i, number);
-        }
-        if !factor.limits.is_empty() && pane == Pane::OnTime {
+        if pane == Pane::OnTime {
+            let mean = hour.facts.choose().map(|value| value.sum.mean());
+            if factor.has_limit(LimitWindow::Day) {
+                self.look_at_day(ctx, plan, i, number, mean);
+            }
             let stopped = plan.stopped_over(Period::Hour.span(number));
-            let mean = match self.hour_facts(ctx, plan, i, number).choose() {
-                _ if stopped => Err(NotJudged::StopWork),
-                Ok(value) => Ok(value.sum.mean()),
-                Err(reason) => Err(reason),
-            };
+            let mean = if stopped { Err(NotJudged::StopWork) } else { mean };
             shift::take(ctx, plan, factor, &mut self.factors[i].series, (number, mean));
         }
-        if !factor.limits.is_empty() {
-            let newest = self.closing.map_or(number, |closing| number.max(closing - 1));
-            freq::look(ctx, plan, factor, &mut self.factors[i].series, newest, pane);
-        }
+        let newest = self.closing.map_or(number, |closing| number.max(closing - 1));
+        freq::look(ctx, plan, factor, &mut self.factors[i].series, newest, pane);
     }
 
     /// The day's outlook after an hour of it was judged.
-    fn look_at_day(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, i: usize, hour: i64) {
+    fn look_at_day(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, i: usize, hour: i64, mean: Result<i64, NotJudged>) {
         let start = Period::Hour.span(hour).start;
         let day = Period::Day.number(start);
         let ended = hour + 1 - Period::Hour.number(Period::Day.span(day).start);
-        let value = self.hour_facts(ctx, plan, i, hour).choose();
         let valid = self.day_sum(ctx, plan, i, day, ended).valid;
         let series = &mut self.factors[i].series;
-        if let Ok(value) = value {
-            series.hour_means.take(to_f64(value.sum.mean()));
+        if let Ok(mean) = mean {
+            series.hour_means.take(to_f64(mean));
         }
         let running = near_day::Running {
             plan,

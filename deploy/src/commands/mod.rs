@@ -24,6 +24,7 @@ pub(crate) mod running;
 pub(crate) mod score;
 pub(crate) mod score_desk;
 pub(crate) mod score_quality;
+pub(crate) mod seeded;
 pub(crate) mod simulate;
 pub(crate) mod stats;
 pub(crate) mod status;

@@ -9,6 +9,7 @@
 //! an adjustment, and the Shewhart and EWMA limits are from memory and therefore settings.
 
 use super::Side;
+use super::cusum::{Cusum, CusumState};
 use crate::state::persist;
 
 /// Constants of the charts.
@@ -49,23 +50,10 @@ pub struct Qal3State {
     pub last: Option<f64>,
     /// Precision sum, units².
     pub precision: f64,
-    /// Drift sums, units.
-    pub positive: f64,
-    /// See `positive`.
-    pub negative: f64,
-    /// Checks since the positive sum was 0.
-    pub since_positive: u32,
-    /// Checks since the negative sum was 0.
-    pub since_negative: u32,
+    /// Drift sums, units, and the checks since they were 0.
+    pub drift: CusumState,
 }
-persist!(Qal3State {
-    last,
-    precision,
-    positive,
-    negative,
-    since_positive,
-    since_negative
-});
+persist!(Qal3State { last, precision, drift });
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,27 +95,17 @@ impl Qal3 {
     }
 
     fn drift(&self, state: &mut Qal3State, difference: f64) -> Finding {
-        let reference = self.drift_k * self.sd;
-        let add = |sum: &mut f64, since: &mut u32, excess: f64| {
-            *sum = (*sum + excess).max(0.0);
-            *since = if *sum > 0.0 { since.saturating_add(1) } else { 0 };
+        let chart = Cusum {
+            k: self.drift_k * self.sd,
+            h: self.drift_h * self.sd,
         };
-        add(&mut state.positive, &mut state.since_positive, difference - reference);
-        add(&mut state.negative, &mut state.since_negative, -difference - reference);
-        let (side, sum, since, sign) = if state.positive >= state.negative {
-            (Side::High, state.positive, state.since_positive, 1.0)
-        } else {
-            (Side::Low, state.negative, state.since_negative, -1.0)
-        };
-        if sum <= self.drift_h * self.sd {
-            return Finding::Fine;
-        }
-        let mean = reference + sum / f64::from(since.max(1));
-        Finding::Drifted {
-            side,
-            sum: sum / self.sd,
-            since,
-            adjust_by: sign * self.adjust_share * mean,
-        }
+        chart
+            .step(&mut state.drift, difference)
+            .map_or(Finding::Fine, |signal| Finding::Drifted {
+                side: signal.side,
+                sum: signal.statistic / self.sd,
+                since: signal.since,
+                adjust_by: self.adjust_share * signal.shift,
+            })
     }
 }

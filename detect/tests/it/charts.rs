@@ -219,8 +219,8 @@ fn qal3_has_its_published_run_lengths() {
         // How its source begins is not said, which is worth a hundredth.
         assert_near("precision", mean, error, published, 0.01 * published);
     }
-    let one_sided = |state: &Qal3State, _: &Finding| state.positive > 2.85 * 2.0;
-    let two_sided = |state: &Qal3State, _: &Finding| state.positive.max(state.negative) > 2.85 * 2.0;
+    let one_sided = |state: &Qal3State, _: &Finding| state.drift.high > 2.85 * 2.0;
+    let two_sided = |state: &Qal3State, _: &Finding| state.drift.high.max(state.drift.low) > 2.85 * 2.0;
     for (what, shift, published, wanted) in [
         ("one-sided", 0.0, 100.5, one_sided as fn(&Qal3State, &Finding) -> bool),
         ("two-sided", 0.0, 50.3, two_sided),

@@ -101,91 +101,6 @@ impl Bus {
         }
     }
 
-    /// Takes a share of `consumer`'s work on `topic`: which partitions, and when they are taken away.
-    ///
-    /// Errors: [`BusError::Broker`].
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(
-            clippy::unused_async,
-            unused_variables,
-            reason = "a carrier over the network has to ask"
-        )
-    )]
-    pub async fn join(&self, consumer: ConsumerId, topic: Topic) -> Result<Membership, BusError> {
-        match &self.carrier {
-            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(Membership::alone(self.partitions())),
-            #[cfg(feature = "kafka")]
-            Carrier::Kafka(kafka) => kafka.join(&consumer, topic).await,
-        }
-    }
-
-    /// Makes this process the one that transacts for `consumer` on a line: what a predecessor had begun ends, and it is
-    /// refused from now on. What [`Self::committed`] says afterwards is final. Nothing to do where one process has the
-    /// bus for itself.
-    ///
-    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(
-            clippy::unused_async,
-            unused_variables,
-            reason = "a carrier over the network has to ask"
-        )
-    )]
-    pub async fn claim(&self, consumer: ConsumerId, at: TopicPartition) -> Result<(), BusError> {
-        match &self.carrier {
-            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(()),
-            #[cfg(feature = "kafka")]
-            Carrier::Kafka(kafka) => kafka.claim(&consumer, at).await,
-        }
-    }
-
-    /// Keeps what `consumer` remembers of a line, with the offset it stands at, beside the log; replaces what was kept
-    /// before. False where the carrier keeps nothing: then the process has a directory of its own for that.
-    ///
-    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(
-            clippy::unused_async,
-            unused_variables,
-            reason = "a carrier over the network has to ask"
-        )
-    )]
-    pub async fn keep(
-        &self,
-        consumer: ConsumerId,
-        at: TopicPartition,
-        offset: u64,
-        state: &[u8],
-    ) -> Result<bool, BusError> {
-        match &self.carrier {
-            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(false),
-            #[cfg(feature = "kafka")]
-            Carrier::Kafka(kafka) => kafka.keep(&consumer, at, offset, state).await.map(|()| true),
-        }
-    }
-
-    /// What [`Self::keep`] kept last, with its offset; `None` where nothing whole is there.
-    ///
-    /// Errors: as [`Self::keep`].
-    #[cfg_attr(
-        not(feature = "kafka"),
-        expect(
-            clippy::unused_async,
-            unused_variables,
-            reason = "a carrier over the network has to ask"
-        )
-    )]
-    pub async fn kept(&self, consumer: ConsumerId, at: TopicPartition) -> Result<Option<(u64, Bytes)>, BusError> {
-        match &self.carrier {
-            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(None),
-            #[cfg(feature = "kafka")]
-            Carrier::Kafka(kafka) => kafka.kept(&consumer, at).await,
-        }
-    }
-
     /// Lines per topic.
     pub fn partitions(&self) -> u32 {
         match &self.carrier {
@@ -357,6 +272,70 @@ impl Bus {
             Carrier::Embedded(log) => log.write(batch).await,
             #[cfg(feature = "kafka")]
             Carrier::Kafka(kafka) => kafka.write(batch).await,
+        }
+    }
+}
+
+/// Work that several processes share, and what is kept beside a log that none of them has on its own disk.
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(
+        clippy::unused_async,
+        unused_variables,
+        reason = "a carrier over the network has to ask"
+    )
+)]
+impl Bus {
+    /// Takes a share of `consumer`'s work on `topic`: which partitions, and when they are taken away.
+    ///
+    /// Errors: [`BusError::Broker`].
+    pub async fn join(&self, consumer: ConsumerId, topic: Topic) -> Result<Membership, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(Membership::alone(self.partitions())),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.join(&consumer, topic).await,
+        }
+    }
+
+    /// Makes this process the one that transacts for `consumer` on a line: what a predecessor had begun ends, and it is
+    /// refused from now on. What [`Self::committed`] says afterwards is final. Nothing to do where one process has the
+    /// bus for itself.
+    ///
+    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
+    pub async fn claim(&self, consumer: ConsumerId, at: TopicPartition) -> Result<(), BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(()),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.claim(&consumer, at).await,
+        }
+    }
+
+    /// Keeps what `consumer` remembers of a line, with the offset it stands at, beside the log; replaces what was kept
+    /// before. False where the carrier keeps nothing: then the process has a directory of its own for that.
+    ///
+    /// Errors: [`BusError::UnknownPartition`], [`BusError::Broker`], [`BusError::Closed`].
+    pub async fn keep(
+        &self,
+        consumer: ConsumerId,
+        at: TopicPartition,
+        offset: u64,
+        state: &[u8],
+    ) -> Result<bool, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.keep(&consumer, at, offset, state).await.map(|()| true),
+        }
+    }
+
+    /// What [`Self::keep`] kept last, with its offset; `None` where nothing whole is there.
+    ///
+    /// Errors: as [`Self::keep`].
+    pub async fn kept(&self, consumer: ConsumerId, at: TopicPartition) -> Result<Option<(u64, Bytes)>, BusError> {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => Ok(None),
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.kept(&consumer, at).await,
         }
     }
 }

@@ -9,6 +9,8 @@ use plume_schemas::ids::FactorCode;
 use plume_schemas::time::{DAY_MS, MINUTE_MS, SECOND_MS, Span, Time};
 use plume_simulator::plant::{Plant, PlantSpec, SAMPLE_STEP_MS, Sample, Upset};
 
+use crate::commands::seeded::Chance;
+
 /// Pollutants with their hour limits, whole mg/m³ at the reference oxygen (ultra-low emission of coal power).
 pub(super) const POLLUTANTS: [(&str, i64); 3] = [("a34013", 10), ("a21026", 35), ("a21002", 50)];
 /// 2026-03-02 00:00 in Beijing, a Monday.
@@ -70,23 +72,6 @@ impl Series {
             minute.level * (left * state - variance * left * left / 2.0).exp()
         });
         so_far + expected.sum::<f64>() > self.limit as f64 / 100.0 * 60.0
-    }
-}
-
-/// Chance from a seed (splitmix64; Steele, Lea, Flood 2014).
-struct Chance(u64);
-
-impl Chance {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.uniform()
     }
 }
 
@@ -176,7 +161,7 @@ fn draw(seed: u64, days: u32) -> PlantSpec {
         pollutant.load_gain = chance.between(0.0, 0.5);
         for _ in 0..days * CHANCES_A_DAY {
             let (comes, begins) = (
-                chance.uniform() < 0.5,
+                chance.share() < 0.5,
                 chance.between(0.0, f64::from(days) * DAY_MS as f64),
             );
             let lasts = chance.between(20.0, 150.0) * MINUTE_MS as f64;

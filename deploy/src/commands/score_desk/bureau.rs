@@ -12,6 +12,8 @@ use plume_schemas::registry::{
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
 
+use crate::commands::seeded::Chance;
+
 /// Districts of the bureau: one branch officer each.
 pub(super) const DISTRICTS: usize = 10;
 /// Outlets of one enterprise.
@@ -38,33 +40,7 @@ const LAG_MIN: f64 = 8.0;
 /// Days between, shortest and longest minutes.
 struct Rate(f64, f64, f64);
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the seed decides everything.
-struct Chance(u64);
-
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.share()
-    }
-
-    /// Roughly normal, mean 0, standard deviation 1 (Irwin–Hall of twelve halves, four draws).
-    fn normal(&mut self) -> f64 {
-        let sum: f64 = (0..4).map(|_| self.share()).sum();
-        (sum - 2.0) * 3.0_f64.sqrt()
-    }
-
     /// What happens at one outlet in `days` days.
     fn spans(&mut self, rate: &Rate, start: Time, days: f64) -> Vec<Span> {
         let mut spans = Vec::new();

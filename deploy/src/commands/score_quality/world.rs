@@ -6,6 +6,8 @@ use plume_schemas::reading::Flag;
 use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
 
+use crate::commands::seeded::Chance;
+
 /// SO₂, NOx, PM with their ultra-low limits, and the share of it they usually stand at.
 pub(super) const POLLUTANTS: [(&str, f64, (f64, f64)); 3] = [
     ("a21026", 35.0, (0.4, 0.85)),
@@ -24,32 +26,7 @@ const UPSETS: f64 = 0.3;
 const CALIBRATIONS: f64 = 0.3;
 const STOPS: f64 = 0.05;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-pub(super) struct Chance(pub(super) u64);
-
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.share()
-    }
-
-    /// Roughly normal, mean 0, standard deviation 1 (Irwin and Hall, four draws).
-    fn normal(&mut self) -> f64 {
-        let sum: f64 = (0..4).map(|_| self.share()).sum();
-        (sum - 2.0) * 3.0_f64.sqrt()
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "minutes of a month")]
     fn minute(&mut self, low: f64, high: f64) -> i64 {
         self.between(low, high) as i64
