@@ -156,7 +156,7 @@ impl OutletPlan {
             temperature: FactorCode::new(TEMPERATURE).unwrap_or_default(),
             codes: factors.iter().map(|factor| factor.code).collect(),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
-            factors,
+            factors: fitted(factors),
         }
     }
 
@@ -249,7 +249,7 @@ impl FactorPlan {
             },
             reference_o2,
             range: high.filter(|&high| high > low).map(|high| (low, high)),
-            limits: limits.filter_map(LimitPlan::new).collect(),
+            limits: fitted(limits.filter_map(LimitPlan::new).collect()),
             ..Self::bare(setup.code)
         }
     }
@@ -280,6 +280,12 @@ impl LimitPlan {
             validity: limit.validity(),
         })
     }
+}
+
+/// Without room to grow: a plan never does, and there are as many as outlets.
+fn fitted<T>(mut rows: Vec<T>) -> Vec<T> {
+    rows.shrink_to_fit();
+    rows
 }
 
 /// A text as evidence keeps it: cut between characters where it is too long.

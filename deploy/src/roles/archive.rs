@@ -202,7 +202,7 @@ impl Archiver {
                 }
             }
         }
-        self.keep_checkpoints().await?;
+        self.keep_checkpoints(stop).await?;
         // A log that is full takes no Tick either: its time stands still, and no batch would end by it. What waits is
         // written as it is, so that there is room again.
         let ended = if self.context.bus.stats().full {
@@ -223,8 +223,9 @@ impl Archiver {
     }
 
     /// Puts the judge's memory beside the records once a day of the log, so that an exact replay can begin there (D11).
-    /// There is none where the judge runs on another machine.
-    async fn keep_checkpoints(&mut self) -> anyhow::Result<()> {
+    /// There is none where the judge runs on another machine. Its batch is written at once: the memory of ten thousand
+    /// outlets is tens of megabytes, not to be held until the batch would end by itself.
+    async fn keep_checkpoints(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let Some(today) = self.archive.clock().map(Time::beijing_day) else {
             return Ok(());
         };
@@ -238,7 +239,9 @@ impl Archiver {
             };
             match self.archive.checkpoint(partition, offset, &state) {
                 Ok(false) => continue,
-                Ok(true) => {}
+                Ok(true) => {
+                    self.write(at(Topic::Reports, partition), stop).await?;
+                }
                 Err(error) => tracing::warn!(partition, %error, "the judge's memory is not archived: {}", error.hint()),
             }
             self.checkpointed.insert(partition, today);
