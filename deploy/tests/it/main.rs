@@ -11,6 +11,7 @@ mod support;
 
 mod archive;
 mod backup;
+mod backup_killed;
 mod commands;
 mod docs;
 mod doctor;

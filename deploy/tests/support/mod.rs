@@ -91,7 +91,7 @@ impl Site {
     }
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plume"));
     command.env_remove("PLUME_CONFIG").stdin(Stdio::null());
     command
