@@ -46,7 +46,6 @@ mod store;
 mod tables;
 mod verify;
 mod xlsx;
-mod zip;
 
 use plume_bus::Topic;
 
