@@ -18,6 +18,7 @@ pub(crate) const PARTITIONS: u32 = 4;
 pub(crate) enum Part {
     Desk,
     Ingest,
+    SecondIngest,
     Detect,
     /// A second judge: partitions change hands when one of the two dies.
     SecondDetect,
@@ -27,9 +28,10 @@ pub(crate) enum Part {
 
 impl Part {
     /// In the order they are started: the desk records the registry, for which the others wait.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Desk,
         Self::Ingest,
+        Self::SecondIngest,
         Self::Detect,
         Self::SecondDetect,
         Self::ThirdDetect,
@@ -56,7 +58,7 @@ impl Part {
     fn role(self) -> &'static str {
         match self {
             Self::Desk => "desk",
-            Self::Ingest => "ingest",
+            Self::Ingest | Self::SecondIngest => "ingest",
             Self::Detect | Self::SecondDetect | Self::ThirdDetect => "detect",
             Self::Archive => "archive",
         }
@@ -121,11 +123,19 @@ impl Cluster {
     }
 
     pub(crate) fn devices(&self) -> SocketAddr {
-        self.running[&Part::Ingest].devices
+        self.devices_of(Part::Ingest)
+    }
+
+    pub(crate) fn devices_of(&self, part: Part) -> SocketAddr {
+        self.running[&part].devices
     }
 
     pub(crate) fn begin(&mut self, part: Part) {
-        let running = self.sites[&part].start_as(&["--role", part.role()]);
+        let mut words = vec!["--role", part.role()];
+        if part == Part::SecondIngest {
+            words.extend(["--ingest-id", "ingest-2"]);
+        }
+        let running = self.sites[&part].start_as(&words);
         self.running.insert(part, running);
     }
 

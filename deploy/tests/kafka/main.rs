@@ -22,6 +22,7 @@ mod cluster;
 #[path = "../crash/fleet.rs"]
 #[allow(dead_code, reason = "the devices of the crash harness; this test uses its part")]
 mod fleet;
+mod orders;
 mod proxy;
 mod readers;
 #[path = "../crash/receiver.rs"]
