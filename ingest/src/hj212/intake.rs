@@ -355,7 +355,7 @@ fn wrong_password(packet: &Packet<'_>, mn: Mn, registry: &RegistryIndex) -> bool
 }
 
 /// 2025 6.4.4: data commands of the device, the request for a key, and site information.
-fn encrypted_by_rule(packet: &Packet<'_>) -> bool {
+pub(super) fn encrypted_by_rule(packet: &Packet<'_>) -> bool {
     packet.dialect == Dialect::Hj2025 && matches!(packet.cn, Some(2000..=2999 | 1014 | 3020))
 }
 
