@@ -204,6 +204,13 @@ impl MinuteStore {
         hour <= self.newest && self.reaches(hour)
     }
 
+    /// Something of the cache lines of an hour that a minute touches.
+    pub(crate) fn touch(&self, hour: i64, minute: usize) -> u64 {
+        let block = &self.blocks[Self::index(hour)];
+        let code = block.codes.0.get(minute).copied().unwrap_or(0);
+        u64::from(block.base.unsigned_abs()) ^ u64::from(code)
+    }
+
     /// What is known of a minute of an hour.
     pub(crate) fn slot(&self, hour: i64, minute: usize) -> Slot {
         if !self.holds(hour) || minute >= 60 {

@@ -160,6 +160,17 @@ impl OutletPlan {
         }
     }
 
+    /// Reads a little of each cache line that a report will touch.
+    pub(crate) fn touch(&self) -> u64 {
+        let source = self.sources.first().map_or(0, |row| u64::from(row.realtime_interval_s));
+        let codes = self.codes.first().map_or(0, |code| u64::from(code.as_str().is_empty()));
+        self.factors.iter().fold(source ^ codes, |touched, factor| {
+            let limit = factor.limits.first();
+            let limit = limit.map_or(0, |limit| limit.value.unsigned_abs() ^ u64::from(limit.typed.scale));
+            touched ^ limit ^ factor.reference_o2.map_or(0, i64::unsigned_abs) ^ u64::from(factor.is_oxygen)
+        })
+    }
+
     /// Rank and row of a device at a moment; lower ranks count first. Devices the registry does not (yet) know come
     /// last.
     pub(crate) fn source(&self, mn: Mn, at: Time) -> (u8, Option<&SourcePlan>) {

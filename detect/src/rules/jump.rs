@@ -85,6 +85,11 @@ persist!(Jump {
 });
 
 impl Jump {
+    /// Something of its cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.taken)
+    }
+
     /// Takes the level of the last hour anew where it is due. `Some` where the level that an open case jumped to turns
     /// out to be the old one in another unit.
     fn renew(&mut self, seen: &Seen<'_>, settings: &JumpSettings) -> Option<&'static str> {

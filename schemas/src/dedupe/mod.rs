@@ -203,6 +203,14 @@ impl Dedupe {
         stream.see_packet(report.times.measured_at, hash::of_packet(&report.evidence), shapes)
     }
 
+    /// Reads a little of what the next [`Dedupe::see_packet`] of a report will need, so that its memory is there by
+    /// then. The number means nothing.
+    pub fn touch(&self, report: &Report) -> u64 {
+        let device = self.devices.get(&(report.origin.mn, report.outlet));
+        let streams = device.map_or(&[][..], |device| &device.streams);
+        streams.iter().fold(0, |touched, stream| touched ^ stream.touch())
+    }
+
     /// The stream of a report with everything too old forgotten; `None` where the report itself is.
     fn stream(&mut self, report: &Report) -> Option<(&mut Stream, &mut Shapes, &mut Prints)> {
         self.sweep(report.times.received_at);
