@@ -9,6 +9,7 @@ use plume_schemas::ids::{IdMap, OutletId};
 use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
+mod ahead;
 mod outlook;
 mod saved;
 
@@ -24,10 +25,6 @@ use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
 use crate::state::persist;
 use saved::registry_record;
-
-/// So many entries ahead is begun to read what one will need: fewer, and the waits are not over; more, and what was
-/// fetched makes room before its turn.
-const AHEAD: usize = 2;
 
 /// Real-time packets are known for repeats so long at most: a device sends them again within seconds.
 const REALTIME_REPEAT_MS: i64 = 10 * MINUTE_MS;
@@ -172,54 +169,6 @@ impl Engine {
             memory.minute_store_bytes += factor.minutes.as_ref().map_or(0, crate::minutes::MinuteStore::bytes);
         }
         memory
-    }
-
-    /// Takes entries in order, each as [`Engine::step`] does.
-    ///
-    /// With thousands of outlets, waiting for memory is most of what an entry costs, and each wait would begin only when
-    /// the one before is over. So a little of what the next entries will touch is read beforehand: those waits pass
-    /// together, while the entry before them is judged.
-    pub fn steps<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>, out: &mut Out) {
-        let mut coming = entries.into_iter();
-        let mut near: [Option<&Entry>; AHEAD] = [None; AHEAD];
-        loop {
-            let last = coming.next();
-            let now = near[0];
-            near.rotate_left(1);
-            near[AHEAD - 1] = last;
-            if now.is_none() && near.iter().all(Option::is_none) {
-                return;
-            }
-            std::hint::black_box(self.find(last) ^ self.touch(near[0]));
-            if let Some(entry) = now {
-                self.step(entry, out);
-            }
-        }
-    }
-
-    /// Reads what leads to the outlet of an entry.
-    fn find(&self, entry: Option<&Entry>) -> u64 {
-        let Some(EntryBody::Report(report)) = entry.map(|entry| &entry.body) else {
-            return 0;
-        };
-        let place = self.places.get(&report.outlet).copied().unwrap_or(usize::MAX);
-        let outlet = self.outlets.get(place).map_or(0, |outlet| outlet.factors.len());
-        let plan = self.plan.outlets.get(place).map_or(0, |plan| plan.factors.len());
-        (outlet ^ plan) as u64
-    }
-
-    /// Reads a little of all that an entry's turn will touch.
-    fn touch(&self, entry: Option<&Entry>) -> u64 {
-        let Some(EntryBody::Report(report)) = entry.map(|entry| &entry.body) else {
-            return 0;
-        };
-        let Some(&place) = self.places.get(&report.outlet) else {
-            return 0;
-        };
-        let minute = report.times.measured_at.0.div_euclid(MINUTE_MS);
-        let outlet = self.outlets.get(place).map_or(0, |outlet| outlet.touch(minute));
-        let plan = self.plan.outlets.get(place).map_or(0, OutletPlan::touch);
-        outlet ^ plan ^ self.dedupe.touch(report)
     }
 
     /// Takes one entry: first time passes up to it, then it counts. What follows is appended to `out`.

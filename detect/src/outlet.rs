@@ -139,14 +139,28 @@ impl Outlet {
         self.devices.get_mut(place)
     }
 
-    /// Reads a little of each cache line that a report about a minute (since 1970) will touch of the factors.
-    pub(crate) fn touch(&self, minute: i64) -> u64 {
-        let (hour, minute) = (minute.div_euclid(60), minute.rem_euclid(60));
-        let of_minute = usize::try_from(minute).unwrap_or(0);
-        self.factors.iter().fold(0, |touched, factor| {
-            let store = factor.minutes.as_ref().map_or(0, |store| store.touch(hour, of_minute));
+    /// Reads a little of each cache line of its own that a report touches.
+    pub(crate) fn touch(&self) -> u64 {
+        let windows = self.closing.unwrap_or(0) ^ self.confirming ^ self.flow_minute;
+        windows.unsigned_abs() ^ self.quality.touch() ^ u64::from(self.miss.level)
+    }
+
+    /// The same of the factors and devices.
+    pub(crate) fn touch_factors(&self) -> u64 {
+        let device = self
+            .devices
+            .first()
+            .map_or(0, |device| device.progress.0.unsigned_abs());
+        self.factors.iter().fold(device, |touched, factor| {
+            let store = factor.minutes.as_ref().map_or(0, MinuteStore::touch);
             touched ^ store ^ factor.hourly.touch() ^ factor.quality.touch() ^ factor.series.touch()
         })
+    }
+
+    /// The same of the factors' minutes, for a minute since 1970.
+    pub(crate) fn touch_minute(&self, minute: i64) -> u64 {
+        let stores = self.factors.iter().filter_map(|factor| factor.minutes.as_ref());
+        stores.fold(0, |touched, store| touched ^ store.touch_minute(minute))
     }
 
     /// Starts the hours when the clock first shows a time.

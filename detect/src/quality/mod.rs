@@ -160,6 +160,12 @@ impl OutletQuality {
         ])
     }
 
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        let signs = self.oxygen_minute ^ self.temperature_minute ^ self.polluted_minute;
+        signs.unsigned_abs() ^ self.zeros ^ u64::from(self.clock.is_idle()) ^ u64::from(self.clock_of.is_some())
+    }
+
     /// True unless a sign of the stack says that nothing runs behind it: air instead of gas, or no flow.
     pub(crate) fn runs(&self, flow: Option<(f64, i64)>, minute: i64) -> bool {
         let is_air = minute - self.oxygen_minute <= SIGN_MIN && self.oxygen >= AIR_PCT;
