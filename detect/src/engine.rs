@@ -9,6 +9,7 @@ use plume_schemas::ids::{IdMap, OutletId};
 use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
+mod ahead;
 mod outlook;
 mod saved;
 

@@ -204,6 +204,18 @@ impl MinuteStore {
         hour <= self.newest && self.reaches(hour)
     }
 
+    /// Something of its own cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        self.newest.unsigned_abs()
+    }
+
+    /// Something of the two cache lines of the hour of a minute since 1970.
+    pub(crate) fn touch_minute(&self, minute: i64) -> u64 {
+        let block = &self.blocks[Self::index(minute.div_euclid(60))];
+        let ends = block.codes.0[0] ^ block.codes.0[59];
+        u64::from(ends)
+    }
+
     /// What is known of a minute of an hour.
     pub(crate) fn slot(&self, hour: i64, minute: usize) -> Slot {
         if !self.holds(hour) || minute >= 60 {
@@ -232,29 +244,31 @@ impl MinuteStore {
         if block.kind != JUDGED {
             return None;
         }
-        let (mut sum, mut packets, mut samples, mut missing) = (PlainSum::default(), 0_i64, 0_i64, 0_u32);
-        for (minute, &code) in (1_u8..).zip(block.codes.0.iter().take(usize::from(limit))) {
-            match code {
-                0..FROM_SAMPLES => {
-                    sum.packets += 1;
-                    packets += i64::from(code);
-                    sum.end = minute;
-                }
-                FROM_SAMPLES..EXCLUDED_SAMPLES => {
-                    sum.samples += 1;
-                    samples += i64::from(code - FROM_SAMPLES);
-                    sum.end = minute;
-                }
-                MISSING => missing += 1,
-                _ => return None,
-            }
+        // Without branches, so that eight minutes are looked at in one instruction.
+        let (mut packets, mut samples, mut unfit, mut end) = (0_u16, 0_u16, 0_u16, 0_u16);
+        let (mut of_packets, mut of_samples) = (0_u32, 0_u32);
+        for (minute, &code) in (1_u16..).zip(block.codes.0.iter().take(usize::from(limit))) {
+            let (is_packet, is_value) = (code < FROM_SAMPLES, code < EXCLUDED_SAMPLES);
+            packets += u16::from(is_packet);
+            samples += u16::from(is_value & !is_packet);
+            unfit |= u16::from(!is_value & (code != MISSING));
+            of_packets += u32::from(if is_packet { code } else { 0 });
+            let sample = code.wrapping_sub(FROM_SAMPLES);
+            of_samples += u32::from(if is_value & !is_packet { sample } else { 0 });
+            end = end.max(if code == MISSING { 0 } else { minute });
+        }
+        if unfit != 0 {
+            return None;
         }
         let step = STEPS[usize::from(block.scale & 7)];
         let base = i64::from(block.base);
-        sum.of_packets = (base * i64::from(sum.packets) + packets) * step;
-        sum.of_samples = (base * i64::from(sum.samples) + samples) * step;
-        debug_assert_eq!(sum.packets + sum.samples + missing, u32::from(limit.min(60)));
-        Some(sum)
+        Some(PlainSum {
+            packets: u32::from(packets),
+            of_packets: (base * i64::from(packets) + i64::from(of_packets)) * step,
+            samples: u32::from(samples),
+            of_samples: (base * i64::from(samples) + i64::from(of_samples)) * step,
+            end: u8::try_from(end).unwrap_or(60),
+        })
     }
 
     #[inline]

@@ -160,6 +160,34 @@ impl OutletPlan {
         }
     }
 
+    /// Reads a little of each cache line of its own that a report touches.
+    pub(crate) fn touch(&self) -> u64 {
+        let ends = self
+            .validity
+            .valid_to
+            .or(self.trial_until)
+            .map_or(0, |at| at.0.unsigned_abs());
+        ends ^ (self.stop_work.len() ^ self.sources.len() ^ self.factors.len() ^ self.codes.len()) as u64
+    }
+
+    /// The same of factors and devices.
+    pub(crate) fn touch_factors(&self) -> u64 {
+        let source = self.sources.first().map_or(0, |row| u64::from(row.realtime_interval_s));
+        let code = self.codes.first().map_or(0, |code| u64::from(code.as_str().is_empty()));
+        self.factors.iter().fold(source ^ code, |touched, factor| {
+            let reference = factor.reference_o2.map_or(0, i64::unsigned_abs);
+            touched ^ reference ^ factor.limits.len() as u64 ^ u64::from(factor.is_oxygen)
+        })
+    }
+
+    /// The same of the limits.
+    pub(crate) fn touch_limits(&self) -> u64 {
+        let limits = self.factors.iter().flat_map(|factor| &factor.limits);
+        limits.fold(0, |touched, limit| {
+            touched ^ limit.value.unsigned_abs() ^ u64::from(limit.window == LimitWindow::Day)
+        })
+    }
+
     /// Rank and row of a device at a moment; lower ranks count first. Devices the registry does not (yet) know come
     /// last.
     pub(crate) fn source(&self, mn: Mn, at: Time) -> (u8, Option<&SourcePlan>) {

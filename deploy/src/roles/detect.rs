@@ -22,6 +22,9 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 
+/// Records decoded together: enough for the judge to see what comes next, few enough to stay in the cache.
+const TOGETHER: usize = 256;
+
 /// One partition's judge with its place in the log.
 pub(crate) struct Judge {
     bus: Bus,
@@ -162,8 +165,9 @@ impl Judge {
             if records.is_empty() {
                 break;
             }
-            for record in records.iter().take_while(|record| record.offset < committed) {
-                self.step(record);
+            let known = records.partition_point(|record| record.offset < committed);
+            for together in records.get(..known).unwrap_or_default().chunks(TOGETHER) {
+                self.step(together);
                 self.out.clear();
             }
         }
@@ -184,8 +188,8 @@ impl Judge {
             return Ok(());
         }
         self.out.clear();
-        for record in records {
-            self.step(record);
+        for together in records.chunks(TOGETHER) {
+            self.step(together);
         }
         let outputs = self.outputs();
         let commits = vec![(at(Topic::Reports, self.partition), self.next)];
@@ -213,20 +217,20 @@ impl Judge {
         }
     }
 
-    fn step(&mut self, record: &Record) {
-        self.next = record.offset + 1;
-        match wire::decode_entry(&record.payload) {
-            Ok(body) => {
-                let position = LogPosition {
-                    partition: self.partition,
-                    offset: record.offset,
-                };
-                self.engine.step(&Entry { at: position, body }, &mut self.out);
-            }
-            Err(error) => {
-                self.told.signals.unreadable(record, &error);
+    fn step(&mut self, records: &[Record]) {
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            self.next = record.offset + 1;
+            let at = LogPosition {
+                partition: self.partition,
+                offset: record.offset,
+            };
+            match wire::decode_entry(&record.payload) {
+                Ok(body) => entries.push(Entry { at, body }),
+                Err(error) => self.told.signals.unreadable(record, &error),
             }
         }
+        self.engine.steps(&entries, &mut self.out);
     }
 
     fn outputs(&self) -> Vec<NewRecord> {

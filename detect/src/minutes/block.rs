@@ -10,7 +10,9 @@ pub(super) const EXCLUDED_SAMPLES: u16 = 0xFE00;
 pub(super) const EXCLUDED_PACKET: u16 = 0xFF00;
 pub(super) const MISSING: u16 = 0xFFFF;
 
+/// Aligned, so that an hour is two cache lines and never three.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[repr(align(64))]
 pub(super) struct Block {
     /// Value of code 0, in units of the scale.
     pub(super) base: i32,
