@@ -115,7 +115,7 @@ impl Intake {
 
     fn decide(&mut self, frame: &Frame<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
         self.complaints.clear();
-        if frame.check.kind == CheckKind::Wrong {
+        if frame.check.kind == CheckKind::Wrong || self.fits_by_chance(frame) {
             return self.take_unchecked(frame, arrival, registry);
         }
         let refused = frame.needs.without(self.config.tolerate);
@@ -129,6 +129,18 @@ impl Intake {
             key_id: None,
         };
         self.take_clear(&clear, arrival, registry)
+    }
+
+    /// The checksum is that of the plain text, and of the cipher by chance alone: it has 8 bits, so one cipher in 256
+    /// has it too.
+    fn fits_by_chance(&self, frame: &Frame<'_>) -> bool {
+        if self.config.keys.is_empty() || !sm4::looks_encrypted(frame.segment) {
+            return false;
+        }
+        let sender = sender(&Packet::parse(frame.segment, &mut Complaints::default()));
+        let keys = sender.mn.and_then(|mn| self.config.keys.get(mn));
+        let opened = keys.and_then(|keys| sm4::open(frame.segment, frame.check.given, keys));
+        opened.is_some_and(|opened| !sm4::looks_encrypted(&opened.segment))
     }
 
     /// The checksum does not fit: encrypted, or damaged.
@@ -279,6 +291,24 @@ impl Intake {
                 },
                 present: known,
             },
+            // A cipher whose checksum fits by chance, and no key: as every other cipher without a key, not answered.
+            Normalized::Quarantine(QuarantineReason::NoDataTime, _)
+                if clear.key_id.is_none() && encrypted_by_rule(packet) && sm4::looks_encrypted(clear.segment) =>
+            {
+                let detail = "no key is set for this device, or none opens it".to_owned();
+                let raw = ContentId::of(&[clear.raw]);
+                Taken {
+                    present: known,
+                    ..set_aside(
+                        QuarantineReason::NoKey,
+                        detail,
+                        arrival,
+                        sender(packet),
+                        (raw, clear.raw),
+                        None,
+                    )
+                }
+            }
             Normalized::Quarantine(reason, detail) => Taken {
                 present: known,
                 ..set_aside(reason, detail, arrival, sender(packet), (id, clear.raw), answer)
