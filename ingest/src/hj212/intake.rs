@@ -291,28 +291,19 @@ impl Intake {
                 },
                 present: known,
             },
-            // A cipher whose checksum fits by chance, and no key: as every other cipher without a key, not answered.
-            Normalized::Quarantine(QuarantineReason::NoDataTime, _)
-                if clear.key_id.is_none() && encrypted_by_rule(packet) && sm4::looks_encrypted(clear.segment) =>
-            {
-                let detail = "no key is set for this device, or none opens it".to_owned();
-                let raw = ContentId::of(&[clear.raw]);
+            Normalized::Quarantine(reason, detail) => {
+                let (reason, detail, answer) = if reason == QuarantineReason::NoDataTime && is_closed(clear, packet) {
+                    // As every other cipher without a key: not answered, so that it comes again.
+                    let detail = "no key is set for this device, or none opens it".to_owned();
+                    (QuarantineReason::NoKey, detail, None)
+                } else {
+                    (reason, detail, answer)
+                };
                 Taken {
                     present: known,
-                    ..set_aside(
-                        QuarantineReason::NoKey,
-                        detail,
-                        arrival,
-                        sender(packet),
-                        (raw, clear.raw),
-                        None,
-                    )
+                    ..set_aside(reason, detail, arrival, sender(packet), (id, clear.raw), answer)
                 }
             }
-            Normalized::Quarantine(reason, detail) => Taken {
-                present: known,
-                ..set_aside(reason, detail, arrival, sender(packet), (id, clear.raw), answer)
-            },
         }
     }
 }
@@ -387,6 +378,11 @@ fn wrong_password(packet: &Packet<'_>, mn: Mn, registry: &RegistryIndex) -> bool
 /// 2025 6.4.4: data commands of the device, the request for a key, and site information.
 pub(super) fn encrypted_by_rule(packet: &Packet<'_>) -> bool {
     packet.dialect == Dialect::Hj2025 && matches!(packet.cn, Some(2000..=2999 | 1014 | 3020))
+}
+
+/// A cipher that no key opened, and whose checksum fits by chance.
+fn is_closed(clear: &Clear<'_>, packet: &Packet<'_>) -> bool {
+    clear.key_id.is_none() && encrypted_by_rule(packet) && sm4::looks_encrypted(clear.segment)
 }
 
 fn refused(sender: Sender, id: ContentId) -> Taken {

@@ -120,7 +120,8 @@ const CASES: [Case; 12] = [
 
 /// A message has one habit: the last on every message, those before it in between.
 fn in_turn(kinds: &[Misbehaviour]) -> Vec<Habit> {
-    let every = (1..=kinds.len() as u32).rev().filter_map(NonZeroU32::new);
+    let last = u32::try_from(kinds.len()).unwrap();
+    let every = (1..=last).rev().filter_map(NonZeroU32::new);
     kinds
         .iter()
         .zip(every)
