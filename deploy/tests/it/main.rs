@@ -13,6 +13,7 @@ mod archive;
 mod backup;
 mod backup_killed;
 mod commands;
+mod conformance;
 mod docs;
 mod doctor;
 mod editions;

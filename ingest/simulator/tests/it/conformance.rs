@@ -1,6 +1,7 @@
 //! What the conformance report says of devices in the field, each simulated for some hours: golden reports.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use plume_ingest::hj212::conformance::{Conformance, Heard, Inspector, Setup, Verdict};
@@ -44,7 +45,7 @@ const EXEMPLARY: Case = Case {
 };
 
 /// Ten that misbehave, each in its own way.
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     EXEMPLARY,
     Case {
         name: "old_edition",
@@ -95,8 +96,13 @@ const CASES: [Case; 11] = [
         ..EXEMPLARY
     },
     Case {
-        name: "wrong_sums",
-        habits: &[Misbehaviour::ZsPlain, Misbehaviour::HourHigh],
+        name: "no_correction",
+        habits: &[Misbehaviour::ZsPlain],
+        ..EXEMPLARY
+    },
+    Case {
+        name: "hours_high",
+        habits: &[Misbehaviour::HourHigh],
         ..EXEMPLARY
     },
     Case {
@@ -111,6 +117,17 @@ const CASES: [Case; 11] = [
         ..EXEMPLARY
     },
 ];
+
+/// A message has one habit: the last on every message, those before it in between.
+fn in_turn(kinds: &[Misbehaviour]) -> Vec<Habit> {
+    let last = u32::try_from(kinds.len()).unwrap();
+    let every = (1..=last).rev().filter_map(NonZeroU32::new);
+    kinds
+        .iter()
+        .zip(every)
+        .map(|(&kind, every)| Habit { kind, every })
+        .collect()
+}
 
 /// The device, plume at the other end, and what the inspector says of what plume kept.
 fn inspected(case: &Case) -> Conformance {
@@ -135,7 +152,7 @@ fn inspected(case: &Case) -> Conformance {
         resends: 0,
         give_up_after_links: Some(3),
         cipher: case.encrypts.then(|| (key.clone(), CipherForm::Raw)),
-        habits: case.habits.iter().map(|kind| Habit::always(*kind)).collect(),
+        habits: in_turn(case.habits),
         ..LinkSpec::usual(mn(), case.dialect)
     };
     let mut keys = KeyRing::default();

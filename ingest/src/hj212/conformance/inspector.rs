@@ -152,9 +152,11 @@ impl Inspector {
         }
         let fields = self.reader.read(&packet, &mut complaints).clone();
         for complaint in complaints.list() {
-            let about = complaint.factor.map_or(String::new(), |factor| format!("{factor} "));
-            let detail = format!("{about}{}", complaint.text);
-            self.met.add(&of_complaint(complaint.code), &detail, frame.raw);
+            let text = complaint.text.as_str();
+            let about = complaint.factor.map(|factor| factor.as_str().to_owned());
+            let about = about.filter(|factor| !text.starts_with(factor)).unwrap_or_default();
+            let detail = format!("{about} {text}");
+            self.met.add(&of_complaint(complaint.code), detail.trim(), frame.raw);
         }
         self.look_at(&packet, &fields, (frame, heard));
         let usable = matches!(
