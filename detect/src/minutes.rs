@@ -241,34 +241,7 @@ impl MinuteStore {
     /// and many times faster than looking at each. `None` where a minute needs looking at.
     pub(crate) fn plain_sum(&self, hour: i64, limit: u8) -> Option<PlainSum> {
         let block = self.blocks.get(Self::index(hour)).filter(|_| self.holds(hour))?;
-        if block.kind != JUDGED {
-            return None;
-        }
-        // Without branches, so that eight minutes are looked at in one instruction.
-        let (mut packets, mut samples, mut unfit, mut end) = (0_u16, 0_u16, 0_u16, 0_u16);
-        let (mut of_packets, mut of_samples) = (0_u32, 0_u32);
-        for (minute, &code) in (1_u16..).zip(block.codes.0.iter().take(usize::from(limit))) {
-            let (is_packet, is_value) = (code < FROM_SAMPLES, code < EXCLUDED_SAMPLES);
-            packets += u16::from(is_packet);
-            samples += u16::from(is_value & !is_packet);
-            unfit |= u16::from(!is_value & (code != MISSING));
-            of_packets += u32::from(if is_packet { code } else { 0 });
-            let sample = code.wrapping_sub(FROM_SAMPLES);
-            of_samples += u32::from(if is_value & !is_packet { sample } else { 0 });
-            end = end.max(if code == MISSING { 0 } else { minute });
-        }
-        if unfit != 0 {
-            return None;
-        }
-        let step = STEPS[usize::from(block.scale & 7)];
-        let base = i64::from(block.base);
-        Some(PlainSum {
-            packets: u32::from(packets),
-            of_packets: (base * i64::from(packets) + i64::from(of_packets)) * step,
-            samples: u32::from(samples),
-            of_samples: (base * i64::from(samples) + i64::from(of_samples)) * step,
-            end: u8::try_from(end).unwrap_or(60),
-        })
+        block.plain_sum(limit)
     }
 
     #[inline]

@@ -11,6 +11,8 @@ use plume_schemas::time::MINUTE_MS;
 
 use super::Engine;
 use crate::out::Out;
+use crate::outlet::Outlet;
+use crate::plan::OutletPlan;
 
 /// Where an entry on its way stands in the engine; none for one that is about no outlet here.
 type Place = Option<usize>;
@@ -44,8 +46,8 @@ impl Engine {
         let (Some(place), Some(report)) = (place, report) else {
             return 0;
         };
-        let outlet = self.outlets.get(place).map_or(0, |outlet| outlet.touch_factors());
-        let plan = self.plan.outlets.get(place).map_or(0, |plan| plan.touch_factors());
+        let outlet = self.outlets.get(place).map_or(0, Outlet::touch_factors);
+        let plan = self.plan.outlets.get(place).map_or(0, OutletPlan::touch_factors);
         outlet ^ plan ^ self.dedupe.touch_stream(report)
     }
 
@@ -56,7 +58,7 @@ impl Engine {
         };
         let minute = report.times.measured_at.0.div_euclid(MINUTE_MS);
         let outlet = self.outlets.get(place).map_or(0, |outlet| outlet.touch_minute(minute));
-        let plan = self.plan.outlets.get(place).map_or(0, |plan| plan.touch_limits());
+        let plan = self.plan.outlets.get(place).map_or(0, OutletPlan::touch_limits);
         outlet ^ plan ^ self.dedupe.touch_packets(report)
     }
 }
