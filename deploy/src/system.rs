@@ -120,10 +120,11 @@ impl System {
 
         let (intake, stop_intake) = pair();
         let (ingest, poller) = if has(Role::Ingest) {
+            let ends = roles::exchange::ends(&context).await?;
             let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
             if !has(Role::Desk) {
-                for partition in 0..context.bus.partitions() {
-                    tasks.spawn(roles::exchange::hear(context.reading(), partition, stop.clone()));
+                for (partition, end) in (0..).zip(ends) {
+                    tasks.spawn(roles::exchange::hear(context.reading(), partition, end, stop.clone()));
                 }
             }
             tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));

@@ -218,12 +218,18 @@ pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::R
     Ok(())
 }
 
+/// Where a process without the desk begins to hear devices, by partition: asked before any of them can connect.
+pub(crate) async fn ends(context: &Context) -> anyhow::Result<Vec<u64>> {
+    let mut ends = Vec::new();
+    for partition in 0..context.bus.partitions() {
+        ends.push(context.bus.range(at(Topic::Reports, partition)).await?.end);
+    }
+    Ok(ends)
+}
+
 /// Hears devices from a partition of the log until told to stop, in a process without the desk, whose loop does that.
-pub(crate) async fn hear(context: Context, partition: u32, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> anyhow::Result<()> {
     let place = at(Topic::Reports, partition);
-    let Some(mut next) = context.end_of(EXCHANGE, place, &stop).await? else {
-        return Ok(());
-    };
     while !stop.told() {
         tokio::select! {
             () = context.bus.wait(place, next) => {}
