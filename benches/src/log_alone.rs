@@ -37,9 +37,7 @@ pub(crate) async fn measure(directory: &Path, each: Duration) -> Result<(), Load
     let bus = Bus::open(&BusUrl::File(directory.join("log")), options)
         .await
         .map_err(|error| broken(&error))?;
-    say(
-        "callers x records   records/s   cpu us/record   us/sync   bare write and sync of a caller's bytes, records/s\n",
-    )?;
+    say("callers x records   records/s   cpu us/record   us/sync   bare write and sync, records/s\n")?;
     for (callers, records) in SHAPES {
         let bare = bare(directory, records, each)?;
         let (before, cpu, began) = (bus.stats(), Usage::of(std::process::id())?.cpu, Instant::now());
