@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_few_for_a_fast_disk_or_in_vain() {
-        let (commits, slow) = (Commits::default(), Duration::from_secs(3600));
+        let (commits, slow) = (Commits::default(), Duration::from_hours(1));
         let mut patience = Patience::default();
         patience.spend(&commits, (LEAST_BUSY_LINKS - 1, slow)).await;
         patience.spend(&commits, (LEAST_BUSY_LINKS, LEAST_SLOW / 2)).await;
