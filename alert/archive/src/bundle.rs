@@ -29,8 +29,8 @@ use plume_schemas::mask;
 /// Packets in a bundle at most: a week of a device that sends every 30 seconds. The newest are kept, and what is left
 /// out is counted in `event.json`.
 const MAX_PACKETS: usize = 20_000;
-/// Bytes of a bundle's files at most when it is checked: 20,000 packets and their readings are some 100 MB, and a foreign
-/// file must not unfold without end.
+/// Bytes of a bundle's files at most when it is checked: 20,000 packets and their readings are some 100 MB, and a
+/// foreign file must not unfold without end.
 const MAX_BUNDLE_BYTES: u64 = 1 << 30;
 /// The file that lists the others with their hashes.
 pub const HASHES: &str = "SHA256SUMS";

@@ -93,22 +93,19 @@ impl Merge {
             };
             let Some((_, rows)) = &cursor.current else { continue };
             // As far as this input is not behind the next best, its rows follow each other.
-            loop {
-                places.push((input, cursor.at));
-                cursor.at += 1;
-                if cursor.at >= rows.num_rows() {
-                    empty = Some(input);
-                    break;
+            let room = rows.num_rows().min(cursor.at + BATCH_ROWS - places.len());
+            let end = match self.next.peek() {
+                Some(Reverse((best, other))) => {
+                    run_end(cursor.at + 1, room, |row| (rows.row(row), input) < (best.row(), *other))
                 }
-                let row = rows.row(cursor.at);
-                let behind = self
-                    .next
-                    .peek()
-                    .is_some_and(|Reverse((best, other))| (row, input) > (best.row(), *other));
-                if behind || places.len() >= BATCH_ROWS {
-                    self.next.push(Reverse((row.owned(), input)));
-                    break;
-                }
+                None => room,
+            };
+            places.extend((cursor.at..end).map(|row| (input, row)));
+            cursor.at = end;
+            if end < rows.num_rows() {
+                self.next.push(Reverse((rows.row(end).owned(), input)));
+            } else {
+                empty = Some(input);
             }
         }
         let merged = self.gather(&places)?;
@@ -119,8 +116,15 @@ impl Merge {
     }
 
     fn gather(&self, places: &[(usize, usize)]) -> Result<Option<RecordBatch>, ArchiveError> {
-        if places.is_empty() {
+        let (Some(&(input, first)), Some(&last)) = (places.first(), places.last()) else {
             return Ok(None);
+        };
+        if last == (input, first + places.len() - 1)
+            && places.iter().all(|&(other, _)| other == input)
+            && let Some((batch, _)) = self.inputs.get(input).and_then(|cursor| cursor.current.as_ref())
+        {
+            // One run of one input is passed on as it lies.
+            return Ok(Some(batch.slice(first, places.len())));
         }
         let mut slots = vec![0; self.inputs.len()];
         let mut batches = Vec::new();
@@ -135,6 +139,26 @@ impl Merge {
         let merged = interleave_record_batch(&batches, &indices);
         merged.map(Some).map_err(|source| failed(self.spec, source))
     }
+}
+
+/// The first of the sorted rows `from..to` that is not before; a run of hundreds is passed over in a few steps.
+fn run_end(from: usize, to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut known, mut stride) = (from, 1);
+    while known < to && is_before((known + stride - 1).min(to - 1)) {
+        known = (known + stride).min(to);
+        stride *= 2;
+    }
+    // Between `known` and the row just looked at.
+    let mut end = (known + stride - 1).min(to);
+    while known < end {
+        let middle = known.midpoint(end);
+        if is_before(middle) {
+            known = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    known
 }
 
 impl Iterator for Merge {
@@ -187,5 +211,21 @@ pub(crate) fn failed(spec: &Spec, source: ArrowError) -> ArchiveError {
     ArchiveError::Rows {
         table: spec.name,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run_end;
+
+    #[test]
+    fn a_run_ends_where_looking_at_each_row_says() {
+        for to in 0..40 {
+            for from in 0..=to {
+                for end in from..=to {
+                    assert_eq!(run_end(from, to, |row| row < end), end, "{from}..{to}");
+                }
+            }
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! Sizes and speeds of the archive on synthetic minute packets, through the same code as in production.
 //!
-//! `cargo run --release -p plume-archive --example measure -- [OUTLETS] [MINUTES] [DIRECTORY]` (139 outlets and 1440
-//! minutes are 8 million readings of one day). Prints what docs/archive.md and docs/adr/0001 quote. The makers and
-//! their decimals are those of docs/adr/0001-archive-layout/compare.py.
+//! `cargo run --release -p plume-archive --example measure -- [OUTLETS] [MINUTES] [DIRECTORY] [STEP] [HOURS]`: 139
+//! outlets and 1440 minutes are 8 million readings of one day; STEP 30 lets a packet come every 30 minutes, for many
+//! days in little time; HOURS 24 publishes once a day instead of every hour. Prints what docs/archive.md,
+//! docs/performance.md and docs/adr/0001 quote. The makers and their decimals are those of
+//! docs/adr/0001-archive-layout/compare.py.
 
 #![expect(clippy::print_stdout, reason = "it prints its results")]
 #![expect(clippy::cast_possible_truncation, reason = "synthetic values are small")]
 
+mod floor;
 mod plant;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 use plume_schemas::wire;
 
+use self::floor::Floor;
 use self::plant::{Chance, Outcome, Plant};
 
 /// Processor time of this process: wall time says little on a shared machine. In steps of 10 ms.
@@ -53,6 +57,8 @@ fn main() -> Outcome<()> {
     let outlets: usize = arguments.next().map_or(Ok(139), |text| text.parse())?;
     let minutes: i64 = arguments.next().map_or(Ok(1_440), |text| text.parse())?;
     let directory = PathBuf::from(arguments.next().unwrap_or_else(|| "target/archive-measure".to_owned()));
+    let step: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
+    let publish_hours: u64 = arguments.next().map_or(Ok(1), |text| text.parse())?;
     if directory.exists() {
         std::fs::remove_dir_all(&directory)?;
     }
@@ -67,7 +73,7 @@ fn main() -> Outcome<()> {
         batch_records: 50_000,
         batch_bytes: 16 << 20,
         batch_every_s: 300,
-        publish_every_s: 3_600,
+        publish_every_s: publish_hours * 3_600,
         keep_days: 0,
         keep_samples_days: 0,
         max_bytes: 0,
@@ -83,12 +89,13 @@ fn main() -> Outcome<()> {
         .map(|n| Plant::new(n, &mut chance))
         .collect::<Outcome<Vec<_>>>()?;
     let start = Time::parse_stamp(b"20261121000000").ok_or("no such day")?;
-    let (mut offset, mut raw_bytes, mut spent) = (0, 0, Spent::default());
-    for minute in 0..minutes {
+    let (mut offset, mut raw_bytes, mut spent, mut floor) = (0, 0, Spent::default(), Floor::default());
+    for minute in (0..minutes).step_by(step) {
         let mut records = Vec::with_capacity(outlets);
-        for plant in &mut plants {
+        for (number, plant) in plants.iter_mut().enumerate() {
             let report = plant.report(start.plus(minute * MINUTE_MS), offset, &mut chance)?;
             raw_bytes += report.evidence.raw.len();
+            floor.take(number, &report);
             records.push(Record {
                 from: TopicPartition::new(Topic::Reports, 0),
                 offset,
@@ -101,7 +108,11 @@ fn main() -> Outcome<()> {
     }
     publish(&mut archive, &mut spent)?;
     tell(&archive, &directory, raw_bytes, &spent)?;
-    queries(&archive, start)
+    let (unordered, new) = floor.bytes();
+    println!("\n| entropy of these values | bytes a reading |\n|---|---|");
+    println!("| of what is new in each, given the one before (no encoding reaches it) | {new:.3} |");
+    println!("| without their order (no dictionary reaches it) | {unordered:.3} |");
+    queries(&archive, &directory, start)
 }
 
 fn take(archive: &mut Archive, records: &[Record], spent: &mut Spent) -> Outcome<()> {
@@ -143,18 +154,21 @@ fn tell(archive: &Archive, directory: &Path, raw_bytes: usize, spent: &Spent) ->
         "{} packets, {} readings, balanced: {}\n",
         stats.packets_in, stats.counts.fresh, stats.balanced
     );
-    println!("| step | CPU seconds | readings a CPU second |\n|---|---|---|");
+    println!("| step | CPU seconds | readings a CPU second | MB of packets a CPU second |\n|---|---|---|---|");
     let rows = spent.published_rows as f64;
+    let all_s = spent.push_s + spent.write_s + spent.publish_s;
     for (step, took, of) in [
         ("decode, compare, collect", spent.push_s, readings),
         ("sort, encode, sync batches", spent.write_s, readings),
         (
-            "publish every hour and at the end (rows rewritten)",
+            "publish from time to time and at the end (rows rewritten)",
             spent.publish_s,
             rows,
         ),
+        ("all of it, from records to published files", all_s, readings),
     ] {
-        println!("| {step} | {:.1} | {:.1} M |", took, of / took / 1e6);
+        let raw = raw_bytes as f64 / 1e6;
+        println!("| {step} | {took:.1} | {:.2} M | {:.0} |", of / took / 1e6, raw / took);
     }
     println!("\n| table | rows | MB | bytes a reading |\n|---|---|---|---|");
     for table in &stats.tables {
@@ -249,14 +263,14 @@ fn alp(folder: &Path, readings: f64) -> Outcome<()> {
     Ok(())
 }
 
-fn queries(archive: &Archive, start: Time) -> Outcome<()> {
+fn queries(archive: &Archive, directory: &Path, start: Time) -> Outcome<()> {
     let reader = archive.reader()?;
     let all = |outlet, factor| QuerySpec {
         outlet,
         factor,
         ..QuerySpec::all(Table::Readings)
     };
-    let outlet = Some(OutletId::new("91330100MA27X00071C:DA001")?);
+    let outlet = Some(OutletId::new("91330100MA27X00031C:DA001")?);
     let nox = Some(FactorCode::new("a21002")?);
     let day = |spec| QuerySpec {
         from: Some(start),
@@ -268,15 +282,18 @@ fn queries(archive: &Archive, start: Time) -> Outcome<()> {
         to: Some(start.plus(HOUR_MS)),
         ..all(None, nox)
     };
-    let tables = reader.stats().tables;
-    let total = tables
-        .iter()
-        .find(|table| table.table == "readings")
-        .map_or(0, |table| table.bytes);
+    let bytes_of = |folder: &str| -> Outcome<u64> {
+        let files = parquet_files(&directory.join("readings/kind=minute").join(folder))?;
+        let sizes = files.iter().map(|file| Ok(std::fs::metadata(file)?.len()));
+        sizes.sum::<std::io::Result<u64>>().map_err(Into::into)
+    };
+    let (total, of_day) = (bytes_of("")?, bytes_of(&format!("date={}", start.date()))?);
     println!(
-        "\n| query of {:.0} MB | rows | ms | of the bytes |\n|---|---|---|---|",
-        total as f64 / 1e6
+        "\n| query of {:.1} MB, of which its day has {:.1} MB | rows | ms | kB read | of the day | of all |",
+        total as f64 / 1e6,
+        of_day as f64 / 1e6
     );
+    println!("|---|---|---|---|---|---|");
     for (name, spec) in [
         ("one outlet, one factor, one day", day(all(outlet, nox))),
         ("one outlet, one day", day(all(outlet, None))),
@@ -285,11 +302,13 @@ fn queries(archive: &Archive, start: Time) -> Outcome<()> {
     ] {
         let (before, begun) = (reader.read_bytes(), Instant::now());
         let rows = reader.query(&spec)?.count();
-        let share = (reader.read_bytes() - before) as f64 / total as f64;
+        let read = (reader.read_bytes() - before) as f64;
         println!(
-            "| {name} | {rows} | {} | {:.2} % |",
+            "| {name} | {rows} | {} | {:.0} | {:.2} % | {:.3} % |",
             begun.elapsed().as_millis(),
-            share * 100.0
+            read / 1e3,
+            read / of_day as f64 * 100.0,
+            read / total as f64 * 100.0
         );
     }
     Ok(())
