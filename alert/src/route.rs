@@ -348,10 +348,10 @@ fn row(row: Row<'_>) -> Result<Route, RowError> {
             _ => return Err(row.bad(6, CHAIN)),
         },
         reach: Reach {
-            rule: part(cell(7), RuleCode::from_code).ok_or_else(|| row.bad(7, RULE))?,
+            rule: part(row, 7, RULE, RuleCode::from_code)?,
             district: cell(8).to_owned(),
             industry: cell(9).to_owned(),
-            enterprise: part(cell(10), |text| EnterpriseId::new(text).ok()).ok_or_else(|| row.bad(10, ENTERPRISE))?,
+            enterprise: part(row, 10, ENTERPRISE, |text| EnterpriseId::new(text).ok())?,
         },
     };
     if route.family == Family::Lead && route.audience.is_site() {
@@ -363,12 +363,17 @@ fn row(row: Row<'_>) -> Result<Route, RowError> {
     Ok(route)
 }
 
-/// A cell that may be empty; nothing where it cannot be read.
-fn part<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
-    if cell.is_empty() {
-        return Some(None);
+/// A cell that may be empty.
+fn part<T>(
+    row: Row<'_>,
+    at: usize,
+    expected: Said,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, RowError> {
+    match row.cell(at) {
+        "" => Ok(None),
+        text => read(text).map(Some).ok_or_else(|| row.bad(at, expected)),
     }
-    read(cell).map(Some)
 }
 
 impl Way {

@@ -264,15 +264,8 @@ fn the_committed_document_is_fresh() {
     );
 }
 
-#[tokio::test]
-async fn rates_are_shown_to_each_their_own() {
-    let world = World::new().await;
-    let city = Client::of(&world, &duty(), 1).await;
-    let (status, answer) = city.get("/api/v1/rates?day=2026-11-21").await;
-    assert_eq!(
-        (status, &answer["error"]["code"]),
-        (StatusCode::NOT_FOUND, &json!("no_archive"))
-    );
+/// Gives the desk rates of one day, a row of each outlet; of any other span they cannot be counted.
+fn count_rates(world: &World) {
     let row = |outlet: &str, valid| RateRow {
         outlet: OutletId::new(outlet).unwrap(),
         factor: FactorCode::new("a21026").unwrap(),
@@ -304,6 +297,18 @@ async fn rates_are_shown_to_each_their_own() {
             .filter(|row| outlet.is_none_or(|own| own == row.outlet))
             .collect())
     }));
+}
+
+#[tokio::test]
+async fn rates_are_shown_to_each_their_own() {
+    let world = World::new().await;
+    let city = Client::of(&world, &duty(), 1).await;
+    let (status, answer) = city.get("/api/v1/rates?day=2026-11-21").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::NOT_FOUND, &json!("no_archive"))
+    );
+    count_rates(&world);
     let day = "/api/v1/rates?day=2026-11-21";
     let (_, all) = city.get(day).await;
     assert_eq!(all["rates"].as_array().unwrap().len(), 2);
