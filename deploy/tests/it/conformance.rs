@@ -33,6 +33,13 @@ fn speak(to: SocketAddr) {
 #[test]
 fn a_device_of_the_registry_is_reported_on_from_the_log_and_the_archive() {
     let site = Site::new("");
+    let path = site.dir.path().join("registry.toml");
+    let registry = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        registry.replace("minute_interval_min = 10", "minute_interval_min = 1"),
+    )
+    .unwrap();
     let running = site.start();
     speak(running.devices);
     let json: serde_json::Value = serde_json::from_str(&running.get(&format!("/conformance?mn={MN}&last=2h"))).unwrap();

@@ -102,7 +102,7 @@ const OWN: [(Own, Row); 19] = [
             ("声明的版本早于 HJ 212-2025", "claims an edition before HJ 212-2025"),
             (
                 "2026-01-01 起执行 HJ 212-2025：升级数采仪固件，Flag 版本位为 000010（8～11）",
-                "HJ 212-2025 is in force since 2026-01-01: update the logger; version bits of Flag are 000010 (8 to 11)",
+                "HJ 212-2025 is in force since 2026-01-01: update the logger; the bits of Flag are 000010 (8 to 11)",
             ),
         ),
     ),
