@@ -27,6 +27,14 @@ pub enum LoadError {
     /// Ingest could not be started.
     #[error("ingest does not start: {0}")]
     Server(String),
+    /// The one thing that no server may do: the table has the numbers.
+    #[error("{wrong} answer(s) were wrong and {missing} never came")]
+    Answers {
+        /// Not the bytes awaited.
+        wrong: u64,
+        /// Packets without an answer.
+        missing: u64,
+    },
     /// A connection task broke.
     #[error("a connection stopped with a defect: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -44,6 +52,7 @@ impl LoadError {
             Self::Io(..) => "is the server running, and `ulimit -n` above the number of connections?",
             Self::Payload { .. } => "choose --payload within these bounds; 425 and 700 are usual",
             Self::Registry(_) | Self::Task(_) => "this is a defect of plume-load",
+            Self::Answers { .. } => "see the server's log; on a machine too slow for the load, fewer connections",
             Self::Server(_) => "is the directory empty, and on a disk with room?",
             Self::Sink(_) => "run `plume-load sink` by hand to see what it says",
         }

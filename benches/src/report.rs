@@ -14,9 +14,16 @@ pub(crate) fn say(text: &str) -> Result<(), LoadError> {
         .map_err(LoadError::io("writing the result"))
 }
 
-/// Prints a table: one row for each server, and the ratios of the last to the first where there are two.
+/// Prints a table: one row for each server, and the ratios of the last to the first where there are two. Errors: an
+/// answer was wrong, or never came.
 pub(crate) fn print(rows: &[Measured], plan: &Plan) -> Result<(), LoadError> {
-    say(&table(rows, plan))
+    say(&table(rows, plan))?;
+    let wrong = rows.iter().map(|row| row.wrong).sum();
+    let missing = rows.iter().map(|row| row.unanswered).sum();
+    if wrong + missing == 0 {
+        return Ok(());
+    }
+    Err(LoadError::Answers { wrong, missing })
 }
 
 fn table(rows: &[Measured], plan: &Plan) -> String {

@@ -20,8 +20,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Lines of a process's log that are shown where a test fails.
 const LOG_LINES: usize = 60;
-/// Runs the plume of a site's directory.
-const RUN: [&str; 3] = ["run", "--config", "plume.toml"];
 
 /// A directory with a configuration on free ports and the example registry.
 pub(crate) struct Site {
@@ -66,16 +64,20 @@ impl Site {
 
     /// [`Self::start`] with more arguments.
     pub(crate) fn start_as(&self, more: &[&str]) -> Running {
-        self.start_by(command().args(RUN).args(more))
+        self.start_by(command(), more)
     }
 
     /// [`Self::start`] with more in its environment.
     pub(crate) fn start_in(&self, environment: &[(&str, &Path)]) -> Running {
-        self.start_by(command().args(RUN).envs(environment.iter().copied()))
+        let mut command = command();
+        command.envs(environment.iter().copied());
+        self.start_by(command, &[])
     }
 
-    fn start_by(&self, command: &mut Command) -> Running {
+    fn start_by(&self, mut command: Command, more: &[&str]) -> Running {
         let mut child = command
+            .args(["run", "--config", "plume.toml"])
+            .args(more)
             .current_dir(self.dir.path())
             .stderr(Stdio::piped())
             .spawn()
