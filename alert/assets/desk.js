@@ -179,10 +179,42 @@
     event.target.dataset.sent = "yes";
   }
 
+  // A device's packets come in on top. While the pointer is on them, or the reader has paused, they wait.
+  function tail(rows) {
+    const hold = $("tail-hold");
+    const most = 50;
+    let waiting = [];
+    let paused = false;
+    let pointed = false;
+    const flow = () => {
+      if (!paused && !pointed && waiting.length) {
+        rows.insertAdjacentHTML("afterbegin", waiting.reverse().join(""));
+        waiting = [];
+        while (rows.children.length > most) rows.lastElementChild.remove();
+      }
+      const held = paused || (pointed && waiting.length > 0);
+      hold.textContent = fill(held ? hold.dataset.held : hold.dataset.live, waiting.length);
+    };
+    const source = new EventSource(rows.dataset.tail);
+    source.addEventListener("packet", (event) => {
+      waiting = [...waiting.slice(1 - most), JSON.parse(event.data)];
+      flow();
+    });
+    // Plume has started anew since the page was drawn.
+    source.addEventListener("stale", () => { source.close(); location.reload(); });
+    addEventListener("pagehide", () => source.close());
+    rows.addEventListener("pointerenter", () => { pointed = true; });
+    rows.addEventListener("pointerleave", () => { pointed = false; flow(); });
+    hold.addEventListener("click", () => { paused = !paused; hold.setAttribute("aria-pressed", String(paused)); flow(); });
+    hold.hidden = false;
+    flow();
+  }
+
   const live = document.body.dataset.live;
   if (live) listen(live);
   if (bell) prepareBell();
   if (bar) bar.addEventListener("click", openBar);
+  for (const rows of document.querySelectorAll("[data-tail]")) tail(rows);
   document.addEventListener("click", choose);
   document.addEventListener("submit", once);
   for (const form of document.querySelectorAll("[data-undo]")) countDown(form);

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plume_schemas::ids::ContentId;
+use plume_schemas::time::Time;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
@@ -43,6 +44,8 @@ pub(crate) struct Visitor {
     pub(crate) troubles: Vec<Trouble>,
     /// What their cookie holds.
     pub(crate) token: Token,
+    /// When they asked.
+    pub(crate) now: Time,
 }
 
 impl Visitor {
@@ -184,6 +187,7 @@ async fn find(state: &DeskState, token: Option<Token>, lang: Lang, address: &str
         decodes: state.decodes(),
         troubles: state.troubles(),
         token,
+        now: state.now(),
     })
 }
 

@@ -4,9 +4,10 @@ use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::judgement::FactKey;
 use plume_schemas::reading::{Basis, Flag};
 use plume_schemas::registry::LimitWindow;
-use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Span, Time};
 use serde::Serialize;
 
+use super::history::{HourValue, Quantity};
 use super::limits::SERIES_POINTS;
 use super::names::Names;
 use super::plot::{Columns, Plot, Point, Projection, Tick};
@@ -31,18 +32,24 @@ pub(crate) enum Zoom {
     Hours6,
     /// A day: what the series keeps.
     Hours24,
+    /// A week of hours, from the archive.
+    Days7,
+    /// Thirty days of hours.
+    Days30,
     /// The last day until now, whatever the case: what came after.
     After,
 }
 
 impl Zoom {
-    const ALL: [Self; 3] = [Self::Window, Self::Hours6, Self::Hours24];
+    const ALL: [Self; 5] = [Self::Window, Self::Hours6, Self::Hours24, Self::Days7, Self::Days30];
 
     const fn code(self) -> &'static str {
         match self {
             Self::Window => "window",
             Self::Hours6 => "6h",
             Self::Hours24 => "24h",
+            Self::Days7 => "7d",
+            Self::Days30 => "30d",
             Self::After => "after",
         }
     }
@@ -56,8 +63,13 @@ impl Zoom {
             .unwrap_or_default()
     }
 
+    /// Whether it shows hours in place of minutes.
+    pub(crate) const fn is_long(self) -> bool {
+        matches!(self, Self::Days7 | Self::Days30)
+    }
+
     /// From when to when, for this case.
-    fn span(self, case: &CaseRow, now: Time) -> Span {
+    pub(crate) fn span(self, case: &CaseRow, now: Time) -> Span {
         if self == Self::After {
             return Span {
                 start: now.plus(-24 * HOUR_MS),
@@ -74,6 +86,8 @@ impl Zoom {
             Self::Window => case.window.start.plus(-30 * MINUTE_MS).max(end.plus(-6 * HOUR_MS)),
             Self::Hours6 => end.plus(-6 * HOUR_MS),
             Self::Hours24 | Self::After => end.plus(-24 * HOUR_MS),
+            Self::Days7 => end.plus(-7 * DAY_MS),
+            Self::Days30 => end.plus(-30 * DAY_MS),
         };
         Span { start, end }
     }
@@ -143,6 +157,8 @@ pub(crate) struct Charting<'a> {
     pub(crate) lang: Lang,
     /// The desk's clock.
     pub(crate) now: Time,
+    /// The hours of a long span.
+    pub(crate) hours: &'a [HourValue],
 }
 
 impl Charting<'_> {
@@ -151,16 +167,20 @@ impl Charting<'_> {
         let case = self.case;
         let factor = case.factor?;
         let span = zoom.span(case, self.now);
-        let windowed = matches!(case.family, Family::Near | Family::Exceed) && zoom != Zoom::After;
+        let windowed = matches!(case.family, Family::Near | Family::Exceed) && zoom != Zoom::After && !zoom.is_long();
         let window = windowed.then_some(case.window);
         Some(Plot {
             span,
             window,
             now: self.now,
             unit: self.names.unit(case.outlet, factor),
-            points: self.points(&desk.series(case.outlet, factor, span), factor),
+            points: if zoom.is_long() {
+                self.hours(factor)
+            } else {
+                self.points(&desk.series(case.outlet, factor, span), factor)
+            },
             limit: self.limit(case.outlet, factor),
-            projection: self.projection(),
+            projection: if zoom.is_long() { None } else { self.projection() },
             ticks: self
                 .trace
                 .iter()
@@ -189,6 +209,33 @@ impl Charting<'_> {
             }),
         });
         super::plot::thin(points.collect(), SERIES_POINTS)
+    }
+
+    /// The hours of a long span, on the basis that is judged; where none came on it, as reported.
+    fn hours(&self, factor: FactorCode) -> Vec<Point> {
+        let on = |basis| {
+            let own = self
+                .hours
+                .iter()
+                .filter(move |hour| hour.quantity == Quantity::Mean(basis));
+            own.filter(move |hour| hour.factor == factor)
+        };
+        let judged = self.names.basis(self.case.outlet, factor);
+        let basis = if on(judged).next().is_some() {
+            judged
+        } else {
+            Basis::Standard
+        };
+        let mut points: Vec<Point> = on(basis)
+            .map(|hour| Point {
+                at: hour.at,
+                lasts_ms: HOUR_MS,
+                value: Some(hour.value),
+                flag: (!hour.counts).then(|| self.lang.texts().flags.to_owned()),
+            })
+            .collect();
+        points.sort_by_key(|point| point.at);
+        points
     }
 
     fn limit(&self, outlet: OutletId, factor: FactorCode) -> Option<f64> {
@@ -232,11 +279,13 @@ impl Charting<'_> {
             limit: &limit,
             now: t.now,
         };
-        let zooms = Zoom::ALL.into_iter().zip([t.span_window, t.span_6h, t.span_24h]);
+        let zooms = Zoom::ALL
+            .into_iter()
+            .zip([t.span_window, t.span_6h, t.span_24h, t.span_7d, t.span_30d]);
         Some(ChartView {
             series: format!("/api/series/{}?span={}", self.case.id, zoom.code()),
             still: still::draw(&plot, size, &words),
-            value_word: self.value_word(),
+            value_word: self.value_word(zoom),
             has_mean: !plot.running_mean().is_empty(),
             has_projection: plot.projection.is_some(),
             has_limit: plot.limit.is_some(),
@@ -259,8 +308,11 @@ impl Charting<'_> {
             .map_or_else(String::new, |limit| put(self.lang.texts().limit_is, &[&limit]))
     }
 
-    fn value_word(&self) -> &'static str {
+    fn value_word(&self, zoom: Zoom) -> &'static str {
         let t = self.lang.texts();
+        if zoom.is_long() {
+            return t.hour_value;
+        }
         let basis = self
             .case
             .factor
@@ -279,7 +331,7 @@ impl Charting<'_> {
         Some(Series {
             words: Words {
                 time: t.time,
-                value: self.value_word(),
+                value: self.value_word(zoom),
                 flagged: t.flags,
                 mean: t.mean_so_far,
                 projection: t.projection,

@@ -43,6 +43,9 @@ pub const PHOTO_BYTES: usize = 8 * 1_024 * 1_024;
 /// Packets of one device in its live tail.
 pub const TAIL_PACKETS: usize = 50;
 
+/// A device that sends faster than this fills its live tail in steps: nobody reads twenty packets a second.
+pub const TAIL_STEP: Duration = Duration::from_millis(200);
+
 /// All live tails together: 50 packets of some 800 bytes of 1,600 devices; beyond, the oldest packets go.
 pub const TAIL_BYTES: usize = 64 * 1_024 * 1_024;
 

@@ -25,7 +25,7 @@ use crate::store::{Change, StoreError};
 /// Where the page stood.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct After {
-    after: Option<i64>,
+    pub(super) after: Option<i64>,
 }
 
 /// A changed case.
@@ -56,7 +56,7 @@ struct Listener {
 }
 
 /// Why a listener ends.
-enum End {
+pub(super) enum End {
     /// The browser went away.
     Gone,
     /// The session did.
@@ -79,9 +79,7 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let place = state.live_place().ok_or(Problem::Busy)?;
-    let last = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = last_heard(&headers);
     let newest = state.store().last_change().await?;
     // A number from before a restore, or made up, would keep the list silent for ever.
     let seen = last.or(query.after).filter(|&seen| seen <= newest).unwrap_or(newest);
@@ -97,6 +95,17 @@ pub(crate) async fn events(
     tokio::spawn(listener.run());
     // Proxies that gather answers before passing them on are asked not to.
     Ok(([("x-accel-buffering", "no")], Sse::new(ReceiverStream::new(from))).into_response())
+}
+
+/// True while the visitor is still signed in.
+pub(super) async fn session_lives(state: &DeskState, visitor: &Visitor) -> Result<bool, StoreError> {
+    let session = state.store().session(&visitor.token, state.now()).await?;
+    Ok(session.is_some())
+}
+
+/// The number that a browser which comes back heard last.
+pub(super) fn last_heard(headers: &HeaderMap) -> Option<i64> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 impl Listener {
@@ -166,12 +175,8 @@ impl Listener {
     }
 
     async fn check_session(&self) -> Result<(), End> {
-        let session = self
-            .state
-            .store()
-            .session(&self.visitor.token, self.state.now())
-            .await?;
-        session.map(|_| ()).ok_or(End::Session)
+        let lives = session_lives(&self.state, &self.visitor).await?;
+        if lives { Ok(()) } else { Err(End::Session) }
     }
 
     async fn send(&self, event: Event, data: &impl Serialize) -> Result<(), End> {

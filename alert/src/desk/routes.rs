@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
     act, bulletin, case, device, duty, enter, faults, link, login, marks, numbers, outlet, overview, phone, photos,
-    problems, records, silences, tables, users,
+    problems, records, reports, silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -133,6 +133,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/enterprises/{id}", Need::Office(VIEW), outlet::enterprise;
     GET "/devices", Need::Office(VIEW), overview::devices;
     GET "/devices/{mn}", Need::Office(VIEW), device::page;
+    GET "/devices/{mn}/events", Need::Office(VIEW), device::events;
+    GET "/reports", Need::Office(VIEW), reports::list;
+    GET "/outlets/{id}/report", Need::Office(VIEW), reports::page;
     GET "/bulletin", Need::Office(VIEW), bulletin::page;
     GET "/reminders", Need::Office(VIEW), bulletin::reminders;
     GET "/overview", Need::Office(VIEW), overview::overview;
@@ -199,6 +202,7 @@ pub(crate) fn navigation(role: Role, t: &'static Texts, address: &str, decodes: 
         ("/reminders", t.reminders),
         ("/statistics", t.statistics),
         ("/bulletin", t.bulletin),
+        ("/reports", t.reports),
         ("/handover", t.handover),
         ("/silences", t.silences),
         ("/marks", t.marks),

@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 
 use super::auth::Visitor;
-use super::chart::{Charting, Zoom};
+use super::chart::Zoom;
 use super::pages::case::{CaseQuery, Found};
 use super::problem::Problem;
 use super::state::DeskState;
@@ -19,14 +19,9 @@ pub(crate) async fn get(
     Query(query): Query<CaseQuery>,
 ) -> Result<Response, Problem> {
     let found = Found::read(&state, &visitor, &id).await?;
-    let charting = Charting {
-        case: &found.row,
-        trace: &found.trace,
-        names: &found.names,
-        lang: visitor.lang,
-        now: state.now(),
-    };
     let zoom = Zoom::from_code(query.span.as_deref());
+    let hours = found.hours(&state, zoom).await;
+    let charting = found.charting(&state, visitor.lang, &hours);
     let series = charting.series(state.desk(), zoom).ok_or(Problem::NotFound)?;
     Ok(Json(series).into_response())
 }

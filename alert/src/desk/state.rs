@@ -9,10 +9,11 @@ use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use super::history::HistoryQueue;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Life, Pulse, in_scope};
-use super::tail::{Heard, Tail};
+use super::tail::Tail;
 use super::wellbeing::Sentence;
 use crate::Desk;
 use crate::accounts::Viewer;
@@ -124,6 +125,7 @@ struct Inner {
     decoder: Option<Decoder>,
     marks: OnceLock<MarkQueue>,
     answerer: OnceLock<Answerer>,
+    history: OnceLock<HistoryQueue>,
     tail: Mutex<Tail>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
@@ -148,6 +150,7 @@ impl DeskState {
             decoder,
             marks: OnceLock::new(),
             answerer: OnceLock::new(),
+            history: OnceLock::new(),
             tail: Mutex::default(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
@@ -173,9 +176,13 @@ impl DeskState {
         (self.0.answerer.get()?)(raw)
     }
 
-    /// The last packets of a device, newest first.
-    pub(crate) fn tail_of(&self, mn: plume_schemas::ids::Mn) -> Vec<Heard> {
-        self.0.tail.lock().unwrap_or_else(PoisonError::into_inner).of(mn)
+    /// The last packets of all devices.
+    pub(crate) fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.0.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn history_queue(&self) -> &OnceLock<HistoryQueue> {
+        &self.0.history
     }
 
     /// Records marks; gives how many once they are durable.
@@ -207,11 +214,7 @@ impl DeskState {
         self.pulse().observe(body);
         match body {
             EntryBody::Report(report) => {
-                self.0
-                    .tail
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .observe(report);
+                self.tail().observe(report);
                 self.0.desk.observe(report);
             }
             EntryBody::Registry(registry) => {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use plume_schemas::ids::Mn;
 use plume_schemas::report::Report;
 use plume_schemas::time::Time;
+use tokio::sync::watch;
 
 use super::limits::{TAIL_BYTES, TAIL_PACKETS};
 
@@ -20,8 +21,8 @@ pub(crate) struct Heard {
     pub(crate) raw: Vec<u8>,
     /// What was wrong with it.
     pub(crate) complaints: Vec<&'static str>,
-    /// Its number among all packets.
-    number: u64,
+    /// Its number among all packets since the start, from 1.
+    pub(crate) number: u64,
 }
 
 /// The tails of all devices.
@@ -30,8 +31,10 @@ pub(crate) struct Tail {
     packets: HashMap<Mn, VecDeque<Heard>>,
     /// Whose packets came in which order, the oldest first; some of them are forgotten already.
     order: VecDeque<(Mn, u64)>,
-    next: u64,
+    last: u64,
     bytes: usize,
+    /// Who looks at a device hears of its packets, and of no other's.
+    watched: HashMap<Mn, watch::Sender<u64>>,
 }
 
 impl Tail {
@@ -42,8 +45,8 @@ impl Tail {
         }
         let mn = report.origin.mn;
         self.bytes += report.evidence.raw.len();
-        let number = self.next;
-        self.next += 1;
+        self.last += 1;
+        let number = self.last;
         self.order.push_back((mn, number));
         let own = self.packets.entry(mn).or_default();
         own.push_back(Heard {
@@ -60,6 +63,7 @@ impl Tail {
         if own.len() > TAIL_PACKETS {
             self.forget(mn);
         }
+        self.tell(mn, number);
         while self.bytes > TAIL_BYTES {
             let Some((oldest, number)) = self.order.pop_front() else {
                 break;
@@ -88,6 +92,25 @@ impl Tail {
                 self.packets.remove(&mn);
             }
         }
+    }
+
+    fn tell(&mut self, mn: Mn, number: u64) {
+        let Some(watched) = self.watched.get(&mn) else { return };
+        // The last one who looked has gone.
+        if watched.send(number).is_err() {
+            self.watched.remove(&mn);
+        }
+    }
+
+    /// Hears the number of each further packet of a device.
+    pub(crate) fn watch(&mut self, mn: Mn) -> watch::Receiver<u64> {
+        let watched = self.watched.entry(mn).or_insert_with(|| watch::Sender::new(0));
+        watched.subscribe()
+    }
+
+    /// Number of the last packet of any device.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     /// The last packets of a device, newest first.
@@ -162,5 +185,18 @@ mod tests {
         assert_eq!(tail.of(Mn::new("M19").unwrap()).len(), 1);
         let held: usize = tail.packets.values().flatten().map(|heard| heard.raw.len()).sum();
         assert_eq!(held, tail.bytes);
+    }
+
+    #[test]
+    fn only_a_devices_own_packets_are_told_and_nobody_is_kept_who_left() {
+        let (mut tail, a) = (Tail::default(), Mn::new("A").unwrap());
+        let mut ear = tail.watch(a);
+        tail.observe(&report("B", 1, 10));
+        assert!(!ear.has_changed().unwrap());
+        tail.observe(&report("A", 2, 10));
+        assert_eq!((*ear.borrow_and_update(), tail.last()), (2, 2));
+        drop(ear);
+        tail.observe(&report("A", 3, 10));
+        assert!(tail.watched.is_empty());
     }
 }

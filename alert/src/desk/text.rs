@@ -75,7 +75,7 @@ texts! {
     reject_retraction: "不予撤回", "Reject retraction";
     changed_meanwhile: "该预警有更新", "This alert has changed"; reload: "查看更新", "Show";
     zoom: "时间范围", "Time range"; span_window: "本时段", "This window";
-    span_6h: "6 小时", "6 h"; span_24h: "24 小时", "24 h";
+    span_6h: "6 小时", "6 h"; span_24h: "24 小时", "24 h"; span_7d: "7 天", "7 d"; span_30d: "30 天", "30 d";
     chart_of: "{}（{}）", "{} ({})"; chart_title: "{}：{} 至 {}", "{}: {} to {}";
     minute_value: "分钟值", "Minute value"; minute_corrected: "分钟折算值", "Corrected minute value";
     mean_so_far: "当前均值", "Mean so far";
@@ -146,7 +146,7 @@ texts! {
     too_long: "内容不能超过 {} 字。", "No more than {} characters.";
 
     // Sheets
-    csv: "导出 CSV", "CSV"; no_rows: "暂无记录", "Nothing here";
+    csv: "导出 CSV", "CSV"; xlsx: "导出 XLSX", "XLSX"; no_rows: "暂无记录", "Nothing here";
     overview: "辖区概况", "Overview"; devices_page: "数采仪与监测设备", "Devices";
     statistics: "统计", "Statistics"; handover: "交接班", "Handover";
     registry: "基础档案", "Registry"; rules: "判定规则", "Rules";
@@ -306,10 +306,26 @@ texts! {
 
     // Devices, bulletin, reminders
     tail: "最近报文", "Last packets";
-    tail_note: "{} 条，新的在前；密码已遮蔽", "{}, newest first; passwords masked";
-    tail_about: "收到的原始报文和平台的应答。刷新页面以更新。", "Packets as they came, and our answers. Reload to see more.";
+    tail_note: "最近 {} 条，新的在前；密码已遮蔽", "the last {}, newest first; passwords masked";
+    tail_about: "收到的原始报文和平台的应答，随到随显。", "Packets as they come, and our answers.";
     our_answer: "平台应答", "Our answer";
     findings: "不符合项", "Findings";
+    tail_pause: "暂停", "Pause"; tail_go_on: "继续", "Go on";
+    tail_live: "实时", "live"; tail_held: "已暂停，{} 条待显示", "paused, {} waiting";
+    hour_value: "小时均值", "Hour mean"; reports: "报表", "Reports";
+    reports_about: "按排放口出具，可打印，可导出 CSV 和 XLSX。", "For each outlet; to print, or as CSV and XLSX.";
+    report_day: "小时日报表", "Hours of a day"; report_month: "日均月报表", "Days of a month";
+    report_year: "月均年报表", "Months of a year"; report_before: "上一期", "Before";
+    report_after: "下一期", "After";
+    report_about: "统计期 {}；数据未经审核。", "{}; the data is not reviewed.";
+    report_note: "小时值为设备上报值；有效小时不少于 20 个时日均值有效，月均值为有效日均值的平均",
+        "hours as reported; a day needs 20 valid hours, a month is the mean of its valid days";
+    no_history: "归档暂时无法读取，请稍后重试。", "The archive cannot be read now; try again soon.";
+    measured: "实测", "measured"; total_of: "排放量", "total";
+    does_not_count: "不计", "not counted"; row_mean: "平均值", "Mean";
+    row_most: "最大值", "Highest"; row_least: "最小值", "Lowest";
+    row_total: "合计", "Total"; row_count: "有效个数", "Counted";
+    date: "日期", "Date"; show: "查看", "Show";
     bulletin: "通报", "Bulletin";
     bulletin_about: "统计期 {} 至 {}，数据截至统计期末。", "{} to {}, as of the end.";
     bulletin_note: "整改率 = 复核通过 ÷ 需整改问题（撤回的不计）", "put right = passed of those that needed it; withdrawn ones left out";

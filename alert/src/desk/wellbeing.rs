@@ -68,5 +68,6 @@ pub(crate) fn table(state: &DeskState, lang: Lang) -> Table {
         note: String::new(),
         heads: vec![words(t.finding), words(t.since), words(t.to_do)],
         rows,
+        ..Table::default()
     }
 }

@@ -102,6 +102,7 @@ pub(crate) async fn page(
             note: t.bulletin_note.to_owned(),
             heads: std::iter::once(words(t.district)).chain(heads.map(numbers)).collect(),
             rows,
+            ..Table::default()
         }],
         ..Sheet::default()
     };
@@ -264,6 +265,7 @@ pub(crate) async fn reminders(State(state): State<DeskState>, visitor: Visitor) 
             note: String::new(),
             heads: [t.time, t.kind, t.enterprise, t.what, t.text].map(words).into(),
             rows: rows.into_iter().map(|(_, row)| row).collect(),
+            ..Table::default()
         }],
         ..Sheet::default()
     };

@@ -11,6 +11,7 @@ use crate::accounts::Action;
 use crate::case::{ActKind, MAX_ACT_TEXT_CHARS};
 use crate::desk::auth::Visitor;
 use crate::desk::chart::{ChartView, Charting, Zoom};
+use crate::desk::history::HourValue;
 use crate::desk::names::Names;
 use crate::desk::problem::{Problem, html};
 use crate::desk::shell::Shell;
@@ -112,15 +113,38 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Its chart.
-    pub(crate) fn chart(&self, state: &DeskState, visitor: &Visitor, zoom: Zoom, size: Size) -> Option<ChartView> {
-        let charting = Charting {
+    /// The hours that a long span of its chart shows. None where nobody knows them: the chart stays empty then.
+    pub(crate) async fn hours(&self, state: &DeskState, zoom: Zoom) -> Vec<HourValue> {
+        let Some(factor) = self.row.factor.filter(|_| zoom.is_long()) else {
+            return Vec::new();
+        };
+        let span = zoom.span(&self.row, state.now());
+        let known = state.hours(self.row.outlet, Some(factor), span).await;
+        known.unwrap_or_default()
+    }
+
+    /// What its chart is made from.
+    pub(crate) fn charting<'b>(&'b self, state: &DeskState, lang: Lang, hours: &'b [HourValue]) -> Charting<'b> {
+        Charting {
             case: &self.row,
             trace: &self.trace,
             names: &self.names,
-            lang: visitor.lang,
+            lang,
             now: state.now(),
-        };
+            hours,
+        }
+    }
+
+    /// Its chart.
+    pub(crate) async fn chart(
+        &self,
+        state: &DeskState,
+        visitor: &Visitor,
+        zoom: Zoom,
+        size: Size,
+    ) -> Option<ChartView> {
+        let hours = self.hours(state, zoom).await;
+        let charting = self.charting(state, visitor.lang, &hours);
         let path = visitor.address.split('?').next().unwrap_or_default();
         charting.view(state.desk(), zoom, size, path)
     }
@@ -191,7 +215,9 @@ pub(crate) async fn page(
     let seq = state.store().last_change().await?;
     html(&CasePageView {
         shell: Shell::new(&visitor, format!("{} · {}", case.title, case.enterprise)).live(seq),
-        chart: found.chart(&state, &visitor, Zoom::from_code(query.span.as_deref()), WIDE),
+        chart: found
+            .chart(&state, &visitor, Zoom::from_code(query.span.as_deref()), WIDE)
+            .await,
         flash: flash(
             t,
             query.done.as_deref(),

@@ -1,20 +1,24 @@
 //! 数采仪与监测设备: one device with its live tail: the last packets as they came, and our exact answers.
 
-use axum::extract::{Path, State};
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use plume_schemas::ids::Mn;
 use plume_schemas::mask::shown;
 
 use crate::desk::auth::Visitor;
+use crate::desk::live::After;
 use crate::desk::problem::Problem;
 use crate::desk::pulse::Life;
 use crate::desk::state::DeskState;
 use crate::desk::tail::Heard;
+use crate::desk::tail_stream;
 use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::Link;
 use crate::desk::view::figures::Figure;
 use crate::desk::view::number::{stamp, when};
-use crate::desk::view::sheet::{Sheet, Table, link, number, numbers, text, words};
+use crate::desk::view::sheet::{Cell, Sheet, Table, link, number, numbers, text, words};
 
 /// `GET /devices/{mn}`.
 pub(crate) async fn page(
@@ -38,7 +42,10 @@ pub(crate) async fn page(
         Life::Late => t.late,
         Life::Offline => t.offline,
     };
-    let packets = state.tail_of(mn);
+    let (packets, last) = {
+        let tail = state.tail();
+        (tail.of(mn), tail.last())
+    };
     let findings = packets.iter().filter(|heard| !heard.complaints.is_empty()).count();
     let figure = |label: &str, value: String| Figure {
         value,
@@ -78,31 +85,66 @@ pub(crate) async fn page(
                 note: String::new(),
                 heads: vec![words(t.outlet), numbers(t.interval_min)],
                 rows: outlets.collect(),
+                ..Table::default()
             },
-            packets_table(&state, &packets, t),
+            Table {
+                live: format!("/devices/{mn}/events?after={last}"),
+                ..packets_table(&state, &packets, t)
+            },
         ],
         ..Sheet::default()
     };
     sheet.respond(&visitor)
 }
 
+/// `GET /devices/{mn}/events`.
+pub(crate) async fn events(
+    State(state): State<DeskState>,
+    visitor: Visitor,
+    Path(mn): Path<String>,
+    Query(query): Query<After>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mn = Mn::new(&mn).map_err(|_| Problem::NotFound)?;
+    let registry = state.desk().registry();
+    let mut sources = registry.registry().sources.iter().filter(|source| source.mn == mn);
+    if !sources.any(|source| state.sees(&visitor.viewer, source.outlet)) {
+        return Err(Problem::NotFound);
+    }
+    tail_stream::stream(state, visitor, mn, query.after, &headers)
+}
+
+#[derive(Template)]
+#[template(path = "part/row.html")]
+struct Row {
+    row: Vec<Cell>,
+}
+
+/// One packet as a row of the table.
+pub(crate) fn row_of(state: &DeskState, heard: &Heard) -> Result<String, askama::Error> {
+    Row {
+        row: cells(state, heard),
+    }
+    .render()
+}
+
+fn cells(state: &DeskState, heard: &Heard) -> Vec<Cell> {
+    // What gets no answer is seen by its empty cell, whatever the language.
+    let answer = state.answer(&heard.raw).map(|bytes| shown(&bytes));
+    vec![
+        text(stamp(heard.at)).class("mono"),
+        number(heard.cn.to_string()),
+        text(shown(&heard.raw)).class("mono packet"),
+        text(answer.unwrap_or_default()).class("mono packet"),
+        text(heard.complaints.join(" ")).class("over"),
+    ]
+}
+
 /// The packets and our answers, newest first.
 fn packets_table(state: &DeskState, packets: &[Heard], t: &'static Texts) -> Table {
-    let rows = packets.iter().map(|heard| {
-        let answer = state
-            .answer(&heard.raw)
-            .map_or_else(|| t.dash.to_owned(), |bytes| shown(&bytes));
-        vec![
-            text(stamp(heard.at)).class("mono"),
-            number(heard.cn.to_string()),
-            text(shown(&heard.raw)).class("mono packet"),
-            text(answer).class("mono packet"),
-            text(heard.complaints.join(" ")).class("over"),
-        ]
-    });
     Table {
         title: t.tail.to_owned(),
-        note: put(t.tail_note, &[&packets.len()]),
+        note: put(t.tail_note, &[&crate::desk::limits::TAIL_PACKETS]),
         heads: vec![
             words(t.time),
             numbers("CN"),
@@ -110,6 +152,7 @@ fn packets_table(state: &DeskState, packets: &[Heard], t: &'static Texts) -> Tab
             words(t.our_answer),
             words(t.findings),
         ],
-        rows: rows.collect(),
+        rows: packets.iter().map(|heard| cells(state, heard)).collect(),
+        ..Table::default()
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod phone;
 pub(crate) mod photos;
 pub(crate) mod problems;
 pub(crate) mod records;
+pub(crate) mod reports;
 pub(crate) mod silences;
 pub(crate) mod tables;
 pub(crate) mod users;

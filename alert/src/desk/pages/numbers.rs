@@ -154,6 +154,7 @@ fn outcomes(rows: &[CaseRow], visitor: &Visitor) -> Table {
         note: t.complied_note.to_owned(),
         heads: vec![words(t.outcome), numbers(t.alerts), numbers(t.share_pct)],
         rows: lines.collect(),
+        ..Table::default()
     }
 }
 
@@ -191,6 +192,7 @@ fn by_family(rows: &[CaseRow], visitor: &Visitor) -> Table {
             numbers(t.closed_cases),
         ],
         rows: lines.collect(),
+        ..Table::default()
     }
 }
 
@@ -215,6 +217,7 @@ fn by_enterprise(rows: &[CaseRow], state: &DeskState, visitor: &Visitor) -> Tabl
         note: String::new(),
         heads: vec![words(t.enterprise), numbers(t.alerts), numbers(t.exceeding)],
         rows: lines.collect(),
+        ..Table::default()
     }
 }
 
@@ -254,6 +257,7 @@ pub(crate) async fn system(State(state): State<DeskState>, visitor: Visitor) -> 
                     line(t.registry_revision, number(state.desk().registry().registry().revision)),
                     line(t.version, number(env!("CARGO_PKG_VERSION"))),
                 ],
+                ..Table::default()
             },
         ],
         ..Sheet::default()
@@ -315,5 +319,6 @@ fn load(day: &[CaseRow], standing: u64, now: Time, visitor: &Visitor) -> Table {
         note: t.alarm_load_note.to_owned(),
         heads: vec![words(t.measure), numbers(t.last_24h), numbers(t.budget), words(t.state)],
         rows,
+        ..Table::default()
     }
 }

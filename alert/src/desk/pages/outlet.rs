@@ -15,7 +15,7 @@ use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::badge::{Badge, tags};
 use crate::desk::view::case::{Link, Making};
 use crate::desk::view::number::{fixed, when};
-use crate::desk::view::sheet::{Cell, Sheet, Table, link, number, numbers, text, words};
+use crate::desk::view::sheet::{Cell, Choice, Sheet, Table, link, number, numbers, text, words};
 use crate::series::Point;
 use crate::store::{CaseFilter, CaseRow, Order, Page, mask};
 
@@ -108,6 +108,7 @@ impl<'a> Asked<'a> {
                 words(t.unit),
             ],
             rows: rows.collect(),
+            ..Table::default()
         }
     }
 
@@ -153,6 +154,7 @@ impl<'a> Asked<'a> {
             note: t.hour_table_note.to_owned(),
             heads,
             rows: rows.collect(),
+            ..Table::default()
         }
     }
 
@@ -213,6 +215,7 @@ impl<'a> Asked<'a> {
                 words(t.clause),
             ],
             rows: rows.collect(),
+            ..Table::default()
         }
     }
 
@@ -248,6 +251,7 @@ impl<'a> Asked<'a> {
                 words(t.state),
             ],
             rows: lines.collect(),
+            ..Table::default()
         }
     }
 
@@ -271,6 +275,7 @@ impl<'a> Asked<'a> {
             note: String::new(),
             heads: vec![words(t.outlet), words(t.name), words(t.class), numbers(t.live_cases)],
             rows: rows.collect(),
+            ..Table::default()
         }
     }
 
@@ -290,6 +295,7 @@ impl<'a> Asked<'a> {
             note: t.contacts_note.to_owned(),
             heads: vec![words(t.role), words(t.name), words(t.phone), words(t.email)],
             rows: rows.collect(),
+            ..Table::default()
         }
     }
 
@@ -349,6 +355,13 @@ pub(crate) async fn outlet(
         ],
         title: asked.names.outlet(id).full(),
         about: joined(facts),
+        choices: vec![Choice {
+            link: Link {
+                href: format!("/outlets/{id}/report"),
+                word: t.reports.to_owned(),
+            },
+            here: false,
+        }],
         tables: vec![
             asked.newest(outlet),
             asked.hours(outlet),

@@ -83,6 +83,7 @@ pub(crate) async fn overview(State(state): State<DeskState>, visitor: Visitor) -
                 numbers(t.overdue),
             ],
             rows,
+            ..Table::default()
         }],
         ..Sheet::default()
     };
@@ -146,6 +147,7 @@ pub(crate) async fn devices(State(state): State<DeskState>, visitor: Visitor) ->
                 numbers(t.interval_min),
             ],
             rows: rows.into_iter().map(|(_, row)| row).collect(),
+            ..Table::default()
         }],
         ..Sheet::default()
     };
@@ -202,6 +204,7 @@ pub(crate) async fn rules(State(state): State<DeskState>, visitor: Visitor) -> R
                 numbers(t.outcome_false),
             ],
             rows,
+            ..Table::default()
         }],
         ..Sheet::default()
     };

@@ -246,7 +246,9 @@ pub(crate) async fn case(
     let seq = state.store().last_change().await?;
     html(&PhoneCasePage {
         shell: Shell::new(&visitor, case.title.clone()).live(seq),
-        chart: found.chart(&state, &visitor, Zoom::from_code(query.span.as_deref()), NARROW),
+        chart: found
+            .chart(&state, &visitor, Zoom::from_code(query.span.as_deref()), NARROW)
+            .await,
         flash: flash(
             visitor.lang.texts(),
             query.done.as_deref(),

@@ -200,10 +200,11 @@ async fn charts_of(
     let found = Found::read(state, visitor, &case.to_string()).await?;
     let t = visitor.lang.texts();
     let shown = [(t.data_before, Zoom::Window), (t.data_after, Zoom::After)];
-    Ok(shown
-        .into_iter()
-        .filter_map(|(word, zoom)| Some((word, found.chart(state, visitor, zoom, WIDE)?)))
-        .collect())
+    let mut charts = Vec::new();
+    for (word, zoom) in shown {
+        charts.extend(found.chart(state, visitor, zoom, WIDE).await.map(|chart| (word, chart)));
+    }
+    Ok(charts)
 }
 
 async fn read(state: &DeskState, visitor: &Visitor, id: &str) -> Result<Problem, Refusal> {
@@ -263,6 +264,7 @@ pub(crate) async fn list(State(state): State<DeskState>, visitor: Visitor) -> Re
                 .map(words)
                 .into(),
             rows: rows.collect(),
+            ..Table::default()
         }],
         ..Sheet::default()
     };

@@ -77,6 +77,7 @@ fn enterprises(state: &DeskState, visitor: &Visitor, registry: &Registry, seen: 
         .map(words)
         .into(),
         rows: rows.collect(),
+        ..Table::default()
     }
 }
 
@@ -102,6 +103,7 @@ fn outlets(state: &DeskState, visitor: &Visitor, registry: &Registry, seen: &[&O
             .map(words)
             .into(),
         rows: rows.collect(),
+        ..Table::default()
     }
 }
 
@@ -167,6 +169,7 @@ fn open(state: &DeskState, visitor: &Visitor, live: &CasePage) -> Table {
             .map(words)
             .into(),
         rows: rows.collect(),
+        ..Table::default()
     }
 }
 
@@ -198,6 +201,7 @@ async fn said(state: &DeskState, visitor: &Visitor, live: &[CaseRow]) -> Result<
         note: t.last_12h.to_owned(),
         heads: [t.time, t.kind, t.who, t.where_, t.text].map(words).into(),
         rows,
+        ..Table::default()
     })
 }
 

@@ -248,6 +248,7 @@ pub(crate) async fn audit(State(state): State<DeskState>, visitor: Visitor) -> R
             note: String::new(),
             heads: [t.time, t.what, t.who, t.role, t.object, t.note].map(words).into(),
             rows: rows.collect(),
+            ..Table::default()
         }],
         ..Sheet::default()
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod badge;
 pub(crate) mod case;
+mod export;
 pub(crate) mod figures;
 pub(crate) mod number;
 pub(crate) mod sheet;

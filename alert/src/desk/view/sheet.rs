@@ -1,10 +1,10 @@
-//! A sheet: figures and tables to read on a screen, to print, and to take along as CSV.
+//! A sheet: figures and tables to read on a screen, to print, and to take along as CSV or XLSX.
 
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use plume_schemas::decimal::Decimal;
 
 use super::case::Link;
+use super::export;
 use super::figures::Figure;
 use crate::desk::auth::Visitor;
 use crate::desk::problem::{Problem, html};
@@ -26,6 +26,19 @@ pub(crate) struct Sheet {
     pub(crate) figures: Vec<Figure>,
     /// The tables.
     pub(crate) tables: Vec<Table>,
+    /// A day to choose instead.
+    pub(crate) pick: Option<Pick>,
+    /// What a file of it is called, in ASCII and without its ending; `plume` where empty.
+    pub(crate) file: String,
+}
+
+/// A day to choose, sent by a form to the page itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Pick {
+    /// The day chosen, as `2026-11-21`.
+    pub(crate) date: String,
+    /// What else the address says: name, value.
+    pub(crate) kept: (&'static str, String),
 }
 
 /// Another form of the same page.
@@ -48,6 +61,8 @@ pub(crate) struct Table {
     pub(crate) heads: Vec<Head>,
     /// Its rows.
     pub(crate) rows: Vec<Vec<Cell>>,
+    /// Where further rows come from while one looks; empty where none do.
+    pub(crate) live: String,
 }
 
 /// A column.
@@ -148,73 +163,36 @@ impl Cell {
 struct SheetPage {
     shell: Shell,
     sheet: Sheet,
-    csv_href: String,
+    exports: Vec<Link>,
 }
 
 impl Sheet {
-    /// The page, or the CSV where the address asks for it by `format=csv`.
+    /// The page, or the file where the address asks for one by `format=csv` or `format=xlsx`.
     pub(crate) fn respond(self, visitor: &Visitor) -> Result<Response, Problem> {
         let (path, query) = visitor.address.split_once('?').unwrap_or((&visitor.address, ""));
-        if query.split('&').any(|part| part == "format=csv") {
-            return Ok(self.csv());
+        let wanted = query.split('&').find_map(|part| part.strip_prefix("format="));
+        match wanted {
+            Some("csv") => return Ok(export::csv(&self)),
+            Some("xlsx") => return export::xlsx(&self, visitor),
+            _ => {}
         }
-        let kept: Vec<&str> = query
-            .split('&')
-            .filter(|part| !part.is_empty())
-            .chain(["format=csv"])
-            .collect();
+        let t = visitor.lang.texts();
+        let exports = [("csv", t.csv), ("xlsx", t.xlsx)].map(|(format, word)| {
+            let format = format!("format={format}");
+            let kept: Vec<&str> = query
+                .split('&')
+                .filter(|part| !part.is_empty())
+                .chain([format.as_str()])
+                .collect();
+            Link {
+                href: format!("{path}?{}", kept.join("&")),
+                word: word.to_owned(),
+            }
+        });
         html(&SheetPage {
-            csv_href: format!("{path}?{}", kept.join("&")),
+            exports: exports.into(),
             shell: Shell::new(visitor, self.title.clone()),
             sheet: self,
         })
-    }
-
-    /// All tables below each other, with the byte-order mark that makes spreadsheets read UTF-8.
-    fn csv(&self) -> Response {
-        let mut csv = String::from("\u{feff}");
-        for table in &self.tables {
-            line(&mut csv, std::iter::once(table.title.as_str()));
-            line(&mut csv, table.heads.iter().map(|head| head.word.as_str()));
-            for row in &table.rows {
-                line(&mut csv, row.iter().map(|cell| cell.text.as_str()));
-            }
-            csv.push_str("\r\n");
-        }
-        let headers = [
-            (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-            (header::CONTENT_DISPOSITION, "attachment; filename=\"plume.csv\""),
-        ];
-        (headers, csv).into_response()
-    }
-}
-
-fn line<'a>(csv: &mut String, cells: impl Iterator<Item = &'a str>) {
-    for (at, cell) in cells.enumerate() {
-        if at > 0 {
-            csv.push(',');
-        }
-        // A cell that a spreadsheet would run as a formula is made text; the page's own minus sign is none.
-        let formula = cell.starts_with(['=', '+', '@', '\t', '\r']) || (cell.starts_with('-') && cell.len() > 1);
-        let cell = cell.replace('−', "-");
-        csv.push('"');
-        if formula {
-            csv.push('\'');
-        }
-        csv.push_str(&cell.replace('"', "\"\""));
-        csv.push('"');
-    }
-    csv.push_str("\r\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_csv_holds_no_formula_and_no_loose_quote() {
-        let mut csv = String::new();
-        line(&mut csv, ["=1+1", "-cmd", "−0.5", "a \"b\", c", "@x"].into_iter());
-        assert_eq!(csv, "\"'=1+1\",\"'-cmd\",\"-0.5\",\"a \"\"b\"\", c\",\"'@x\"\r\n");
     }
 }

@@ -31,7 +31,7 @@ async fn nobody_else_finds_it_on_any_page() {
             .iter()
             .filter(|route| route.method == "GET" && route.need.met_by(role))
         {
-            if route.path == "/events" {
+            if route.path.ends_with("/events") {
                 continue;
             }
             let of_lead = bureau.get(role, &address(route.path, &lead, &problem)).await;

@@ -161,3 +161,31 @@ async fn one_list_too_many_is_told_to_come_back() {
     );
     drop(ear);
 }
+
+#[tokio::test]
+async fn a_devices_packets_come_in_while_one_looks() {
+    let bureau = Bureau::new().await;
+    let path = format!("/devices/{}/events", seed::HEAT_MN);
+    let mut ear = Ear::open(&bureau, Role::CityDuty, &path, None).await;
+    ear.until("retry: 5000").await;
+    seed::packet(&bureau.state, "20261121144100");
+    let said = ear.until("event: packet").await;
+    assert!(said.contains("QN=20261121144100001") && said.contains("CN"), "{said}");
+    assert!(said.contains("PW=*********") && !said.contains("secret-pw"), "{said}");
+    let (_, id) = said.split_once("id: ").unwrap();
+    let id: i64 = id.lines().next().unwrap().parse().unwrap();
+    drop(ear);
+
+    seed::packet(&bureau.state, "20261121144200");
+    let mut back = Ear::open(&bureau, Role::CityDuty, &path, Some(id)).await;
+    let said = back.until("event: packet").await;
+    assert!(
+        said.contains("QN=20261121144200001") && !said.contains("QN=20261121144100001"),
+        "{said}"
+    );
+    let mut stale = Ear::open(&bureau, Role::CityDuty, &path, Some(id + 1_000)).await;
+    stale.until("event: stale").await;
+
+    let foreign = bureau.get(Role::Branch, "/devices/88888880000002000101B2/events").await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND, "another district's device");
+}

@@ -83,7 +83,7 @@ async fn every_page_is_light_and_safe() {
             .iter()
             .filter(|route| route.method == "GET" && route.need.met_by(role))
         {
-            if route.path == "/events" {
+            if route.path.ends_with("/events") {
                 continue;
             }
             let path = address(route.path, &case, &problem);

@@ -24,6 +24,77 @@ async fn an_outlets_hours() {
 }
 
 #[tokio::test]
+async fn reports_of_hours_days_and_months() {
+    let bureau = Bureau::new().await;
+    let path = format!("/outlets/{}/report", seed::HEAT_OUTLET);
+    for (period, date) in [("day", "2026-11-20"), ("month", "2026-11-05"), ("year", "2026-02-28")] {
+        let report = csv(&bureau, Role::CityDuty, &format!("{path}?period={period}&date={date}")).await;
+        insta::assert_snapshot!(format!("report_of_a_{period}"), report);
+    }
+    let page = bureau.get(Role::CityDuty, &format!("{path}?lang=en")).await.text;
+    assert!(
+        page.contains("Hours of a day 2026-11-21") && page.contains("SO₂ corrected mg/m³"),
+        "{page}"
+    );
+    let damaged = bureau.get(Role::CityDuty, &format!("{path}?date=2019-01-01")).await;
+    assert!(damaged.status == StatusCode::CONFLICT && damaged.text.contains("归档暂时无法读取"));
+    let bad = bureau.get(Role::CityDuty, &format!("{path}?date=2026-13-01")).await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    let foreign = bureau
+        .get(Role::Branch, "/outlets/91330100MA27X0XY9Z:DA002/report")
+        .await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND, "another district's outlet");
+    assert!(!bureau.get(Role::Branch, "/reports").await.text.contains("乙水泥"));
+}
+
+#[tokio::test]
+async fn a_report_is_a_workbook_too() {
+    let bureau = Bureau::new().await;
+    let path = format!(
+        "/outlets/{}/report?period=day&date=2026-11-20&format=xlsx",
+        seed::HEAT_OUTLET
+    );
+    let file = bureau.get(Role::CityDuty, &path).await;
+    assert_eq!(file.status, StatusCode::OK);
+    assert!(
+        file.headers[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .ends_with("spreadsheetml.sheet")
+    );
+    let name = file.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
+    assert!(name.ends_with("filename=\"report-DA001-2026-11-20.xlsx\""), "{name}");
+    assert!(file.text.starts_with("PK"), "a ZIP");
+}
+
+#[tokio::test]
+async fn a_month_of_a_case_comes_from_the_archive() {
+    let bureau = Bureau::new().await;
+    let case = bureau.case(RuleCode::NearHour).await.id;
+    let series = bureau
+        .get(Role::CityDuty, &format!("/api/series/{case}?span=30d"))
+        .await;
+    let series: serde_json::Value = serde_json::from_str(&series.text).unwrap();
+    let hours = series["at"].as_array().unwrap();
+    assert!(hours.len() > 600, "{} hours of a month", hours.len());
+    assert_eq!(series["words"]["value"], "小时均值");
+    assert_eq!(
+        series["mean"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|mean| !mean.is_null())
+            .count(),
+        0
+    );
+    let page = bureau
+        .get(Role::CityDuty, &format!("/alerts/{case}?span=7d"))
+        .await
+        .text;
+    assert!(page.contains("<polyline class=\"minutes\"") && page.contains("aria-current=\"true\">7 天"));
+}
+
+#[tokio::test]
 async fn what_the_warnings_led_to() {
     let bureau = Bureau::new().await;
     insta::assert_snapshot!(csv(&bureau, Role::CityDuty, "/statistics?days=1&lang=en").await);
