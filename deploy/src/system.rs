@@ -38,7 +38,6 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
 const STOP_LIMIT: Duration = Duration::from_millis(2_500);
 /// How long the log may take to be closed: without its last mark the next start reads its end anew.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
 /// Batches of marks on their way into the log: more people than that wait for the one before them.
 const MARKS_WAITING: usize = 16;
 
@@ -199,9 +198,8 @@ impl System {
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
-    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it
-    /// held at `mark`
-    /// (from [`Self::mark`]; batches end when the log's clock passes their end).
+    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it held
+    /// at `mark` (from [`Self::mark`]; batches end when the log's clock passes their end).
     pub(crate) async fn caught_up(&self, mark: &[u64]) -> anyhow::Result<()> {
         self.wait_for(&[roles::DETECT, roles::ARCHIVE], mark).await
     }
@@ -266,8 +264,7 @@ impl System {
                 None => Ok(()),
             }
         };
-        let drained = tokio::time::timeout(DRAIN_LIMIT, intake).await;
-        if drained.is_err() {
+        if tokio::time::timeout(DRAIN_LIMIT, intake).await.is_err() {
             tracing::warn!(
                 limit_ms = DRAIN_LIMIT.as_millis(),
                 "links did not finish in time; devices send again what was not answered"
@@ -455,12 +452,11 @@ async fn start_desk(
     let (queue, marks) = mpsc::channel(MARKS_WAITING);
     pages.set_mark_queue(MarkQueue::new(queue));
     tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));
-    let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
             desk: desk.clone(),
             partition,
-            shared,
+            shared: roles::desk::is_shared(&config.alert.store),
         };
         tasks.spawn(roles::desk::events(context.reading(), feed, stop.clone()));
         tasks.spawn(roles::desk::reports(

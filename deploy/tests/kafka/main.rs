@@ -1,8 +1,8 @@
 //! Roles as processes of their own over a real Apache Kafka, `kill -9` on one of them at random, again and again.
 //!
 //! Afterwards: every answered minute stands among the archive's readings exactly once, each event was written once as
-//! `read_committed` consumers see it that are not plume's (Kafka's own and confluent-kafka), the desk shows each once, and
-//! one process that judges the same log without a stop says the same to the byte.
+//! `read_committed` consumers see it that are not plume's (Kafka's own and confluent-kafka), the desk shows each once,
+//! and one process that judges the same log without a stop says the same to the byte.
 //!
 //! The other tests change the number of judges, restart brokers, and cut the network, with the same verdict.
 //!

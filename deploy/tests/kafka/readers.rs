@@ -16,7 +16,7 @@ fn crate_file(path: &str) -> PathBuf {
 /// Everything a `read_committed` console consumer of Kafka's own reads from the events, each with another id.
 pub(crate) fn events(brokers: &str, prefix: &str) -> BTreeMap<(u32, u64), Vec<u8>> {
     let script = crate_file("kafka/dev-broker");
-    let topic = format!("{}.events", prefix);
+    let topic = format!("{prefix}.events");
     let output = Command::new(script)
         .args([
             "tool",
@@ -33,7 +33,7 @@ pub(crate) fn events(brokers: &str, prefix: &str) -> BTreeMap<(u32, u64), Vec<u8
         ])
         .args([
             "--timeout-ms",
-            "5000",
+            "20000",
             "--property",
             "print.partition=true",
             "--property",
