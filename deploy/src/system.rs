@@ -40,7 +40,6 @@ const STOP_LIMIT: Duration = Duration::from_millis(2_500);
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// Batches of marks on their way into the log: more people than that wait for the one before them.
 const MARKS_WAITING: usize = 16;
-
 /// What a system is made of.
 pub(crate) struct Plan {
     pub(crate) config: Config,
@@ -120,14 +119,15 @@ impl System {
         let (intake, stop_intake) = pair();
         let (ingest, poller) = if has(Role::Ingest) {
             let ends = roles::exchange::ends(&context).await?;
-            let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
+            let bus = roles::spool::intake(&context, &config, &stop, &mut tasks).await?;
+            let ingest = start_ingest(&context, &config, bus.clone(), stop_intake.clone()).await?;
             if !has(Role::Desk) {
                 for (partition, end) in (0..).zip(ends) {
                     tasks.spawn(roles::exchange::hear(context.reading(), partition, end, stop.clone()));
                 }
             }
             tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
-            let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
+            let poller = start_poller(&context, &config, polling, (&ingest, bus), stop_intake)?;
             (Some(ingest), poller)
         } else {
             (None, None)
@@ -377,10 +377,10 @@ fn start_workers(
     }
 }
 
-async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow::Result<IngestHandle> {
+async fn start_ingest(context: &Context, config: &Config, bus: Bus, stop: Stop) -> anyhow::Result<IngestHandle> {
     let ingest = Ingest::start(
         config.ingest.clone(),
-        context.bus.clone(),
+        bus,
         context.clock.clone(),
         context.registry.clone(),
         Arc::clone(&context.catalogue),
@@ -419,7 +419,7 @@ fn start_poller(
     context: &Context,
     config: &Config,
     polling: Polling,
-    ingest: &IngestHandle,
+    (ingest, bus): (&IngestHandle, Bus),
     stop: Stop,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     if polling.site.buses.is_empty() {
@@ -428,7 +428,7 @@ fn start_poller(
     let poller = Poller::start(
         config.modbus.clone(),
         polling.site,
-        context.bus.clone(),
+        bus,
         ingest.common.clone(),
         polling.pace,
         &context.metrics,

@@ -28,6 +28,8 @@ mod readers;
 #[path = "../crash/receiver.rs"]
 #[allow(dead_code, reason = "the verdict of the crash harness speaks of messages too")]
 mod receiver;
+mod restore;
+mod spool;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../crash/verdict.rs"]
