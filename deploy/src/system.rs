@@ -38,10 +38,8 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
 const STOP_LIMIT: Duration = Duration::from_millis(2_500);
 /// How long the log may take to be closed: without its last mark the next start reads its end anew.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
 /// Batches of marks on their way into the log: more people than that wait for the one before them.
 const MARKS_WAITING: usize = 16;
-
 /// What a system is made of.
 pub(crate) struct Plan {
     pub(crate) config: Config,
@@ -121,14 +119,15 @@ impl System {
         let (intake, stop_intake) = pair();
         let (ingest, poller) = if has(Role::Ingest) {
             let ends = roles::exchange::ends(&context).await?;
-            let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
+            let bus = roles::spool::intake(&context, &config, &stop, &mut tasks).await?;
+            let ingest = start_ingest(&context, &config, bus.clone(), stop_intake.clone()).await?;
             if !has(Role::Desk) {
                 for (partition, end) in (0..).zip(ends) {
                     tasks.spawn(roles::exchange::hear(context.reading(), partition, end, stop.clone()));
                 }
             }
             tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
-            let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
+            let poller = start_poller(&context, &config, polling, (&ingest, bus), stop_intake)?;
             (Some(ingest), poller)
         } else {
             (None, None)
@@ -199,9 +198,8 @@ impl System {
         roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
     }
 
-    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it
-    /// held at `mark`
-    /// (from [`Self::mark`]; batches end when the log's clock passes their end).
+    /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it held
+    /// at `mark` (from [`Self::mark`]; batches end when the log's clock passes their end).
     pub(crate) async fn caught_up(&self, mark: &[u64]) -> anyhow::Result<()> {
         self.wait_for(&[roles::DETECT, roles::ARCHIVE], mark).await
     }
@@ -266,8 +264,7 @@ impl System {
                 None => Ok(()),
             }
         };
-        let drained = tokio::time::timeout(DRAIN_LIMIT, intake).await;
-        if drained.is_err() {
+        if tokio::time::timeout(DRAIN_LIMIT, intake).await.is_err() {
             tracing::warn!(
                 limit_ms = DRAIN_LIMIT.as_millis(),
                 "links did not finish in time; devices send again what was not answered"
@@ -380,10 +377,10 @@ fn start_workers(
     }
 }
 
-async fn start_ingest(context: &Context, config: &Config, stop: Stop) -> anyhow::Result<IngestHandle> {
+async fn start_ingest(context: &Context, config: &Config, bus: Bus, stop: Stop) -> anyhow::Result<IngestHandle> {
     let ingest = Ingest::start(
         config.ingest.clone(),
-        context.bus.clone(),
+        bus,
         context.clock.clone(),
         context.registry.clone(),
         Arc::clone(&context.catalogue),
@@ -422,7 +419,7 @@ fn start_poller(
     context: &Context,
     config: &Config,
     polling: Polling,
-    ingest: &IngestHandle,
+    (ingest, bus): (&IngestHandle, Bus),
     stop: Stop,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     if polling.site.buses.is_empty() {
@@ -431,7 +428,7 @@ fn start_poller(
     let poller = Poller::start(
         config.modbus.clone(),
         polling.site,
-        context.bus.clone(),
+        bus,
         ingest.common.clone(),
         polling.pace,
         &context.metrics,
@@ -455,12 +452,11 @@ async fn start_desk(
     let (queue, marks) = mpsc::channel(MARKS_WAITING);
     pages.set_mark_queue(MarkQueue::new(queue));
     tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));
-    let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
             desk: desk.clone(),
             partition,
-            shared,
+            shared: roles::desk::is_shared(&config.alert.store),
         };
         tasks.spawn(roles::desk::events(context.reading(), feed, stop.clone()));
         tasks.spawn(roles::desk::reports(

@@ -164,7 +164,8 @@ impl Archiver {
                 match self.write_all(stop).await {
                     // Out of the group for too long: it is no longer this process's to commit.
                     Err(error) if is_away(&error) => {
-                        tracing::warn!(error = %format_args!("{error:#}"), ?partitions, "not committed before they were lost");
+                        let error = format!("{error:#}");
+                        tracing::warn!(%error, ?partitions, "not committed before they were lost");
                     }
                     written => written?,
                 }

@@ -19,6 +19,7 @@ use plume_schemas::entry::{Entry, LogPosition};
 use plume_schemas::event::Event;
 use plume_schemas::event_json::cloud_event;
 use plume_schemas::factors::Catalogue;
+use plume_schemas::rule::Stream;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 
@@ -245,9 +246,11 @@ impl Judge {
             payload: Bytes::from(wire::encode_event(event)),
         });
         let mut outputs: Vec<NewRecord> = judgements.chain(events).collect();
-        // On one machine nobody else reads the log.
+        // On one machine nobody else reads the log. Leads are for named officers, not for whoever may read a topic.
         if self.bus.is_shared() {
-            outputs.extend(self.out.events.iter().map(|event| self.alert(event)));
+            let events = self.out.events.iter();
+            let alerts = events.filter(|event| event.judgement.rule.stream() == Stream::Service);
+            outputs.extend(alerts.map(|event| self.alert(event)));
         }
         outputs
     }

@@ -41,7 +41,7 @@ pub(crate) async fn run(
             },
             Some(ended) = judges.tasks.join_next() => match ended? {
                 (partition, Ok(())) => anyhow::bail!("the judge of partition {partition} ended without being told to"),
-                // Another process has it: this one was out of the group's reach for too long, and goes on with the rest.
+                // Another process has it: this one was out of the group's reach for too long. It goes on with the rest.
                 (partition, Err(error)) if is_fenced(&error) => {
                     judges.running.remove(&partition);
                     judges.context.signals.let_go(partition, Some(&error));

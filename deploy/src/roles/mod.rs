@@ -13,6 +13,7 @@ pub(crate) mod marks;
 pub(crate) mod readmit;
 pub(crate) mod registry;
 pub(crate) mod signals;
+pub(crate) mod spool;
 pub(crate) mod stop;
 pub(crate) mod troubles;
 

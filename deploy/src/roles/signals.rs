@@ -14,6 +14,7 @@ pub(crate) struct Signals {
     lag: IntGaugeVec,
     finding: IntGaugeVec,
     judged: IntGauge,
+    spooled: IntGaugeVec,
 }
 
 impl Signals {
@@ -45,6 +46,14 @@ impl Signals {
             "Partitions that this process judges: all on one machine, its share of them on Kafka",
         )?;
         registry.register(Box::new(judged.clone()))?;
+        let spooled = IntGaugeVec::new(
+            Opts::new(
+                "plume_deploy_spooled_records",
+                "Answered records in the spool of this machine that the brokers do not have yet",
+            ),
+            &["topic", "partition"],
+        )?;
+        registry.register(Box::new(spooled.clone()))?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
@@ -56,6 +65,7 @@ impl Signals {
             lag,
             finding,
             judged,
+            spooled,
         })
     }
 
@@ -109,6 +119,14 @@ impl Signals {
                 tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go")
             }
         }
+    }
+
+    /// How many records of a line wait in the spool.
+    pub(crate) fn spooled(&self, line: plume_bus::TopicPartition, records: u64) {
+        let labels = [line.topic.as_str(), &line.partition.to_string()];
+        self.spooled
+            .with_label_values(&labels)
+            .set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// How many records a consumer has before it.

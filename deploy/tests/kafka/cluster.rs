@@ -76,11 +76,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Makes fresh topics and starts some parts. The topics have as many copies as there are brokers.
     pub(crate) fn start(brokers: &str, name: &str, parts: &[Part]) -> Self {
+        Self::start_with(brokers, name, parts, "")
+    }
+
+    /// The same, with more of the section `[bus.kafka]`.
+    pub(crate) fn start_with(brokers: &str, name: &str, parts: &[Part], more: &str) -> Self {
         let prefix = format!("{name}{}", std::process::id());
         let copies = brokers.split(',').count();
         let config = format!(
             "[bus]\nurl = \"kafka://{brokers}/{prefix}?session.timeout.ms=6000\"\npartitions = {PARTITIONS}\n\
-             [bus.kafka]\nreplication = {copies}\n[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
+             [bus.kafka]\nreplication = {copies}\n{more}[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
              [detect.window]\nsettle_s = 1\nlate_after_s = 1000000\n[detect.exceed]\nclear_hours = 1\n"
         );
         let sites: BTreeMap<Part, Site> = Part::ALL.into_iter().map(|part| (part, Site::new(&config))).collect();
@@ -130,6 +135,16 @@ impl Cluster {
         self.running[&part].devices
     }
 
+    /// A topic by its name on the brokers.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// What a process answers on its admin address.
+    pub(crate) fn get(&self, part: Part, path: &str) -> String {
+        self.running[&part].get(path)
+    }
+
     pub(crate) fn begin(&mut self, part: Part) {
         let mut words = vec!["--role", part.role()];
         if part == Part::SecondIngest {
@@ -143,6 +158,11 @@ impl Cluster {
     pub(crate) fn kill(&mut self, part: Part) {
         self.running.remove(&part).unwrap().kill();
         self.begin(part);
+    }
+
+    /// `kill -9`, and no start yet.
+    pub(crate) fn kill_for_now(&mut self, part: Part) {
+        self.running.remove(&part).unwrap().kill();
     }
 
     pub(crate) fn end(&mut self, part: Part) {

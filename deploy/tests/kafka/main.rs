@@ -1,8 +1,8 @@
 //! Roles as processes of their own over a real Apache Kafka, `kill -9` on one of them at random, again and again.
 //!
 //! Afterwards: every answered minute stands among the archive's readings exactly once, each event was written once as
-//! `read_committed` consumers see it that are not plume's (Kafka's own and confluent-kafka), the desk shows each once, and
-//! one process that judges the same log without a stop says the same to the byte.
+//! `read_committed` consumers see it that are not plume's (Kafka's own and confluent-kafka), the desk shows each once,
+//! and one process that judges the same log without a stop says the same to the byte.
 //!
 //! The other tests change the number of judges, restart brokers, and cut the network, with the same verdict.
 //!
@@ -28,6 +28,8 @@ mod readers;
 #[path = "../crash/receiver.rs"]
 #[allow(dead_code, reason = "the verdict of the crash harness speaks of messages too")]
 mod receiver;
+mod restore;
+mod spool;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../crash/verdict.rs"]

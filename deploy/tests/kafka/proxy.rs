@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 
 /// Bytes carried at a time.
 const CARRIED: usize = 64 << 10;
@@ -26,29 +28,48 @@ impl Cable {
     }
 }
 
-/// The way to the brokers.
+/// The way to the brokers; its addresses are free again once it is dropped.
 pub(crate) struct Network {
     cable: Arc<Cable>,
-    addresses: Vec<String>,
+    closed: Arc<AtomicBool>,
+    ways: Vec<(String, JoinHandle<()>)>,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+        self.mend();
+        for (address, accepting) in self.ways.drain(..) {
+            // Wakes the one who accepts, so that it sees that it is over.
+            drop(TcpStream::connect(address));
+            drop(accepting.join());
+        }
+    }
 }
 
 impl Network {
     /// From `127.0.0.1:1=127.0.0.1:2,…`: where clients think each broker is, and where it listens.
     pub(crate) fn open(ways: &str) -> Self {
-        let cable = Arc::new(Cable::default());
-        let mut addresses = Vec::new();
+        let (cable, closed) = (Arc::new(Cable::default()), Arc::new(AtomicBool::new(false)));
+        let mut open = Vec::new();
         for way in ways.split(',') {
             let (outer, inner) = way.split_once('=').unwrap();
             let listener = TcpListener::bind(outer).unwrap();
-            let (cable, inner) = (Arc::clone(&cable), inner.parse().unwrap());
-            std::thread::spawn(move || accept(&listener, inner, &cable));
-            addresses.push(outer.to_owned());
+            let inner = inner.parse().unwrap();
+            let (cable, closed) = (Arc::clone(&cable), Arc::clone(&closed));
+            let accepting = std::thread::spawn(move || accept(&listener, inner, &cable, &closed));
+            open.push((outer.to_owned(), accepting));
         }
-        Self { cable, addresses }
+        Self {
+            cable,
+            closed,
+            ways: open,
+        }
     }
 
     pub(crate) fn brokers(&self) -> String {
-        self.addresses.join(",")
+        let addresses: Vec<&str> = self.ways.iter().map(|(address, _)| address.as_str()).collect();
+        addresses.join(",")
     }
 
     /// Nothing is carried from here on, in either direction; no connection ends.
@@ -62,9 +83,12 @@ impl Network {
     }
 }
 
-fn accept(listener: &TcpListener, inner: SocketAddr, cable: &Arc<Cable>) {
+fn accept(listener: &TcpListener, inner: SocketAddr, cable: &Arc<Cable>, closed: &AtomicBool) {
     for client in listener.incoming().map_while(Result::ok) {
         cable.wait();
+        if closed.load(Ordering::Acquire) {
+            return;
+        }
         let Ok(broker) = TcpStream::connect(inner) else {
             continue;
         };

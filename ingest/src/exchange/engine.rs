@@ -138,7 +138,7 @@ impl Exchange {
         self.start(mn, now);
     }
 
-    /// A device was seen on a link that another process holds: that one carries out its orders while this is its newest.
+    /// A device was seen on a link that another process holds: that one carries out its orders while it is the newest.
     pub fn came_elsewhere(&mut self, mn: Mn, epoch: u64, now: Time) {
         if let Some(device) = self.devices.get_mut(&mn) {
             device.elsewhere.insert(epoch);

@@ -19,11 +19,21 @@ pub struct BusConfig {
     pub max_bytes: u64,
     /// `"refuse"` or `"set_aside"`.
     pub recovery: Recovery,
-    /// How topics are made on Kafka.
+    /// What there is only on Kafka.
     pub kafka: KafkaConfig,
 }
 
-/// Section `[bus.kafka]`: only `plume bus` reads it.
+/// When a device is answered that talks to a process with the role `ingest` over Kafka (D13).
+#[derive(Debug, Clone, Copy, serde::Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Ack {
+    /// When all in-sync replicas have its packet.
+    Isr,
+    /// When the disk of this machine has it; the spool carries it to the brokers.
+    Local,
+}
+
+/// Section `[bus.kafka]`.
 #[derive(Debug, Clone, Copy, serde::Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConfig {
@@ -31,6 +41,10 @@ pub struct KafkaConfig {
     pub replication: u16,
     /// How long records are kept, days; at least 7.
     pub retention_days: u32,
+    /// When devices are answered.
+    pub ack: Ack,
+    /// The spool never occupies more bytes than this.
+    pub spool_max_bytes: u64,
 }
 
 impl BusConfig {

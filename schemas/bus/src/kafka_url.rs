@@ -61,6 +61,14 @@ impl KafkaUrl {
                     expected: format!("no `{name}`: plume sets it, its promises rest on it"),
                 });
             }
+            if needs_tls(name, value) && !cfg!(feature = "kafka-tls") {
+                return Err(BusError::Option {
+                    option: "url",
+                    value: pair.to_owned(),
+                    expected: "a plume built with `--features kafka-tls` (Debian: libssl-dev); this one has no TLS"
+                        .into(),
+                });
+            }
             options.insert(name.to_owned(), value.to_owned());
         }
         Ok(Self {
@@ -68,6 +76,16 @@ impl KafkaUrl {
             prefix: prefix.to_owned(),
             options,
         })
+    }
+}
+
+/// True of options that librdkafka takes only where it was built with OpenSSL.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    match name {
+        "security.protocol" => value.contains("ssl"),
+        "sasl.mechanism" | "sasl.mechanisms" => value.starts_with("scram"),
+        _ => name.starts_with("ssl."),
     }
 }
 
@@ -104,6 +122,14 @@ mod tests {
             "kafka://a:1?linger.ms",
         ] {
             assert!(matches!(KafkaUrl::parse(bad), Err(BusError::Url { .. })), "{bad}");
+        }
+        for secure in [
+            "security.protocol=SASL_SSL",
+            "sasl.mechanism=SCRAM-SHA-512",
+            "ssl.ca.location=/ca",
+        ] {
+            let refused = KafkaUrl::parse(&format!("kafka://a:1/p?{secure}"));
+            assert_eq!(refused.is_ok(), cfg!(feature = "kafka-tls"), "{secure}");
         }
         for reserved in RESERVED {
             let url = format!("kafka://a:1/p?{reserved}=x");

@@ -34,7 +34,7 @@ mod signals;
 mod stats;
 
 pub use bus::Bus;
-pub use config::{BusConfig, KafkaConfig};
+pub use config::{Ack, BusConfig, KafkaConfig};
 /// Version of the embedded log's segments that this plume writes and reads.
 pub use embedded::{FORMAT_VERSION as LOG_FORMAT, LOCK_FILE as LOG_LOCK};
 pub use error::BusError;
