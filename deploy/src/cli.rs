@@ -44,6 +44,7 @@ const CASES_EXAMPLES: &str = "\
   plume cases show 3f2a91c0
   plume cases act 3f2a91c0 acknowledge --name 钱值班
   plume cases act 3f2a91c0 comment --text 已电话联系中控室
+  plume cases act 3f2a91c0 answer --role enterprise --text 浆液泵跳停 --measures 已启用备用泵
   plume cases --state closed --json";
 
 /// 从烟囱到预警工作台：采集 HJ 212 数据，小时结束前预警，全部归档为 Parquet。
@@ -207,6 +208,9 @@ pub(crate) struct CasesArgs {
     /// 企业统一社会信用代码 / an enterprise's code
     #[arg(long)]
     pub(crate) enterprise: Option<String>,
+    /// 语言：zh 或 en / language of what is printed
+    #[arg(long, default_value = "zh", value_parser = ["zh", "en"], global = true)]
+    pub(crate) lang: String,
     /// 输出 JSON / print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -227,7 +231,7 @@ pub(crate) enum CasesCommand {
     Act {
         /// 编号或其开头 / id or its beginning
         id: String,
-        /// 动作 / acknowledge, comment, phone, assign, close, close_false, reopen, confirm_retraction…
+        /// 动作 / acknowledge, withdraw, comment, phone, assign, answer, close, close_false, reopen, confirm_retraction…
         kind: String,
         /// 说明 / words
         #[arg(long, default_value = "")]

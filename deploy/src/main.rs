@@ -15,6 +15,7 @@ mod finding;
 mod logging;
 mod out;
 mod polling;
+mod rates;
 mod reload;
 mod roles;
 mod run;

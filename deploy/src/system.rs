@@ -447,6 +447,7 @@ async fn start_desk(
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<SocketAddr> {
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
+    desk.set_rates(crate::rates::source(&context.data_dir, &config.archive)?);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
     pages.set_answerer(decoder::answer);
     let (queue, marks) = mpsc::channel(MARKS_WAITING);

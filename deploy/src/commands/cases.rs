@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &CasesArgs) -> anyhow::Result<ExitCode> {
     let client = Client::sign_in(&args.data, args.config.as_deref(), &person).await?;
     match &args.command {
         None => list(&client, args).await?,
-        Some(CasesCommand::Show { id }) => show(&client, id, args.json).await?,
+        Some(CasesCommand::Show { id }) => show(&client, id, args).await?,
         Some(CasesCommand::Act {
             id,
             kind,
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &CasesArgs) -> anyhow::Result<ExitCode> {
                 "text": text,
                 "measures": measures,
             });
-            print(&client.ask("POST", &path, Some(&act)).await?, args.json);
+            print(&client.ask("POST", &path, Some(&act)).await?, args);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -60,27 +60,28 @@ async fn list(client: &Client, args: &CasesArgs) -> anyhow::Result<()> {
         .and_then(Value::as_array)
         .context("no list in the answer")?;
     for case in cases {
-        print(case, false);
+        tell(case, &args.lang);
     }
     let total = page.get("total").and_then(Value::as_u64).unwrap_or(0);
     out::line(format_args!("{} / {total}", cases.len()));
     Ok(())
 }
 
-async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
+async fn show(client: &Client, id: &str, args: &CasesArgs) -> anyhow::Result<()> {
     let case = find(client, id).await?;
     let path = format!("/api/v1/cases/{}/trace", word(&case, "/id"));
     let trace = client.ask("GET", &path, None).await?;
-    if json {
+    if args.json {
         out::line(json!({ "case": case, "trace": trace.get("trace") }));
         return Ok(());
     }
-    print(&case, false);
+    tell(&case, &args.lang);
+    let kind = if args.lang == "en" { "/kind" } else { "/kind_word" };
     for line in trace.get("trace").and_then(Value::as_array).into_iter().flatten() {
         out::line(format_args!(
             "  {}  {}  {}  {}",
             moment(line, "/at"),
-            word(line, "/kind_word"),
+            word(line, kind),
             word(line, "/actor"),
             word(line, "/text").replace('\n', " · ")
         ));
@@ -91,7 +92,7 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
 /// A case by its id or the beginning of one.
 async fn find(client: &Client, id: &str) -> anyhow::Result<Value> {
     if !id.chars().all(|c| c.is_ascii_hexdigit()) || id.is_empty() {
-        bail!("`{id}` is no case id; `plume cases` lists them");
+        bail!("`{id}` 不是预警编号 / is no case id; `plume cases` lists them");
     }
     if id.len() == 32 {
         return client.ask("GET", &format!("/api/v1/cases/{id}"), None).await;
@@ -102,28 +103,39 @@ async fn find(client: &Client, id: &str) -> anyhow::Result<Value> {
     let found: Vec<&Value> = cases.filter(|case| word(case, "/id").starts_with(id)).collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => bail!("none of the latest {MOST} cases begins with `{id}`; give the whole id"),
-        _ => bail!("{} cases begin with `{id}`; give more of it", found.len()),
+        [] => bail!(
+            "最近 {MOST} 条预警中没有以 `{id}` 开头的，请给出完整编号 / none of the latest {MOST} cases begins with `{id}`; \
+             give the whole id"
+        ),
+        _ => bail!(
+            "{} 条预警以 `{id}` 开头，请多给几位 / cases begin with `{id}`; give more of it",
+            found.len()
+        ),
     }
 }
 
-/// `3f2a91c0  01-17 14:22  紧急  未结束  甲热电 DA001  预计本小时……`.
-fn print(case: &Value, json: bool) {
-    if json {
+fn print(case: &Value, args: &CasesArgs) {
+    if args.json {
         out::line(case);
-        return;
+    } else {
+        tell(case, &args.lang);
     }
+}
+
+/// `3f2a91c0  2026-01-17 14:22  紧急  open  甲热电 DA001  预计本小时……`.
+fn tell(case: &Value, lang: &str) {
     let signed = case.pointer("/acknowledged/name").and_then(Value::as_str);
+    let severity = if lang == "en" { "/severity" } else { "/severity_word" };
     out::line(format_args!(
         "{}  {}  {}  {}{}  {} {}  {}",
         word(case, "/id").chars().take(8).collect::<String>(),
         moment(case, "/opened_at"),
-        word(case, "/severity_word"),
+        word(case, severity),
         word(case, "/state"),
         signed.map_or_else(String::new, |name| format!(" ({name})")),
         word(case, "/enterprise/name"),
         word(case, "/outlet/name"),
-        word(case, "/headline/zh"),
+        word(case, &format!("/headline/{lang}")),
     ));
 }
 

@@ -32,14 +32,19 @@ impl Client {
     pub(crate) async fn sign_in(data: &Path, config: Option<&Path>, person: &Person<'_>) -> anyhow::Result<Self> {
         let Some(role) = Role::from_code(person.role) else {
             bail!(
-                "`{}` is no role; try {}",
+                "`{}` 不是角色 / is no role; try {}",
                 person.role,
                 Role::ALL.iter().map(|role| role.code()).collect::<Vec<_>>().join(", ")
             );
         };
         let path = run_file(data);
-        let running = std::fs::read(&path)
-            .with_context(|| format!("no plume has run in {}; name its directory with --data", data.display()))?;
+        let running = std::fs::read(&path).with_context(|| {
+            format!(
+                "{} 中没有运行过 plume，请用 --data 指定 / no plume has run in {}; name its directory with --data",
+                data.display(),
+                data.display()
+            )
+        })?;
         let addresses: Addresses =
             serde_json::from_slice(&running).with_context(|| format!("read {}", path.display()))?;
         let configured = match config {
@@ -75,9 +80,12 @@ impl Client {
 
     /// Asks the desk; fails with its own words where it refuses.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut stream = TcpStream::connect(self.desk)
-            .await
-            .with_context(|| format!("no desk answers at {}; is plume running?", self.desk))?;
+        let mut stream = TcpStream::connect(self.desk).await.with_context(|| {
+            format!(
+                "工作台未响应，plume 是否在运行？ / no desk answers at {}; is plume running?",
+                self.desk
+            )
+        })?;
         let body = body.map_or_else(String::new, Value::to_string);
         let request = format!(
             "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
@@ -100,7 +108,7 @@ impl Client {
                     .and_then(Value::as_str)
                     .unwrap_or("")
             };
-            bail!("{} (hint: {})", said("message"), said("hint"));
+            bail!("{}（建议 / hint: {}）", said("message"), said("hint"));
         }
         Ok(value)
     }

@@ -19,7 +19,10 @@ pub(crate) async fn test(args: &NotifyTestArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let Some(channel) = Channel::from_code(&args.channel) else {
-        anyhow::bail!("`{}` is no channel; try mail, sms, voice or ring", args.channel);
+        anyhow::bail!(
+            "`{}` 不是通道 / is no channel; try mail, sms, voice or ring",
+            args.channel
+        );
     };
     let now = clock::system().now();
     match Desk::try_channel(&config.alert, channel, &args.to, now).await {

@@ -149,6 +149,14 @@ impl Ticker {
         }
     }
 
+    /// Says nothing.
+    pub(crate) fn silent() -> Self {
+        Self {
+            shown: false,
+            last: Instant::now(),
+        }
+    }
+
     /// Says a line, if it is time for one.
     pub(crate) fn tick(&mut self, line: impl FnOnce() -> String) {
         if self.shown && self.last.elapsed() >= PROGRESS_PAUSE {

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plume_bus::fs::RealFs;
-use plume_schemas::time::Span;
+use plume_schemas::time::{HOUR_MS, Span};
 
 use crate::make;
-use crate::support::{Link, MN, Site, minute_packet};
+use crate::support::{Link, MN, Site, frame, minute_packet};
 
 const DAY: &str = "2026-11-20";
 const OUTLET: &str = "91330100MA27X0AB1C:DA001";
@@ -327,4 +328,64 @@ fn every_command_shows_examples() {
             "{text}"
         );
     }
+}
+
+/// What the terminal counts and what a program is told are the same: one hour of the real clock, received and valid.
+#[test]
+fn the_rates_of_the_api_are_those_of_the_command() {
+    let site = Site::new("");
+    let registry = std::fs::read_to_string(site.dir.path().join("registry.toml")).unwrap();
+    let parsed: toml::Value = toml::from_str(&registry).unwrap();
+    let running = site.start();
+    let hour = crate::editions::now().floor(HOUR_MS).plus(-2 * HOUR_MS);
+    let factors = parsed["outlet"][0]["factor"].as_array().unwrap();
+    let values: Vec<String> = factors
+        .iter()
+        .map(|factor| factor["code"].as_str().unwrap())
+        .map(|code| format!("{code}-Avg=20.5,{code}-Flag=N"))
+        .collect();
+    let mut link = Link::open(running.devices).unwrap();
+    let (qn, at) = (crate::editions::now().stamp14() + "000", hour.stamp14());
+    let values = values.join(";");
+    link.send(
+        frame(&format!(
+            "QN={qn};ST=31;CN=2061;PW=123456;MN={MN};Flag=5;CP=&&DataTime={at};{values}&&"
+        ))
+        .as_bytes(),
+    )
+    .unwrap();
+    link.answer().unwrap();
+    let day = hour.date();
+    let count = ["rate", "--config", "plume.toml", "--day", day.as_str(), "--json"];
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    let told = loop {
+        let (fine, text) = site.plume(&count);
+        if fine || std::time::Instant::now() > deadline {
+            assert!(fine, "nothing was judged of the hour: {text}");
+            break text;
+        }
+    };
+    let told: Vec<serde_json::Value> = told
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let (_, link) = site.plume(&["enter", "--data", site.data().to_str().unwrap(), "--name", "程序"]);
+    let api = running.api(&link, &format!("/api/v1/rates?day={day}"));
+    let rates = api["rates"].as_array().unwrap();
+    assert!(!rates.is_empty() && rates.len() == told.len() - 1, "{api} {told:?}");
+    for (rate, line) in rates.iter().zip(&told) {
+        assert_eq!((&rate["outlet"], &rate["factor"]), (&line["outlet"], &line["factor"]));
+        for (part, place) in [
+            ("due", "due"),
+            ("received", "completed_received"),
+            ("valid", "completed_valid"),
+        ] {
+            assert_eq!(rate["completed"][part], line["all"][place], "{part}: {rate} {line}");
+        }
+        assert_eq!(rate["completed"]["effective_pct"], line["all"]["completed_pct"]);
+    }
+    assert_eq!(
+        api["total"]["completed"]["valid"],
+        told.last().unwrap()["all"]["completed_valid"]
+    );
 }

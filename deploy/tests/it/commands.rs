@@ -106,6 +106,17 @@ fn cases_are_read_in_the_terminal() {
     assert!(!fine && text.contains("no case id"), "{text}");
     let (fine, text) = site.plume(&["cases", "show", "abcdef", "--data", data]);
     assert!(!fine && text.contains("none of the latest"), "{text}");
+    // What is refused says what to try.
+    let unknown = "0".repeat(32);
+    for (act, hint) in [
+        (["act", unknown.as_str(), "acknowledge"], "no such"),
+        (["act", unknown.as_str(), "sign"], "no such"),
+    ] {
+        let (fine, text) = site.plume(&[&["cases"][..], &act, &["--data", data]].concat());
+        assert!(!fine && text.contains(hint) && text.contains("hint: "), "{text}");
+    }
+    let (fine, text) = site.plume(&["cases", "--data", data, "--lang", "fr"]);
+    assert!(!fine && text.contains("zh"), "{text}");
     drop(running);
 }
 

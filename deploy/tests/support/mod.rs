@@ -158,6 +158,13 @@ impl Running {
         request(self.admin, "POST", path, "").0.starts_with("HTTP/1.1 200")
     }
 
+    /// An answer of the programs' interface, to whoever the link of `plume enter` signs in.
+    pub(crate) fn api(&self, link: &str, path: &str) -> serde_json::Value {
+        let (_, token) = link.trim().split_once("/enter/").unwrap();
+        let (_, body) = ask(self.desk, path, &format!("Authorization: Bearer {token}\r\n"));
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+
     /// A page of the desk, seen by whoever the link of `plume enter` signs in.
     pub(crate) fn page(&self, link: &str, path: &str) -> String {
         let (_, enter) = link.trim().split_once("/enter/").unwrap();

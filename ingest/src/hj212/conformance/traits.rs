@@ -99,11 +99,11 @@ impl Traits {
 fn newer(packet: &Packet<'_>, fields: &Fields, encrypted: bool) -> Vec<(Dialect, String)> {
     let mut found = Vec::new();
     match packet.cn {
-        Some(cn @ (1001 | 1014 | 2013 | 2052 | 2062 | 2111 | 3022 | 3024 | 9015)) => {
-            // 1001 of 2005 is another command.
-            if cn != 1001 || packet.dialect != Dialect::Hj2005 {
-                found.push((Dialect::Hj2025, format!("CN={cn}")));
-            }
+        // 1001 of 2005 is another command.
+        Some(cn @ (1001 | 1014 | 2013 | 2052 | 2062 | 2111 | 3022 | 3024 | 9015))
+            if cn != 1001 || packet.dialect != Dialect::Hj2005 =>
+        {
+            found.push((Dialect::Hj2025, format!("CN={cn}")));
         }
         Some(cn @ (1013 | 2081 | 3019 | 3020)) => found.push((Dialect::Hj2017, format!("CN={cn}"))),
         _ => {}
