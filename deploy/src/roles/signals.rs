@@ -116,7 +116,7 @@ impl Signals {
         match why {
             None => tracing::info!(partition, "let go"),
             Some(error) => {
-                tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go")
+                tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go");
             }
         }
     }
