@@ -274,18 +274,18 @@ impl Sender {
                 qn: value(&frame, b"QN=").unwrap_or_default(),
                 cn: message.cn,
                 wants_answer: self.spec.wants_answer,
-                spoken: self.spoken_as(frame, habit, message.cn),
+                spoken: self.spoken_as(&frame, habit, message.cn),
                 state: State::Waiting,
             })
             .collect())
     }
 
     /// A frame as it leaves: encrypted where it should be, unless a habit has spoilt its bytes.
-    fn spoken_as(&self, frame: Vec<u8>, habit: Option<Habit>, cn: u16) -> Spoken {
-        let spoken = habit.map_or_else(|| Spoken::plain(frame.clone()), |habit| habit.kind.speak(&frame));
+    fn spoken_as(&self, frame: &[u8], habit: Option<Habit>, cn: u16) -> Spoken {
+        let spoken = habit.map_or_else(|| Spoken::plain(frame.to_vec()), |habit| habit.kind.speak(frame));
         match &self.spec.cipher {
-            Some((key, form)) if must_be_encrypted(cn) && spoken == Spoken::plain(frame.clone()) => {
-                Spoken::plain(sm4::seal(&frame, key, *form))
+            Some((key, form)) if must_be_encrypted(cn) && spoken == Spoken::plain(frame.to_vec()) => {
+                Spoken::plain(sm4::seal(frame, key, *form))
             }
             _ => spoken,
         }
