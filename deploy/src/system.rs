@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Chance;
-use plume_alert::desk::{DeskOptions, DeskState, MarkQueue};
+use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
 use plume_ingest::{Ingest, IngestHandle, Poller};
@@ -38,9 +38,6 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
 const STOP_LIMIT: Duration = Duration::from_millis(2_500);
 /// How long the log may take to be closed: without its last mark the next start reads its end anew.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Batches of marks on their way into the log: more people than that wait for the one before them.
-const MARKS_WAITING: usize = 16;
 
 /// What a system is made of.
 pub(crate) struct Plan {
@@ -444,9 +441,7 @@ async fn start_desk(
     let options = DeskOptions::new(config.desk.secure_cookies, clock_kind == ClockKind::Virtual);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
     pages.set_answerer(decoder::answer);
-    let (queue, marks) = mpsc::channel(MARKS_WAITING);
-    pages.set_mark_queue(MarkQueue::new(queue));
-    tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));
+    roles::desk::open_queues(context, &pages, stop, tasks);
     let shared = roles::desk::is_shared(&config.alert.store);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
