@@ -5,10 +5,14 @@ use std::collections::HashMap;
 
 use plume_schemas::time::{DAY_MS, Time};
 
+use crate::rows::{self, Layout, RowError, Said};
+
 /// The table that comes with plume; a bureau gives its own when the next year is announced.
 const EMBEDDED: &str = include_str!("../data/holidays.csv");
 /// Longest deadline in working days: a year of them. A longer one is a slip.
 pub const MAX_WORKING_DAYS: u32 = 250;
+/// Most odd days of a table: fifty years of them.
+const MAX_ROWS: usize = 2_000;
 /// Days looked through at most for a deadline: as long as [`MAX_WORKING_DAYS`] can take with holidays.
 const MAX_DAYS: i64 = 800;
 
@@ -19,59 +23,35 @@ pub struct Calendar {
     odd_days: HashMap<i64, bool>,
 }
 
-/// A row of the holidays cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum CalendarError {
-    /// The file is no CSV.
-    #[error("the holidays cannot be read")]
-    Csv(#[from] csv::Error),
-    /// A cell that makes no sense.
-    #[error("holidays line {line}: `{text}` is no {expected}")]
-    Cell {
-        /// Which line.
-        line: u64,
-        /// What stands there.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-}
-
-impl CalendarError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        "write `2026-10-01,holiday,国庆节,source` or `2026-10-10,workday,国庆节调休,source`".into()
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("节假日", "holidays"),
+    columns: &["date", "kind", "name", "source"],
+    max_rows: MAX_ROWS,
+    example: "2026-10-01,holiday,国庆节,国办发明电〔2025〕7号",
+};
+const DATE: Said = Said::new("日期，如 2026-10-01", "date such as 2026-10-01");
+const KIND: Said = Said::new("类型：holiday 休息，workday 上班", "kind: `holiday` or `workday`");
 
 impl Calendar {
     /// The calendar that comes with plume.
-    pub fn embedded() -> Result<Self, CalendarError> {
+    pub fn embedded() -> Result<Self, RowError> {
         Self::from_csv(EMBEDDED)
     }
 
     /// A calendar from CSV with columns `date,kind,name,source`.
-    pub fn from_csv(text: &str) -> Result<Self, CalendarError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-        let mut odd_days = HashMap::new();
-        for record in reader.records() {
-            let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let cell = |at: usize| record.get(at).unwrap_or_default().trim().to_owned();
-            let bad = |at: usize, expected| CalendarError::Cell {
-                line,
-                text: cell(at),
-                expected,
-            };
-            let day = day_of(&cell(0)).ok_or_else(|| bad(0, "date such as 2026-10-01"))?;
-            let worked = match cell(1).as_str() {
+    pub fn from_csv(text: &str) -> Result<Self, RowError> {
+        let days = rows::read(&LAYOUT, text, |row| {
+            let day = date(row.cell(0)).ok_or_else(|| row.bad(0, DATE))?;
+            let worked = match row.cell(1) {
                 "holiday" => false,
                 "workday" => true,
-                _ => return Err(bad(1, "kind: `holiday` or `workday`")),
+                _ => return Err(row.bad(1, KIND)),
             };
-            odd_days.insert(day, worked);
-        }
-        Ok(Self { odd_days })
+            Ok((day.beijing_day(), worked))
+        })?;
+        Ok(Self {
+            odd_days: days.into_iter().collect(),
+        })
     }
 
     /// True where the Beijing day of `at` is worked.
@@ -103,14 +83,13 @@ impl Calendar {
     }
 }
 
-/// `2026-10-01` as a Beijing day number.
-fn day_of(text: &str) -> Option<i64> {
+/// `2026-10-01`: the beginning of that day in Beijing.
+pub(crate) fn date(text: &str) -> Option<Time> {
     let digits: String = text.split('-').collect();
-    let well_formed = text.len() == 10 && digits.len() == 8;
-    well_formed
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    (shape == "9999-99-99")
         .then(|| Time::parse_stamp(digits.as_bytes()))
         .flatten()
-        .map(Time::beijing_day)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use plume_schemas::time::Time;
 
 use crate::notify::Audience;
+use crate::rows::{self, Layout, Row, RowError, Said, is_formula};
 
-const COLUMNS: [&str; 7] = ["audience", "district", "start", "end", "name", "phone", "email"];
 /// Most shifts of one import: ten years of three shifts a day for one desk, or a year for ten districts.
 pub const MAX_SHIFTS: usize = 11_000;
 
@@ -28,42 +28,21 @@ pub struct Shift {
     pub email: String,
 }
 
-/// A row of the duty calendar cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DutyError {
-    /// The file is no CSV.
-    #[error("the duty calendar cannot be read")]
-    Csv(#[from] csv::Error),
-    /// Other columns than expected.
-    #[error("the duty calendar has columns `{found}`, expected `{}`", COLUMNS.join(","))]
-    Columns {
-        /// The header found.
-        found: String,
-    },
-    /// A cell that makes no sense.
-    #[error("duty calendar line {line}: `{text}` is no {expected}")]
-    Cell {
-        /// Which line.
-        line: u64,
-        /// What stands there.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// More rows than a calendar has.
-    #[error("the duty calendar has more than {MAX_SHIFTS} rows")]
-    TooLong,
-}
-
-impl DutyError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::TooLong => "import one year at a time".into(),
-            _ => "write `branch,东区,2026-11-21T08:00,2026-11-22T08:00,周值班,13800000000,zhou@example.com`".into(),
-        }
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("值班表", "duty calendar"),
+    columns: &["audience", "district", "start", "end", "name", "phone", "email"],
+    max_rows: MAX_SHIFTS,
+    example: "branch,东区,2026-11-21T08:00,2026-11-22T08:00,周值班,13800000000,zhou@example.com",
+};
+const AUDIENCE: Said = Said::new(
+    "接收方：branch 分局、city 市局、lead_officer 线索专员",
+    "audience: branch, city or lead_officer",
+);
+const MOMENT: Said = Said::new("时间，如 2026-11-21T08:00", "moment such as 2026-11-21T08:00");
+const LATER: Said = Said::new("结束时间，须晚于开始时间", "moment after the start");
+const NAME: Said = Said::new("姓名", "name");
+const PHONE: Said = Said::new("电话号码", "telephone number");
+const EMAIL: Said = Said::new("邮箱地址", "mail address");
 
 /// All shifts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,21 +57,8 @@ impl Roster {
     }
 
     /// Shifts from CSV with columns `audience,district,start,end,name,phone,email`.
-    pub fn from_csv(text: &str) -> Result<Self, DutyError> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-        let header: Vec<&str> = reader.headers()?.iter().map(str::trim).collect();
-        if header != COLUMNS {
-            return Err(DutyError::Columns {
-                found: header.join(","),
-            });
-        }
-        let mut shifts = Vec::new();
-        for record in reader.records() {
-            if shifts.len() >= MAX_SHIFTS {
-                return Err(DutyError::TooLong);
-            }
-            shifts.push(shift(&record?)?);
-        }
+    pub fn from_csv(text: &str) -> Result<Self, RowError> {
+        let shifts = rows::read(&LAYOUT, text, shift)?;
         Ok(Self { shifts })
     }
 
@@ -113,37 +79,30 @@ impl Roster {
     }
 }
 
-fn shift(record: &csv::StringRecord) -> Result<Shift, DutyError> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let cell = |at: usize| record.get(at).unwrap_or_default().trim().to_owned();
-    let bad = |at: usize, expected| DutyError::Cell {
-        line,
-        text: cell(at).chars().take(80).collect(),
-        expected,
-    };
-    let audience = Audience::from_code(&cell(0)).filter(|audience| !audience.is_site());
+fn shift(row: Row<'_>) -> Result<Shift, RowError> {
+    let cell = |at: usize| row.cell(at).to_owned();
+    let audience = Audience::from_code(row.cell(0)).filter(|audience| !audience.is_site());
     let shift = Shift {
-        audience: audience.ok_or_else(|| bad(0, "audience: branch, city or lead_officer"))?,
+        audience: audience.ok_or_else(|| row.bad(0, AUDIENCE))?,
         district: cell(1),
-        starts_at: moment(&cell(2)).ok_or_else(|| bad(2, "moment such as 2026-11-21T08:00"))?,
-        ends_at: moment(&cell(3)).ok_or_else(|| bad(3, "moment such as 2026-11-21T08:00"))?,
+        starts_at: moment(row.cell(2)).ok_or_else(|| row.bad(2, MOMENT))?,
+        ends_at: moment(row.cell(3)).ok_or_else(|| row.bad(3, MOMENT))?,
         name: cell(4),
         phone: cell(5),
         email: cell(6),
     };
     if shift.ends_at <= shift.starts_at {
-        return Err(bad(3, "moment after the start"));
+        return Err(row.bad(3, LATER));
     }
-    // A cell that a spreadsheet would run is no name (CSV injection).
-    if shift.name.is_empty() || shift.name.starts_with(['=', '@', '+', '-']) {
-        return Err(bad(4, "name"));
+    if shift.name.is_empty() || is_formula(&shift.name) {
+        return Err(row.bad(4, NAME));
     }
     let phone = shift.phone.strip_prefix('+').unwrap_or(&shift.phone);
     if !phone.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
-        return Err(bad(5, "telephone number"));
+        return Err(row.bad(5, PHONE));
     }
     if !shift.email.is_empty() && shift.email.parse::<lettre::Address>().is_err() {
-        return Err(bad(6, "mail address"));
+        return Err(row.bad(6, EMAIL));
     }
     Ok(shift)
 }
@@ -194,6 +153,6 @@ mod tests {
             let said = error(row);
             assert!(said.contains(expected) && said.contains("line 2"), "{row}: {said}");
         }
-        assert!(matches!(Roster::from_csv("a,b\n1,2\n"), Err(DutyError::Columns { .. })));
+        assert!(matches!(Roster::from_csv("a,b\n1,2\n"), Err(RowError::Columns { .. })));
     }
 }

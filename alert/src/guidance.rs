@@ -5,21 +5,11 @@ use plume_schemas::ids::FactorCode;
 use plume_schemas::rule::{RuleCode, Stream};
 
 use crate::case::Family;
+use crate::rows::{self, Layout, RowError, Said, is_formula};
 use crate::words::Lang;
 
 /// The table that comes with plume.
 pub(crate) const EMBEDDED: &str = include_str!("../data/guidance.csv");
-const COLUMNS: [&str; 9] = [
-    "rule",
-    "industry",
-    "factor",
-    "causes_zh",
-    "checks_zh",
-    "measures_zh",
-    "causes_en",
-    "checks_en",
-    "measures_en",
-];
 /// Most rows: every rule for a hundred pairs of industry and factor.
 pub const MAX_ROWS: usize = 5_000;
 /// Longest cell, characters: what fits on a phone beside a warning.
@@ -51,46 +41,29 @@ enum About {
     Family(Family),
 }
 
-/// A row of the guidance cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum GuidanceError {
-    /// The file is no CSV.
-    #[error("the guidance cannot be read")]
-    Csv(#[from] csv::Error),
-    /// Other columns than expected.
-    #[error("the guidance has columns `{found}`, expected `{}`", COLUMNS.join(","))]
-    Columns {
-        /// The header found.
-        found: String,
-    },
-    /// A cell that makes no sense.
-    #[error("guidance line {line}: `{text}` is no {expected}")]
-    Cell {
-        /// Which line.
-        line: u64,
-        /// What stands there.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// More rows than anybody reads.
-    #[error("the guidance has more than {MAX_ROWS} rows")]
-    TooLong,
-}
-
-impl GuidanceError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::TooLong => "leave industry and factor empty where the advice is the same".into(),
-            _ => {
-                "rule is a rule or a family such as `quality`; part points with `；` or `;`; see the table that comes \
-                  with plume"
-                    .into()
-            }
-        }
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("处置指引", "guidance"),
+    columns: &[
+        "rule",
+        "industry",
+        "factor",
+        "causes_zh",
+        "checks_zh",
+        "measures_zh",
+        "causes_en",
+        "checks_en",
+        "measures_en",
+    ],
+    max_rows: MAX_ROWS,
+    example: "quality,,a21026,探头堵塞；管线冷凝,看流量；看温度,反吹；疏水,probe blocked,look at the flow,blow it back",
+};
+const ABOUT: Said = Said::new(
+    "规则代码或类别（如 NEAR_HOUR、quality）",
+    "rule or family such as `quality`",
+);
+const FACTOR: Said = Said::new("因子编码，留空为全部", "factor code, or nothing for all");
+const LENGTH: Said = Said::new("不超过 600 字的文字", "text of at most 600 characters");
+const TEXT: Said = Said::new("文字，不以 = @ + - 开头", "text");
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -98,27 +71,13 @@ pub struct Guidance(Vec<Row>);
 
 impl Guidance {
     /// The guidance that comes with plume.
-    pub fn embedded() -> Result<Self, GuidanceError> {
+    pub fn embedded() -> Result<Self, RowError> {
         Self::from_csv(EMBEDDED)
     }
 
     /// Guidance from CSV text.
-    pub fn from_csv(text: &str) -> Result<Self, GuidanceError> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-        let header: Vec<&str> = reader.headers()?.iter().map(str::trim).collect();
-        if header != COLUMNS {
-            return Err(GuidanceError::Columns {
-                found: header.join(","),
-            });
-        }
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            if rows.len() >= MAX_ROWS {
-                return Err(GuidanceError::TooLong);
-            }
-            rows.push(row(&record?)?);
-        }
-        Ok(Self(rows))
+    pub fn from_csv(text: &str) -> Result<Self, RowError> {
+        rows::read(&LAYOUT, text, row).map(Self)
     }
 
     /// What to think of. About a lead nothing is said: it is a suspicion, and its page is not for the site.
@@ -149,29 +108,22 @@ impl Guidance {
     }
 }
 
-fn row(record: &csv::StringRecord) -> Result<Row, GuidanceError> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let cell = |at: usize| record.get(at).unwrap_or_default().trim();
-    let bad = |at: usize, expected| GuidanceError::Cell {
-        line,
-        text: cell(at).chars().take(80).collect(),
-        expected,
-    };
+fn row(row: rows::Row<'_>) -> Result<Row, RowError> {
+    let cell = |at: usize| row.cell(at);
     let about = RuleCode::from_code(cell(0))
         .map(About::Rule)
         .or_else(|| Family::from_code(cell(0)).map(About::Family))
-        .ok_or_else(|| bad(0, "rule or family"))?;
+        .ok_or_else(|| row.bad(0, ABOUT))?;
     let factor = match cell(2) {
         "" => None,
-        code => Some(FactorCode::new(code).map_err(|_| bad(2, "factor code"))?),
+        code => Some(FactorCode::new(code).map_err(|_| row.bad(2, FACTOR))?),
     };
-    for at in 3..COLUMNS.len() {
+    for at in 3..LAYOUT.columns.len() {
         if cell(at).chars().count() > MAX_CELL_CHARS {
-            return Err(bad(at, "text of at most 600 characters"));
+            return Err(row.bad(at, LENGTH));
         }
-        // A cell that a spreadsheet would run is no advice (CSV injection).
-        if cell(at).starts_with(['=', '@', '+', '-']) {
-            return Err(bad(at, "text"));
+        if is_formula(cell(at)) {
+            return Err(row.bad(at, TEXT));
         }
     }
     let points = |at: usize| -> Vec<String> {
@@ -217,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_narrowest_row_speaks() {
-        let head = COLUMNS.join(",");
+        let head = LAYOUT.columns.join(",");
         let table = format!(
             "{head}\nnear,,,a,b,c,a,b,c\nNEAR_HOUR,,,d,e,f,d,e,f\nNEAR_HOUR,cement_kiln,,g,h；i,j,g,h;i,j\n\
              NEAR_HOUR,,a21026,k,l,m,k,l,m\n"
@@ -239,15 +191,12 @@ mod tests {
 
     #[test]
     fn bad_cells_are_named() {
-        let head = COLUMNS.join(",");
+        let head = LAYOUT.columns.join(",");
         let said = |row: &str| Guidance::from_csv(&format!("{head}\n{row}\n")).unwrap_err().to_string();
         assert!(said("NEAR,,,a,b,c,a,b,c").contains("line 2: `NEAR` is no rule or family"));
         assert!(said("near,,SO2 ,=1,b,c,a,b,c").contains("line 2"));
         assert!(said("near,,,=cmd(),b,c,a,b,c").contains("`=cmd()` is no text"));
         assert!(said(&format!("near,,,{},b,c,a,b,c", "长".repeat(601))).contains("600"));
-        assert!(matches!(
-            Guidance::from_csv("a,b\n"),
-            Err(GuidanceError::Columns { .. })
-        ));
+        assert!(matches!(Guidance::from_csv("a,b\n"), Err(RowError::Columns { .. })));
     }
 }

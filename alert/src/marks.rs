@@ -8,8 +8,8 @@ use plume_schemas::time::{DAY_MS, Span, Time};
 
 use crate::accounts::{Role, Viewer};
 use crate::duty::moment;
+use crate::rows::{self, Layout, RowError, Said};
 
-const COLUMNS: [&str; 6] = ["outlet", "factor", "start", "end", "kind", "note"];
 /// Most marks of one table: a month of a plant that starts and stops daily, ten times over.
 pub const MAX_MARKS: usize = 300;
 /// Longest span of one mark: a longer stop is a period in the registry.
@@ -26,28 +26,9 @@ pub enum MarkError {
         /// The role asking.
         role: Role,
     },
-    /// A cell makes no sense.
-    #[error("line {line}: `{text}` is no {expected}")]
-    Cell {
-        /// Line of the table; 1 in the form.
-        line: u64,
-        /// What was given.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// Other columns than expected.
-    #[error("the table has columns `{found}`, expected `{}`", COLUMNS.join(","))]
-    Columns {
-        /// The header found.
-        found: String,
-    },
-    /// The table is no CSV.
-    #[error("the table cannot be read")]
-    Csv(#[from] csv::Error),
-    /// Too many rows.
-    #[error("the table has more than {MAX_MARKS} rows")]
-    TooLong,
+    /// A field or a table that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] RowError),
     /// The log did not take it.
     #[error("the marks could not be recorded: {detail}")]
     Log {
@@ -56,23 +37,29 @@ pub enum MarkError {
     },
 }
 
-const OUTLET: &str = "outlet of yours";
-const FACTOR: &str = "factor, or nothing for all of the outlet";
-const START: &str = "moment such as 2026-11-21T08:00";
-const END: &str = "moment after the start, at most 31 days, not in the future";
-const KIND: &str = "kind of mark";
-const NOTE: &str = "note of at most 500 characters";
+static LAYOUT: Layout = Layout {
+    name: Said::new("人工标记", "marks"),
+    columns: &["outlet", "factor", "start", "end", "kind", "note"],
+    max_rows: MAX_MARKS,
+    example: "91330100MA27X0AB1C:DA001,a21026,2026-11-21T08:00,2026-11-21T10:00,maintenance,更换滤芯",
+};
+const OUTLET: Said = Said::new("排放口编号，须在本人范围内", "outlet of yours");
+const FACTOR: Said = Said::new("因子编码，留空为整个排放口", "factor, or nothing for all of the outlet");
+const START: Said = Said::new("开始时间，如 2026-11-21T08:00", "moment such as 2026-11-21T08:00");
+const END: Said = Said::new(
+    "结束时间，须晚于开始时间、不超过 31 天、不晚于当前时间",
+    "moment after the start, at most 31 days, not in the future",
+);
+const KIND: Said = Said::new("标记类型", "kind of mark");
+const NOTE: Said = Said::new("说明，必填，不超过 500 字", "note of at most 500 characters");
 
 impl MarkError {
     /// What to try.
     pub fn hint(&self) -> String {
         match self {
             Self::NotAllowed { .. } => "the enterprise marks its data, or its officers for it".into(),
-            Self::TooLong => "send it in parts".into(),
+            Self::Rows(error) => error.hint(),
             Self::Log { .. } => "try again; a mark sent twice counts once".into(),
-            _ => {
-                "write `91330100MA27X0AB1C:DA001,a21026,2026-11-21T08:00,2026-11-21T10:00,maintenance,更换滤芯`".into()
-            }
         }
     }
 
@@ -80,19 +67,7 @@ impl MarkError {
     pub fn zh(&self) -> String {
         match self {
             Self::NotAllowed { .. } => "当前角色无权标记数据。".into(),
-            Self::Cell { line, text, expected } => {
-                let what = match *expected {
-                    OUTLET => "排放口编号，须在本人范围内",
-                    FACTOR => "因子编码，留空为整个排放口",
-                    START => "开始时间，如 2026-11-21T08:00",
-                    END => "结束时间，须晚于开始时间、不超过 31 天、不晚于当前时间",
-                    KIND => "标记类型",
-                    _ => "说明，必填，不超过 500 字",
-                };
-                format!("第 {line} 行：“{text}”不符合要求（{what}）。")
-            }
-            Self::Columns { .. } | Self::Csv(_) => format!("表头应为 {}。", COLUMNS.join(",")),
-            Self::TooLong => format!("一次最多 {MAX_MARKS} 行。"),
+            Self::Rows(error) => error.zh(),
             Self::Log { .. } => "未能记录，请稍后重试；重复提交只计一次。".into(),
         }
     }
@@ -115,11 +90,7 @@ pub fn read(
         return Err(MarkError::NotAllowed { role: viewer.role });
     }
     let [outlet, factor, start, end, kind, note] = words.map(str::trim);
-    let bad = |text: &str, expected| MarkError::Cell {
-        line,
-        text: text.chars().take(80).collect(),
-        expected,
-    };
+    let bad = |text: &str, expected| LAYOUT.bad(line, text, expected);
     let outlet = OutletId::new(outlet)
         .ok()
         .filter(|&id| sees(id))
@@ -137,7 +108,7 @@ pub fn read(
         .find(|known| known.code() == kind)
         .ok_or_else(|| bad(kind, KIND))?;
     if note.is_empty() || note.chars().count() > MAX_NOTE_CHARS {
-        return Err(bad(note, NOTE));
+        return Err(bad(note, NOTE).into());
     }
     let span = Span { start: from, end: to };
     Ok(Mark {
@@ -167,24 +138,10 @@ pub fn from_csv(
     now: Time,
     sees: impl Fn(OutletId) -> bool,
 ) -> Result<Vec<Mark>, MarkError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let header: Vec<&str> = reader.headers()?.iter().map(str::trim).collect();
-    if header != COLUMNS {
-        return Err(MarkError::Columns {
-            found: header.join(","),
-        });
-    }
-    let mut marks = Vec::new();
-    for record in reader.records() {
-        let record = record?;
-        if marks.len() >= MAX_MARKS {
-            return Err(MarkError::TooLong);
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        let words = std::array::from_fn(|at| record.get(at).unwrap_or_default());
-        marks.push(read(line, words, viewer, now, &sees)?);
-    }
-    Ok(marks)
+    rows::read(&LAYOUT, text, |row| {
+        let words = std::array::from_fn(|at| row.cell(at));
+        read(row.line(), words, viewer, now, &sees)
+    })
 }
 
 #[cfg(test)]
@@ -201,9 +158,12 @@ mod tests {
             scope: Scope::All,
         };
         let now = Time::parse_stamp(b"20261122090000").unwrap();
-        from_csv(&format!("{}\n{rows}", COLUMNS.join(",")), &viewer, now, |outlet| {
-            outlet.as_str() == OWN
-        })
+        from_csv(
+            &format!("{}\n{rows}", LAYOUT.columns.join(",")),
+            &viewer,
+            now,
+            |outlet| outlet.as_str() == OWN,
+        )
     }
 
     #[test]
@@ -239,12 +199,12 @@ mod tests {
             let mut row = good;
             row[at] = text;
             let error = table(&format!("{}\n", row.join(","))).unwrap_err();
-            assert!(error.to_string().contains(expected), "{text}: {error}");
+            assert!(error.to_string().contains(expected.en), "{text}: {error}");
             assert!(error.zh().contains("第 2 行"), "{}", error.zh());
         }
         assert!(matches!(
             table(&format!("{}\n", good.join(",")).repeat(301)),
-            Err(MarkError::TooLong)
+            Err(MarkError::Rows(RowError::TooLong { .. }))
         ));
         let reader = Viewer {
             name: "访客".into(),

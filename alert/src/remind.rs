@@ -6,6 +6,7 @@ use plume_schemas::registry::Enterprise;
 use plume_schemas::time::{DAY_MS, Time};
 
 use crate::named::named;
+use crate::publicity::Publicity;
 
 named! {
     /// Which kind of reminder.
@@ -23,27 +24,11 @@ const PERMIT_STAGES: [i64; 7] = [180, 120, 90, 75, LAST_SAFE_DAYS, 60, 0];
 const LAST_SAFE_DAYS: i64 = 61;
 /// Stages that are sent; the others are on the page.
 const PERMIT_SENT: [i64; 3] = [90, 75, LAST_SAFE_DAYS];
+/// What publicity and repair go by: after the shortest period repair may be applied for, after the longest publicity ends.
+const BY_ZH: &str = "《信用修复管理办法》，国家发展改革委令第36号";
+const BY_EN: &str = "Measures for Credit Repair, NDRC decree 36";
 /// Days before a publicity period ends at which a stage begins.
 const PUBLICITY_STAGES: [i64; 3] = [30, 7, 0];
-
-/// A penalty that is made public. Seen by its enterprise and its officers only, and never called more than it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publicity {
-    /// Whose.
-    pub enterprise: EnterpriseId,
-    /// In which district.
-    pub district: String,
-    /// 处罚决定书文号.
-    pub document: String,
-    /// When it was published.
-    pub published_at: Time,
-    /// Day on which the shortest period is over.
-    pub minimum_until: Time,
-    /// Day on which the longest period is over.
-    pub maximum_until: Time,
-    /// Taken down.
-    pub ended_at: Option<Time>,
-}
 
 /// A reminder of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,18 +120,25 @@ pub fn publicity(penalty: &Publicity, today: Time) -> Option<Reminder> {
     let (date, document) = (due_on.date(), &penalty.document);
     let text = if longest {
         (
-            format!("行政处罚信息公示（{document}）将于 {date} 满最长公示期（剩余 {left} 天），期满后停止公示。"),
+            format!(
+                "行政处罚信息公示（{document}）将于 {date} 满最长公示期（剩余 {left} 天），期满后停止公示（{BY_ZH}）；仍未停止\
+                 的，请向“信用中国”网站反映。"
+            ),
             format!(
                 "The publicity of the penalty decision {document} reaches its longest period on {date} ({left} days \
-                 left) and ends then."
+                 left) and ends then ({BY_EN}). Should it go on, tell the Credit China website."
             ),
         )
     } else {
         (
-            format!("行政处罚信息公示（{document}）将于 {date} 满最短公示期（剩余 {left} 天），期满后可申请信用修复。"),
+            format!(
+                "行政处罚信息公示（{document}）将于 {date} 满最短公示期（剩余 {left} 天），期满后可申请信用修复（{BY_ZH}）。请先\
+                 完成整改、履行处罚决定并作出信用承诺，再通过“信用中国”网站提交申请。"
+            ),
             format!(
                 "The publicity of the penalty decision {document} reaches its shortest period on {date} ({left} days \
-                 left); then credit repair can be applied for."
+                 left); then credit repair can be applied for ({BY_EN}). Put it right, fulfil the decision and make \
+                 the credit commitment first, then apply on the Credit China website."
             ),
         )
     };

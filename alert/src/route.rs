@@ -4,31 +4,20 @@
 //! district, industry or enterprise only; where a case fits narrower rows, they speak instead of the wider ones. So a
 //! bureau adds a row for one enterprise without touching the rest, and `none` keeps somebody out of it.
 
-use plume_schemas::ids::EnterpriseId;
+use plume_schemas::ids::{EnterpriseId, FactorCode};
+use plume_schemas::judgement::{FactKey, Judgement};
 use plume_schemas::rule::{RuleCode, Severity, Stream};
-use plume_schemas::time::{MINUTE_MS, Time};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 
-use crate::case::{Case, Certainty, Family};
+use crate::case::{Case, Certainty, Family, Tags};
 use crate::config::NotifyConfig;
 use crate::named::named;
 use crate::notify::{Audience, Channel};
+use crate::rows::{self, Layout, Row, RowError, Said};
+use crate::store::CaseRow;
 
 /// The table that comes with plume.
 const EMBEDDED: &str = include_str!("../data/routes.csv");
-const COLUMNS: [&str; 12] = [
-    "family",
-    "when",
-    "audience",
-    "channel",
-    "delay_min",
-    "night",
-    "chain",
-    "rule",
-    "district",
-    "industry",
-    "enterprise",
-    "note",
-];
 /// Most rows of a table: every family to every audience for a hundred districts and enterprises of their own.
 pub const MAX_ROUTES: usize = 5_000;
 
@@ -113,9 +102,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    fn fits(&self, case: &Case) -> bool {
-        let tags = &case.tags;
-        self.rule.is_none_or(|rule| rule == case.rule())
+    fn fits(&self, case: &Facts<'_>) -> bool {
+        let tags = case.tags;
+        self.rule.is_none_or(|rule| rule == case.rule)
             && (self.district.is_empty() || self.district == tags.district)
             && (self.industry.is_empty() || self.industry == tags.industry)
             && self.enterprise.is_none_or(|own| own == tags.enterprise)
@@ -156,50 +145,54 @@ pub struct Listed {
     pub but: Vec<Reach>,
 }
 
-/// A row of the routes cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RouteError {
-    /// The file is no CSV.
-    #[error("the routes cannot be read")]
-    Csv(#[from] csv::Error),
-    /// Other columns than expected.
-    #[error("the routes have columns `{found}`, expected `{}`", COLUMNS.join(","))]
-    Columns {
-        /// The header found.
-        found: String,
-    },
-    /// A cell that plume does not know.
-    #[error("routes line {line}: `{text}` is no {column}")]
-    Unknown {
-        /// Which line.
-        line: u64,
-        /// Which column.
-        column: &'static str,
-        /// What stands there.
-        text: String,
-    },
-    /// More rows than a bureau has routes.
-    #[error("the routes have more than {MAX_ROUTES} rows")]
-    TooLong,
-    /// A lead would be told to those it is about.
-    #[error("routes line {line}: leads never go to the {audience}", audience = audience.en())]
-    LeadToSite {
-        /// Which line.
-        line: u64,
-        /// To whom it would go.
-        audience: Audience,
-    },
-}
-
-impl RouteError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::LeadToSite { .. } => "leads go to `lead_officer` only".into(),
-            _ => format!("columns are {}; see the routes that come with plume", COLUMNS.join(",")),
-        }
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("通知规则", "routes"),
+    columns: &[
+        "family",
+        "when",
+        "audience",
+        "channel",
+        "delay_min",
+        "night",
+        "chain",
+        "rule",
+        "district",
+        "industry",
+        "enterprise",
+        "note",
+    ],
+    max_rows: MAX_ROUTES,
+    example: "near,urgent,enterprise,sms,0,now,yes,,东区,,,夜间也通知",
+};
+const FAMILY: Said = Said::new(
+    "类别，如 near、exceed、quality",
+    "family such as near, exceed or quality",
+);
+const WHEN: Said = Said::new(
+    "条件：any、urgent、preliminary、confirmed 或 grave",
+    "condition: any, urgent, preliminary, confirmed or grave",
+);
+const AUDIENCE: Said = Said::new(
+    "接收方：enterprise、contractor、branch、city 或 lead_officer",
+    "audience: enterprise, contractor, branch, city or lead_officer",
+);
+const WAY: Said = Said::new(
+    "方式：sms、ring、list、count、none、daily 或 weekly",
+    "way: sms, ring, list, count, none, daily or weekly",
+);
+const DELAY: Said = Said::new("延迟分钟数", "number of minutes");
+const NIGHT: Said = Said::new("夜间：now 立即，morning 次晨", "word for the night: now or morning");
+const CHAIN: Said = Said::new("yes 或 no", "yes or no");
+const RULE: Said = Said::new("规则代码，留空为全部", "rule, or nothing for all");
+const ENTERPRISE: Said = Said::new("统一社会信用代码，留空为全部", "enterprise, or nothing for all");
+const NO_DIGEST: Said = Said::new(
+    "线索专员的方式，线索不进入日报和周报",
+    "way for lead officers: leads stand in no digest",
+);
+const NOT_TO_THE_SITE: Said = Said::new(
+    "线索的接收方，线索只发给 lead_officer，不得发给企业或运维单位",
+    "audience of leads: leads never go to the enterprise or its contractor, only to lead_officer",
+);
 
 /// The table of routes.
 #[derive(Clone, Debug)]
@@ -207,27 +200,13 @@ pub struct Routes(Vec<Route>);
 
 impl Routes {
     /// The routes that come with plume.
-    pub fn embedded() -> Result<Self, RouteError> {
+    pub fn embedded() -> Result<Self, RowError> {
         Self::from_csv(EMBEDDED)
     }
 
     /// Routes from CSV text. A table that would tell a lead to an enterprise or its contractor is refused.
-    pub fn from_csv(text: &str) -> Result<Self, RouteError> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-        let header: Vec<&str> = reader.headers()?.iter().map(str::trim).collect::<Vec<_>>();
-        if header != COLUMNS {
-            return Err(RouteError::Columns {
-                found: header.join(","),
-            });
-        }
-        let mut routes = Vec::new();
-        for record in reader.records() {
-            if routes.len() >= MAX_ROUTES {
-                return Err(RouteError::TooLong);
-            }
-            routes.push(row(&record?)?);
-        }
-        Ok(Self(routes))
+    pub fn from_csv(text: &str) -> Result<Self, RowError> {
+        rows::read(&LAYOUT, text, row).map(Self)
     }
 
     /// All rows.
@@ -262,6 +241,17 @@ impl Routes {
 
     /// The rows that hold for a case as it is now: for each audience the narrowest that fit.
     pub fn of(&self, case: &Case, config: &NotifyConfig) -> Vec<&Route> {
+        self.holding(&Facts::of(case, config))
+    }
+
+    /// In which ways an audience is told of a case.
+    pub fn ways(&self, case: &CaseRow, audience: Audience, config: &NotifyConfig) -> Vec<Way> {
+        let rows = self.holding(&Facts::of_row(case, config));
+        let own = rows.into_iter().filter(|route| route.audience == audience);
+        own.map(|route| route.way).collect()
+    }
+
+    fn holding(&self, case: &Facts<'_>) -> Vec<&Route> {
         let fits = |route: &&Route| route.family == case.family && route.reach.fits(case);
         let fitting: Vec<&Route> = self.0.iter().filter(fits).collect();
         let narrowest = |audience| {
@@ -272,87 +262,113 @@ impl Routes {
             .iter()
             .copied()
             .filter(|route| Some(route.reach.narrowness()) == narrowest(route.audience))
-            .filter(|route| holds(route.when, case, config))
+            .filter(|route| case.meets(route.when))
             .filter(|route| case.stream != Stream::Lead || !route.audience.is_site())
             .collect()
     }
 }
 
-fn holds(when: When, case: &Case, config: &NotifyConfig) -> bool {
-    match when {
-        When::Any => true,
-        When::Urgent => case.severity >= Severity::Urgent,
-        When::Preliminary => case.certainty == Certainty::Preliminary,
-        When::Confirmed => case.certainty == Certainty::Confirmed,
-        When::Grave => is_grave(case, config),
+/// What the routes ask of a case.
+struct Facts<'a> {
+    family: Family,
+    rule: RuleCode,
+    stream: Stream,
+    tags: &'a Tags,
+    severity: Severity,
+    certainty: Certainty,
+    grave: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn of(case: &'a Case, config: &NotifyConfig) -> Self {
+        Self {
+            family: case.family,
+            rule: case.rule(),
+            stream: case.stream,
+            tags: &case.tags,
+            severity: case.severity,
+            certainty: case.certainty,
+            grave: is_grave(case, config),
+        }
+    }
+
+    fn of_row(case: &'a CaseRow, config: &NotifyConfig) -> Self {
+        Self {
+            family: case.family,
+            rule: case.rule,
+            stream: case.stream,
+            tags: &case.tags,
+            severity: case.severity,
+            certainty: case.certainty,
+            grave: grave(&case.judgement, case.factor, Some(case.opened_at), config),
+        }
+    }
+
+    fn meets(&self, when: When) -> bool {
+        match when {
+            When::Any => true,
+            When::Urgent => self.severity >= Severity::Urgent,
+            When::Preliminary => self.certainty == Certainty::Preliminary,
+            When::Confirmed => self.certainty == Certainty::Confirmed,
+            When::Grave => self.grave,
+        }
     }
 }
 
 /// True for an exceedance that rings at the duty desk.
 pub fn is_grave(case: &Case, config: &NotifyConfig) -> bool {
-    use plume_schemas::judgement::FactKey;
-    let ratio = case
-        .judgement
+    let starts = case.members.iter().map(|member| member.window.start);
+    let first = starts.chain([case.opened_at]).min();
+    grave(&case.judgement, case.factor, first, config)
+}
+
+/// A high ratio, a listed toxic factor, or many hours since the first.
+fn grave(judgement: &Judgement, factor: Option<FactorCode>, first: Option<Time>, config: &NotifyConfig) -> bool {
+    let ratio = judgement
         .number(FactKey::ExceedRatio)
         .is_some_and(|ratio| ratio >= config.grave_ratio);
-    let toxic = case
-        .factor
-        .is_some_and(|factor| config.grave_factors.iter().any(|code| code == factor.as_str()));
-    let first = case
-        .members
-        .iter()
-        .map(|member| member.window.start)
-        .chain([case.opened_at])
-        .min();
-    let hours = first.map_or(0, |first| {
-        case.judgement.window.end.since(first) / plume_schemas::time::HOUR_MS
-    });
+    let toxic = factor.is_some_and(|factor| config.grave_factors.iter().any(|code| code == factor.as_str()));
+    let hours = first.map_or(0, |first| judgement.window.end.since(first) / HOUR_MS);
     let lasting = hours >= i64::from(config.grave_hours.max(1));
     ratio || toxic || lasting
 }
 
-fn row(record: &csv::StringRecord) -> Result<Route, RouteError> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let cell = |at: usize| record.get(at).unwrap_or_default().trim();
-    let unknown = |at: usize| RouteError::Unknown {
-        line,
-        column: COLUMNS.get(at).copied().unwrap_or_default(),
-        text: cell(at).to_owned(),
-    };
+fn row(row: Row<'_>) -> Result<Route, RowError> {
+    let cell = |at: usize| row.cell(at);
     let route = Route {
-        family: Family::from_code(cell(0)).ok_or_else(|| unknown(0))?,
-        when: When::from_code(cell(1)).ok_or_else(|| unknown(1))?,
-        audience: Audience::from_code(cell(2)).ok_or_else(|| unknown(2))?,
-        way: Way::from_code(cell(3)).ok_or_else(|| unknown(3))?,
-        delay_min: cell(4).parse().map_err(|_| unknown(4))?,
-        night: Night::from_code(cell(5)).ok_or_else(|| unknown(5))?,
+        family: Family::from_code(cell(0)).ok_or_else(|| row.bad(0, FAMILY))?,
+        when: When::from_code(cell(1)).ok_or_else(|| row.bad(1, WHEN))?,
+        audience: Audience::from_code(cell(2)).ok_or_else(|| row.bad(2, AUDIENCE))?,
+        way: Way::from_code(cell(3)).ok_or_else(|| row.bad(3, WAY))?,
+        delay_min: cell(4).parse().map_err(|_| row.bad(4, DELAY))?,
+        night: Night::from_code(cell(5)).ok_or_else(|| row.bad(5, NIGHT))?,
         chain: match cell(6) {
             "yes" => true,
             "no" => false,
-            _ => return Err(unknown(6)),
+            _ => return Err(row.bad(6, CHAIN)),
         },
         reach: Reach {
-            rule: part(cell(7), RuleCode::from_code, unknown(7))?,
+            rule: part(cell(7), RuleCode::from_code).ok_or_else(|| row.bad(7, RULE))?,
             district: cell(8).to_owned(),
             industry: cell(9).to_owned(),
-            enterprise: part(cell(10), |text| EnterpriseId::new(text).ok(), unknown(10))?,
+            enterprise: part(cell(10), |text| EnterpriseId::new(text).ok()).ok_or_else(|| row.bad(10, ENTERPRISE))?,
         },
     };
     if route.family == Family::Lead && route.audience.is_site() {
-        return Err(RouteError::LeadToSite {
-            line,
-            audience: route.audience,
-        });
+        return Err(row.bad(2, NOT_TO_THE_SITE));
+    }
+    if route.audience == Audience::LeadOfficer && matches!(route.way, Way::Daily | Way::Weekly) {
+        return Err(row.bad(3, NO_DIGEST));
     }
     Ok(route)
 }
 
-/// A cell that may be empty.
-fn part<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>, unknown: RouteError) -> Result<Option<T>, RouteError> {
+/// A cell that may be empty; nothing where it cannot be read.
+fn part<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     if cell.is_empty() {
-        return Ok(None);
+        return Some(None);
     }
-    read(cell).map(Some).ok_or(unknown)
+    read(cell).map(Some)
 }
 
 impl Way {
@@ -380,22 +396,30 @@ mod tests {
 
     #[test]
     fn a_table_that_tells_leads_to_the_site_is_refused() {
-        let table = |audience: &str| format!("{}\nlead,any,{audience},sms,0,now,no,,,,,\n", COLUMNS.join(","));
+        let table = |audience: &str| format!("{}\nlead,any,{audience},sms,0,now,no,,,,,\n", LAYOUT.columns.join(","));
         for audience in ["enterprise", "contractor"] {
-            let error = Routes::from_csv(&table(audience)).unwrap_err();
-            assert!(matches!(error, RouteError::LeadToSite { line: 2, .. }), "{error}");
+            let error = Routes::from_csv(&table(audience)).unwrap_err().to_string();
+            assert!(
+                error.contains("line 2") && error.contains("leads never go to"),
+                "{error}"
+            );
         }
         assert!(Routes::from_csv(&table("lead_officer")).is_ok());
+        let mailed = Routes::from_csv(&table("lead_officer").replace("sms", "daily")).unwrap_err();
+        assert!(mailed.to_string().contains("in no digest"), "{mailed}");
     }
 
     #[test]
     fn bad_cells_are_named() {
-        let error =
-            Routes::from_csv(&format!("{}\nnear,often,city,sms,0,now,no,,,,,\n", COLUMNS.join(","))).unwrap_err();
-        assert_eq!(error.to_string(), "routes line 2: `often` is no when");
-        assert!(matches!(
-            Routes::from_csv("a,b\n1,2\n"),
-            Err(RouteError::Columns { .. })
-        ));
+        let error = Routes::from_csv(&format!(
+            "{}\nnear,often,city,sms,0,now,no,,,,,\n",
+            LAYOUT.columns.join(",")
+        ))
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "routes line 2: `often` is no condition: any, urgent, preliminary, confirmed or grave"
+        );
+        assert!(matches!(Routes::from_csv("a,b\n1,2\n"), Err(RowError::Columns { .. })));
     }
 }

@@ -2,6 +2,7 @@
 //! outbox; the pages read and act through it.
 
 mod daily;
+mod digests;
 mod faults;
 mod feed;
 mod people;
@@ -24,6 +25,7 @@ use crate::config::{AlertConfig, ChannelConfig};
 use crate::duty::Roster;
 use crate::links::Links;
 use crate::notify::{Audience, Channel};
+use crate::rates::{RateRow, RateSource};
 use crate::route::Listing;
 use crate::series::{Point, SeriesStore};
 use crate::signals::{SignalError, Signals};
@@ -63,6 +65,7 @@ struct Inner {
     holder: OnceLock<String>,
     pace: OnceLock<u32>,
     chance: OnceLock<Chance>,
+    rates: OnceLock<RateSource>,
     hashing: Semaphore,
     lease_until: AtomicI64,
     sinks: Vec<Sink>,
@@ -201,6 +204,7 @@ impl Desk {
             holder: OnceLock::new(),
             pace: OnceLock::new(),
             chance: OnceLock::new(),
+            rates: OnceLock::new(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             lease_until: AtomicI64::new(i64::MIN),
             store: Store::open(store_url).await?,
@@ -231,6 +235,24 @@ impl Desk {
     /// people all the same. Only the first word counts.
     pub fn set_pace(&self, pace: u32) {
         self.0.pace.get_or_init(|| pace.max(1));
+    }
+
+    /// Says who counts transmission rates; without anybody none are shown. Only the first counts.
+    pub fn set_rates(&self, source: RateSource) {
+        self.0.rates.get_or_init(|| source);
+    }
+
+    /// Transmission rates of a span, of one outlet or of all; `None` where nobody counts them. Errors: why they could
+    /// not be counted.
+    pub(crate) async fn rates(&self, span: Span, outlet: Option<OutletId>) -> Result<Option<Vec<RateRow>>, String> {
+        let Some(source) = self.0.rates.get().cloned() else {
+            return Ok(None);
+        };
+        let counted = tokio::task::spawn_blocking(move || source.count(span, outlet)).await;
+        let counted = counted.map_err(|error| error.to_string()).flatten();
+        counted
+            .map(Some)
+            .inspect_err(|error| self.0.signals.rates_failed(error))
     }
 
     /// How far the desk's clock goes while people live through `ms`.

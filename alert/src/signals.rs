@@ -15,6 +15,7 @@ pub struct Signals {
     repeats: IntCounter,
     ignored: IntCounter,
     unreadable: IntCounter,
+    rates_failed: IntCounter,
     tables_unreadable: IntCounter,
     acts: IntCounterVec,
     refused_acts: IntCounter,
@@ -74,6 +75,11 @@ impl Signals {
                 registry,
                 "plume_alert_unreadable_tables_total",
                 "Changed tables that could not be read, so that the shipped ones hold",
+            )?,
+            rates_failed: counter(
+                registry,
+                "plume_alert_failed_rates_total",
+                "Times that transmission rates could not be counted",
             )?,
             acts: counters(registry, "plume_alert_acts_total", "Acts of people on cases", "kind")?,
             refused_acts: counter(
@@ -141,6 +147,12 @@ impl Signals {
         self.tables_unreadable.inc();
         let table = kind.code();
         tracing::error!(table, %error, hint = error.hint(), "a changed table cannot be read; the shipped one holds");
+    }
+
+    /// Transmission rates could not be counted; digests go without them.
+    pub(crate) fn rates_failed(&self, error: &str) {
+        self.rates_failed.inc();
+        tracing::warn!(error, "transmission rates could not be counted; `plume rate` says more");
     }
 
     /// A person did something.

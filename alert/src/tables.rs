@@ -1,14 +1,15 @@
-//! Tables that the bureau edits on screen: the routes, the sentences, the holidays, the guidance, the duty calendar. A
-//! text is read whole before it replaces the one in force; what cannot be read is refused by line.
+//! Tables that the bureau edits on screen: the routes, the sentences, the holidays, the guidance, the duty calendar, the
+//! penalties made public. A text is read whole before it replaces the one in force; what cannot be read is refused by
+//! line.
 
 use crate::accounts::Role;
-use crate::calendar::{Calendar, CalendarError};
-use crate::duty::{DutyError, Roster};
-use crate::guidance::{Guidance, GuidanceError};
+use crate::calendar::Calendar;
+use crate::guidance::Guidance;
 use crate::named::named;
 use crate::problem::Deadlines;
-use crate::route::{RouteError, Routes};
-use crate::words::{Words, WordsError};
+use crate::route::Routes;
+use crate::rows::RowError;
+use crate::words::{Lang, Words};
 
 /// Largest text of a table, bytes: the longest, a year's duty calendar of ten districts, is under 1 MiB.
 pub const MAX_TABLE_BYTES: usize = 2 * 1_024 * 1_024;
@@ -26,11 +27,13 @@ named! {
         Guidance = "guidance", "处置指引", "guidance";
         /// Who answers when.
         Duty = "duty", "值班表", "duty calendar";
+        /// Which penalties are made public until when.
+        Publicity = "publicity", "处罚公示", "penalty publicity";
     }
 }
 
 impl TableKind {
-    /// The table that comes with plume; of the duty calendar only its head.
+    /// The table that comes with plume; of those that a bureau fills itself only the head.
     pub const fn embedded(self) -> &'static str {
         match self {
             Self::Routes => include_str!("../data/routes.csv"),
@@ -38,12 +41,32 @@ impl TableKind {
             Self::Holidays => include_str!("../data/holidays.csv"),
             Self::Guidance => crate::guidance::EMBEDDED,
             Self::Duty => "audience,district,start,end,name,phone,email\n",
+            Self::Publicity => "enterprise,document,published,minimum_until,maximum_until,ended\n",
         }
     }
 
-    /// Who may change it: the city's desk answers for what is said to whom, the administrator sets it up.
-    pub const fn may_change(role: Role) -> bool {
+    /// True where the rows are kept one by one, not as a text.
+    pub(crate) const fn is_kept_by_row(self) -> bool {
+        matches!(self, Self::Duty | Self::Publicity)
+    }
+
+    /// Who may change a table: the city's desk answers for what is said to whom, the administrator sets it up.
+    pub const fn may_change_any(role: Role) -> bool {
         matches!(role, Role::CityDuty | Role::Admin)
+    }
+
+    /// Who may change this one.
+    pub const fn may_change(self, role: Role) -> bool {
+        Self::may_change_any(role) && self.may_read(role)
+    }
+
+    /// Who of the bureau may read it: penalties are for the city's desk; their enterprises and branches hear of their
+    /// own by 温馨提示.
+    pub const fn may_read(self, role: Role) -> bool {
+        match self {
+            Self::Publicity => matches!(role, Role::CityDuty),
+            _ => true,
+        }
     }
 }
 
@@ -67,21 +90,9 @@ pub enum TableError {
     /// More than a table holds.
     #[error("the table is larger than {} MiB", MAX_TABLE_BYTES >> 20)]
     TooLarge,
-    /// The routes.
+    /// It cannot be read.
     #[error(transparent)]
-    Routes(#[from] RouteError),
-    /// The sentences.
-    #[error(transparent)]
-    Words(#[from] WordsError),
-    /// The holidays.
-    #[error(transparent)]
-    Holidays(#[from] CalendarError),
-    /// The guidance.
-    #[error(transparent)]
-    Guidance(#[from] GuidanceError),
-    /// The duty calendar.
-    #[error(transparent)]
-    Duty(#[from] DutyError),
+    Rows(#[from] RowError),
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
@@ -94,12 +105,22 @@ impl TableError {
             Self::NotAllowed { .. } => "ask the city's duty officer".into(),
             Self::Changed { .. } => "read the table again, then change it".into(),
             Self::TooLarge => "import one year at a time".into(),
-            Self::Routes(error) => error.hint(),
-            Self::Words(error) => error.hint(),
-            Self::Holidays(error) => error.hint(),
-            Self::Guidance(error) => error.hint(),
-            Self::Duty(error) => error.hint(),
+            Self::Rows(error) => error.hint(),
             Self::Store(error) => error.hint(),
+        }
+    }
+
+    /// What is wrong and what to try, for a page in this language.
+    pub fn said(&self, lang: Lang) -> String {
+        match (self, lang) {
+            (Self::NotAllowed { .. }, Lang::Zh) => "当前角色无权修改数据表，请联系市局值班。".into(),
+            (Self::Changed { found, .. }, Lang::Zh) => {
+                format!("该表已被他人修改（现为第 {found} 版），请重新打开后再修改。")
+            }
+            (Self::TooLarge, Lang::Zh) => format!("超过 {} MiB，请分年导入。", MAX_TABLE_BYTES >> 20),
+            (Self::Rows(error), lang) => error.said(lang),
+            (Self::Store(_), Lang::Zh) => "暂时无法保存，请稍后重试。".into(),
+            (error, Lang::En) => format!("{error}; {}", error.hint()),
         }
     }
 }
@@ -131,18 +152,14 @@ impl Tables {
         })
     }
 
-    /// The same with one table replaced by `text`. A byte-order mark, as spreadsheets write it, is no part of a table.
+    /// The same with one table replaced by `text`. Tables that are kept by row are not among these.
     pub fn replace(&mut self, kind: TableKind, text: &str) -> Result<(), TableError> {
-        if text.len() > MAX_TABLE_BYTES {
-            return Err(TableError::TooLarge);
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match kind {
             TableKind::Routes => self.routes = Routes::from_csv(text)?,
             TableKind::Words => self.words = Words::from_csv(text)?,
             TableKind::Holidays => self.calendar = Calendar::from_csv(text)?,
             TableKind::Guidance => self.guidance = Guidance::from_csv(text)?,
-            TableKind::Duty => drop(Roster::from_csv(text)?),
+            TableKind::Duty | TableKind::Publicity => {}
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 use crate::accounts::{Role, Scope, Viewer};
 use crate::named::named;
 use crate::password::PasswordError;
+use crate::rows::{self, Layout, RowError, Said, is_formula};
 use crate::store::StoreError;
 
-const COLUMNS: [&str; 5] = ["login", "name", "phone", "role", "scope"];
 /// Most accounts of one import: the page's form takes no more text.
 pub const MAX_IMPORT: usize = 500;
 /// Most people of one enterprise who wait to be let in: more is play.
@@ -107,28 +107,9 @@ pub enum UserError {
         /// Which.
         login: String,
     },
-    /// A field makes no sense.
-    #[error("{place}`{text}` is no {expected}", place = place_of(*line))]
-    Field {
-        /// Line of the import; 0 in a form.
-        line: u64,
-        /// What was given.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// Other columns than expected.
-    #[error("the table has columns `{found}`, expected `{}`", COLUMNS.join(","))]
-    Columns {
-        /// The header found.
-        found: String,
-    },
-    /// The table is no CSV.
-    #[error("the table cannot be read")]
-    Csv(#[from] csv::Error),
-    /// Too many rows.
-    #[error("the table has more than {MAX_IMPORT} rows")]
-    TooLong,
+    /// A field or a table that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] RowError),
     /// The invitation was used, has ended, or never was.
     #[error("the invitation has ended")]
     NoInvitation,
@@ -141,14 +122,6 @@ pub enum UserError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-fn place_of(line: u64) -> String {
-    if line == 0 {
-        String::new()
-    } else {
-        format!("line {line}: ")
-    }
 }
 
 impl UserError {
@@ -164,10 +137,7 @@ impl UserError {
             Self::NotAllowed { .. } => "ask the system administrator".into(),
             Self::NoSuchUser | Self::NoInvitation => "ask for a new invitation".into(),
             Self::Taken { .. } => "choose another login".into(),
-            Self::Field { .. } | Self::Columns { .. } | Self::Csv(_) => {
-                "write `13900001234,张环保,13900001234,enterprise,91330100MA27X0AB1C`".into()
-            }
-            Self::TooLong => "import it in parts".into(),
+            Self::Rows(error) => error.hint(),
             Self::Password(error) => error.hint(),
             Self::NoChance => "this is a defect of the program that opened the desk".into(),
             Self::Store(error) => error.hint(),
@@ -184,16 +154,7 @@ impl UserError {
             Self::NotAllowed { .. } => "当前角色无权管理该账号。".into(),
             Self::NoSuchUser => "未找到该账号。".into(),
             Self::Taken { login } => format!("账号 {login} 已存在。"),
-            Self::Field {
-                line: 0,
-                text,
-                expected,
-            } => format!("“{text}”不符合要求（{}）。", zh_of(expected)),
-            Self::Field { line, text, expected } => {
-                format!("第 {line} 行：“{text}”不符合要求（{}）。", zh_of(expected))
-            }
-            Self::Columns { .. } | Self::Csv(_) => format!("表头应为 {}。", COLUMNS.join(",")),
-            Self::TooLong => format!("一次最多导入 {MAX_IMPORT} 行。"),
+            Self::Rows(error) => error.zh(),
             Self::NoInvitation => "邀请链接已使用或已过期，请联系管理员重新邀请。".into(),
             Self::Password(error) => error.zh(),
             Self::NoChance | Self::Store(_) => "暂时无法处理，请稍后重试。".into(),
@@ -201,43 +162,40 @@ impl UserError {
     }
 }
 
-const LOGIN: &str = "login of letters, digits, `.`, `-`, `_` or `@`";
-const NAME: &str = "name";
-const PHONE: &str = "mobile number";
-const ROLE: &str = "role";
-const SCOPE: &str = "scope of this role";
-
-fn zh_of(expected: &str) -> &'static str {
-    match expected {
-        LOGIN => "账号由字母、数字和 . - _ @ 组成",
-        NAME => "姓名",
-        PHONE => "手机号",
-        ROLE => "角色代码",
-        _ => "范围：分局填区县，企业填统一社会信用代码，运维单位填排放口编号",
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("用户表", "accounts"),
+    columns: &["login", "name", "phone", "role", "scope"],
+    max_rows: MAX_IMPORT,
+    example: "13900001234,张环保,13900001234,enterprise,91330100MA27X0AB1C",
+};
+const LOGIN: Said = Said::new(
+    "账号由字母、数字和 . - _ @ 组成",
+    "login of letters, digits, `.`, `-`, `_` or `@`",
+);
+const NAME: Said = Said::new("姓名", "name");
+const PHONE: Said = Said::new("手机号", "mobile number");
+const ROLE: Said = Said::new("角色代码", "role");
+const SCOPE: Said = Said::new(
+    "范围：分局填区县，企业填统一社会信用代码，运维单位填排放口编号",
+    "scope of this role",
+);
 
 impl NewUser {
     /// An account from the words of a form or a row. `scope` is a district, an enterprise's code, or outlets with
     /// blanks between, as the role needs.
     pub fn read(line: u64, words: [&str; 5]) -> Result<Self, UserError> {
         let [login, name, phone, role, scope] = words.map(str::trim);
-        let bad = |text: &str, expected| UserError::Field {
-            line,
-            text: text.chars().take(MAX_CHARS).collect(),
-            expected,
-        };
+        let bad = |text: &str, expected| LAYOUT.bad(line, text, expected);
         let fits = |text: &str| (1..=MAX_CHARS).contains(&text.chars().count());
         if !fits(login) || !login.chars().all(|c| c.is_ascii_alphanumeric() || ".-_@".contains(c)) {
-            return Err(bad(login, LOGIN));
+            return Err(bad(login, LOGIN).into());
         }
-        // A cell that a spreadsheet would run is no name (CSV injection).
-        if !fits(name) || name.starts_with(['=', '@', '+', '-']) || name.chars().any(char::is_control) {
-            return Err(bad(name, NAME));
+        if !fits(name) || is_formula(name) || name.chars().any(char::is_control) {
+            return Err(bad(name, NAME).into());
         }
         let digits = phone.strip_prefix('+').unwrap_or(phone);
         if phone.len() > MAX_CHARS || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
-            return Err(bad(phone, PHONE));
+            return Err(bad(phone, PHONE).into());
         }
         let role = Role::from_code(role).ok_or_else(|| bad(role, ROLE))?;
         Ok(Self {
@@ -267,26 +225,9 @@ fn scope_of(role: Role, text: &str) -> Option<Scope> {
 
 /// Accounts from CSV with columns `login,name,phone,role,scope`; all or none.
 pub fn import(text: &str) -> Result<Vec<NewUser>, UserError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let header: Vec<&str> = reader.headers()?.iter().map(str::trim).collect();
-    if header != COLUMNS {
-        return Err(UserError::Columns {
-            found: header.join(","),
-        });
-    }
-    let mut users = Vec::new();
-    for record in reader.records() {
-        let record = record?;
-        if users.len() >= MAX_IMPORT {
-            return Err(UserError::TooLong);
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        users.push(NewUser::read(
-            line,
-            std::array::from_fn(|at| record.get(at).unwrap_or_default()),
-        )?);
-    }
-    Ok(users)
+    rows::read(&LAYOUT, text, |row| {
+        NewUser::read(row.line(), std::array::from_fn(|at| row.cell(at)))
+    })
 }
 
 /// Who may invite, let in or switch off whom. Enterprises and their contractors are the bureau's to let in, in its own
@@ -343,8 +284,11 @@ mod tests {
             let said = error.to_string();
             assert!(said.contains("line 3") && said.contains(expected), "{row}: {said}");
         }
-        assert!(matches!(import("a,b\n"), Err(UserError::Columns { .. })));
+        assert!(matches!(
+            import("a,b\n"),
+            Err(UserError::Rows(RowError::Columns { .. }))
+        ));
         let many = format!("{head}{}", "x,好,,admin,\n".repeat(MAX_IMPORT + 1));
-        assert!(matches!(import(&many), Err(UserError::TooLong)));
+        assert!(matches!(import(&many), Err(UserError::Rows(RowError::TooLong { .. }))));
     }
 }

@@ -5,6 +5,7 @@
 //! plume-load registry --connections 100 > registry.toml   # the devices the load pretends to be, for plume's registry
 //! plume-load run     --target 127.0.0.1:9212 --server-pid PID --connections 100 --outstanding 16 --seconds 10
 //! plume-load ingest  --directory DIR --connections 100        # ingest and log alone, to be loaded like any server
+//! plume-load log     --directory DIR                          # the log alone, beside bare writes and syncs
 //! plume-load compare --target 127.0.0.1:9212 --server-pid PID --connections 100 --seconds 10 --rounds 3
 //! ```
 //!
@@ -15,6 +16,7 @@
 mod alone;
 mod client;
 mod histogram;
+mod log_alone;
 mod process;
 mod report;
 mod sink;
@@ -60,6 +62,15 @@ enum Command {
         /// Devices of the load.
         #[arg(long, default_value_t = 100)]
         connections: usize,
+    },
+    /// The log alone: durable records a second, by callers and records in an append.
+    Log {
+        /// Where to make it; removed by nobody.
+        #[arg(long)]
+        directory: PathBuf,
+        /// How long each shape is measured, and the bare file beside it.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
     },
     /// Print a registry (TOML) with the devices of a load.
     Registry {
@@ -153,6 +164,9 @@ async fn dispatch(command: Command) -> Result<(), LoadError> {
         Command::Compare(args) => compare(args).await,
         Command::Sink { listen } => sink::serve(listen).await,
         Command::Ingest { directory, connections } => alone::serve(&directory, connections, Clock::new(now)).await,
+        Command::Log { directory, seconds } => {
+            log_alone::measure(&directory, Duration::from_secs(seconds.max(1))).await
+        }
         Command::Registry { connections } => report::say(&packets::registry(connections)?),
     }
 }

@@ -1,6 +1,8 @@
 //! Minute reports of many stacks, as ingest makes them: four factors each, three of them with a limit and a corrected
 //! value.
 
+use std::ops::Range;
+
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, IngestId, Inline, Mn, OutletId};
@@ -53,10 +55,17 @@ impl Stack {
 
     /// One report of every stack about minute `minute`, received half a second after its end.
     pub fn minute(&self, minute: i64) -> Vec<EntryBody> {
+        self.minute_of(minute, 0..self.origins.len())
+    }
+
+    /// The same of some stacks.
+    pub fn minute_of(&self, minute: i64, stacks: Range<usize>) -> Vec<EntryBody> {
         let measured_at = START.plus(minute * MINUTE_MS);
         let received_at = measured_at.plus(MINUTE_MS + 500);
         (0_i64..)
             .zip(&self.origins)
+            .skip(stacks.start)
+            .take(stacks.len())
             .map(|(number, (outlet, origin))| {
                 EntryBody::Report(Box::new(Report {
                     outlet: *outlet,

@@ -14,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use plume_ingest::exchange::command::Command as CommandRecord;
 use plume_ingest::exchange::order;
+use plume_ingest::hj212::explain::Lang;
 use plume_schemas::ids::Mn;
+use plume_schemas::time::Span;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::conformance::of_archive;
 use crate::roles::stop::Stop;
 use crate::roles::troubles::look_at_log;
 use crate::roles::{self, Context, measure_lag};
@@ -83,6 +86,7 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/status", get(status))
         .route("/archive", post(archive))
         .route("/explain", get(explain_event))
+        .route("/conformance", get(conformance))
         .route("/marks", post(marks))
         .route("/command", post(command))
         .route("/commands", get(commands))
@@ -140,19 +144,63 @@ async fn status(State(context): State<Context>) -> Response {
 
 /// Writes what waits for the archive, so that a query sees it; answers when it is on disk.
 async fn archive(State(context): State<Context>) -> Response {
+    match write_archive(&context).await {
+        Ok(()) => "archived\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+/// Has what waits for the archive written; why it was not.
+async fn write_archive(context: &Context) -> Result<(), &'static str> {
     let (asker, answered) = oneshot::channel();
     let asked = tokio::time::timeout(ARCHIVE_LIMIT, async {
         context.archive_now.send(asker).await.ok()?;
         answered.await.ok()
     });
     match asked.await {
-        Ok(Some(())) => "archived\n".into_response(),
-        Ok(None) => (StatusCode::SERVICE_UNAVAILABLE, "the archive is stopping\n").into_response(),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the archive is busy or cannot write; see /readyz\n",
-        )
-            .into_response(),
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err("the archive is stopping\n"),
+        Err(_) => Err("the archive is busy or cannot write; see /readyz\n"),
+    }
+}
+
+/// Which device, how far back (`24h` if missing), in which language; JSON without one.
+#[derive(Debug, serde::Deserialize)]
+struct Inspected {
+    mn: Mn,
+    #[serde(default)]
+    last: String,
+    #[serde(default)]
+    lang: String,
+}
+
+/// What `plume conformance` prints.
+async fn conformance(State(context): State<Context>, Query(asked): Query<Inspected>) -> Response {
+    let last = if asked.last.is_empty() { "24h" } else { &asked.last };
+    let last = match crate::cli::conformance::hours(last) {
+        Ok(last) => last,
+        Err(why) => return (StatusCode::UNPROCESSABLE_ENTITY, why + "\n").into_response(),
+    };
+    if let Err(why) = write_archive(&context).await {
+        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    }
+    let report = tokio::task::spawn_blocking(move || {
+        let reader = roles::archive::reader(&context.archive)?;
+        let registry = Arc::clone(&context.registry.borrow());
+        let end = context.clock.now();
+        let start = end.plus(-last.ms);
+        let expect = context.ingest.expect_encryption_2025;
+        of_archive(&reader, &registry, asked.mn, Span { start, end }, expect)
+    });
+    match report.await.map_err(anyhow::Error::from).flatten() {
+        Ok(report) if asked.lang.is_empty() => {
+            ([(header::CONTENT_TYPE, "application/json")], report.to_json()).into_response()
+        }
+        Ok(report) => {
+            let lang = if asked.lang == "en" { Lang::En } else { Lang::Zh };
+            report.page(lang).to_string().into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
 }
 

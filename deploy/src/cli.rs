@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod bus;
+pub(crate) mod conformance;
 pub(crate) mod judge;
 pub(crate) mod ops;
 pub(crate) mod orders;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
   plume decode '##0101QN=2016…&&1C80'          解析一条报文 / one packet as a table
   plume simulate --registry registry.toml      扮演设备 / play the registry's devices
   plume command read-time --mn 0100…           读设备时间，见 --help / ask a device for its time
+  plume conformance --mn 0100…                 设备是否符合新标准 / does a device conform to the new standard
   plume cases                                  当前预警 / alerts in the terminal
   plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
   plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     /// 向设备下达命令：校时、间隔、补数 / ask something of a device: its clock, intervals, missing data
     #[command(name = "command")]
     Order(orders::CommandArgs),
+    /// 设备是否符合 HJ 212-2025：逐项核对并给出改法 / does a device conform: each departure with what to change
+    Conformance(conformance::ConformanceArgs),
     /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets
     Stats(StatsArgs),
     /// 查询归档与日志中的数据 / rows of the archive and of what is still in the log

@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod conformance;
 mod decoder;
 mod demo;
 mod explain;
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Quarantine(QuarantineCommand::Readmit(args)) => runtime()?.block_on(commands::readmit::run(&args)),
         Command::Order(args) => runtime()?.block_on(commands::command::run(&args)),
+        Command::Conformance(args) => commands::conformance::run(&args),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
         Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),

@@ -117,10 +117,14 @@ impl System {
 
         let (intake, stop_intake) = pair();
         let (ingest, poller) = if has(Role::Ingest) {
+            let ends = roles::exchange::ends(&context).await?;
             let ingest = start_ingest(&context, &config, stop_intake.clone()).await?;
-            if has(Role::Desk) {
-                tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
+            if !has(Role::Desk) {
+                for (partition, end) in (0..).zip(ends) {
+                    tasks.spawn(roles::exchange::hear(context.reading(), partition, end, stop.clone()));
+                }
             }
+            tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
             let poller = start_poller(&context, &config, polling, &ingest, stop_intake)?;
             (Some(ingest), poller)
         } else {
@@ -334,7 +338,11 @@ async fn open_context(
     let context = Context {
         archive_now,
         ingest: Arc::new(config.ingest.clone()),
-        orders: roles::exchange::Orders::new(config.exchange, clock.now()),
+        orders: roles::exchange::Orders::new(
+            config.exchange,
+            clock.now(),
+            bus.is_shared().then_some(config.ingest.id),
+        ),
         bus,
         clock,
         catalogue: Arc::new(Catalogue::embedded()?),

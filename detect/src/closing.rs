@@ -212,6 +212,12 @@ impl Outlet {
     fn hour_is_due(&self, ctx: &Ctx<'_>, plan: &OutletPlan, hour: i64) -> bool {
         let end = Period::Hour.span(hour).end;
         let window = &ctx.settings.window;
+        let grace = end.plus(window.grace_s * SECOND_MS);
+        // Nearly always: the hour runs, and no device has sent it.
+        let was_sent = |device: &Device| device.hour_end.is_some_and(|sent| sent >= end);
+        if ctx.now < grace && !self.devices.iter().any(was_sent) {
+            return false;
+        }
         let limited = plan
             .factors
             .iter()
@@ -223,7 +229,6 @@ impl Outlet {
         if devices.peek().is_some() && devices.all(|came| came) {
             return true;
         }
-        let grace = end.plus(window.grace_s * SECOND_MS);
         if ctx.now < grace {
             return false;
         }

@@ -9,6 +9,7 @@ use plume_schemas::ids::{IdMap, OutletId};
 use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
+mod ahead;
 mod outlook;
 mod saved;
 
@@ -23,6 +24,7 @@ use crate::outlet::{self, Gone, Outlet};
 use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
 use crate::state::persist;
+use saved::registry_record;
 
 /// Real-time packets are known for repeats so long at most: a device sends them again within seconds.
 const REALTIME_REPEAT_MS: i64 = 10 * MINUTE_MS;
@@ -98,8 +100,8 @@ pub struct Engine {
     /// Which packets were seen (D5).
     dedupe: Dedupe,
     common: CommonCause,
-    /// As last recorded; the plan is made from it.
-    registry: Registry,
+    /// As last recorded, in the log's bytes; the plan is made from it and has what rules ask about.
+    registry: Vec<u8>,
     /// Parts of the next one, while some are still to come.
     assembly: Assembly,
     plan: Plan,
@@ -123,7 +125,7 @@ impl Engine {
             counts: Counts::default(),
             dedupe,
             common: CommonCause::default(),
-            registry: Registry::default(),
+            registry: registry_record(Registry::default()),
             assembly: Assembly::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
@@ -314,11 +316,12 @@ impl Engine {
         let Some(registry) = self.assembly.take(part) else {
             return;
         };
-        if registry == self.registry && !self.plan.outlets.is_empty() {
+        let plan = Plan::new(&registry, self.partition.index, self.partition.count);
+        let record = registry_record(registry);
+        if record == self.registry && !self.plan.outlets.is_empty() {
             return;
         }
-        self.registry = registry;
-        let plan = Plan::new(&self.registry, self.partition.index, self.partition.count);
+        self.registry = record;
         let old_plan = std::mem::replace(&mut self.plan, plan);
         let mut old: HashMap<OutletId, (Outlet, OutletPlan)> = old_plan
             .outlets
@@ -328,7 +331,7 @@ impl Engine {
             .collect();
         let mut changed = Vec::new();
         let mut gone: Vec<(OutletPlan, Gone)> = Vec::new();
-        for (place, plan) in self.plan.outlets.iter().enumerate() {
+        for plan in &self.plan.outlets {
             let (mut outlet, before) = match old.remove(&plan.id) {
                 Some((outlet, before)) => (outlet, Some(before)),
                 None => (Outlet::new(), None),
@@ -341,17 +344,14 @@ impl Engine {
                     ..Gone::default()
                 },
             ));
-            if before.is_some_and(|before| before != *plan) {
-                changed.push(place);
-            }
+            changed.push(before.is_some_and(|before| before != *plan));
             self.outlets.push(outlet);
         }
         gone.extend(old.into_values().map(|(outlet, plan)| (plan, outlet.gone())));
         gone.sort_by_key(|(plan, ..)| plan.id);
         self.retire(gone, entry, out, ordinal);
         self.index();
-        for place in 0..self.outlets.len() {
-            let revise = changed.contains(&place);
+        for (place, revise) in changed.into_iter().enumerate() {
             self.with(place, entry, out, ordinal, |ctx, outlet, plan, _| {
                 if revise {
                     outlet.revise_all(ctx, plan);

@@ -204,6 +204,18 @@ impl MinuteStore {
         hour <= self.newest && self.reaches(hour)
     }
 
+    /// Something of its own cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        self.newest.unsigned_abs()
+    }
+
+    /// Something of the two cache lines of the hour of a minute since 1970.
+    pub(crate) fn touch_minute(&self, minute: i64) -> u64 {
+        let block = &self.blocks[Self::index(minute.div_euclid(60))];
+        let ends = block.codes.0[0] ^ block.codes.0[59];
+        u64::from(ends)
+    }
+
     /// What is known of a minute of an hour.
     pub(crate) fn slot(&self, hour: i64, minute: usize) -> Slot {
         if !self.holds(hour) || minute >= 60 {
@@ -229,32 +241,7 @@ impl MinuteStore {
     /// and many times faster than looking at each. `None` where a minute needs looking at.
     pub(crate) fn plain_sum(&self, hour: i64, limit: u8) -> Option<PlainSum> {
         let block = self.blocks.get(Self::index(hour)).filter(|_| self.holds(hour))?;
-        if block.kind != JUDGED {
-            return None;
-        }
-        let (mut sum, mut packets, mut samples, mut missing) = (PlainSum::default(), 0_i64, 0_i64, 0_u32);
-        for (minute, &code) in (1_u8..).zip(block.codes.0.iter().take(usize::from(limit))) {
-            match code {
-                0..FROM_SAMPLES => {
-                    sum.packets += 1;
-                    packets += i64::from(code);
-                    sum.end = minute;
-                }
-                FROM_SAMPLES..EXCLUDED_SAMPLES => {
-                    sum.samples += 1;
-                    samples += i64::from(code - FROM_SAMPLES);
-                    sum.end = minute;
-                }
-                MISSING => missing += 1,
-                _ => return None,
-            }
-        }
-        let step = STEPS[usize::from(block.scale & 7)];
-        let base = i64::from(block.base);
-        sum.of_packets = (base * i64::from(sum.packets) + packets) * step;
-        sum.of_samples = (base * i64::from(sum.samples) + samples) * step;
-        debug_assert_eq!(sum.packets + sum.samples + missing, u32::from(limit.min(60)));
-        Some(sum)
+        block.plain_sum(limit)
     }
 
     #[inline]

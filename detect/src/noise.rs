@@ -177,6 +177,12 @@ impl Noise {
         self.end
     }
 
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        let ring = u64::from(self.ring.0[RING - 1].to_bits());
+        self.end.unsigned_abs() ^ self.far_lag.to_bits() ^ ring
+    }
+
     /// The level it goes back to after an upset.
     pub(crate) fn base(&self) -> f64 {
         self.base

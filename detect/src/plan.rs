@@ -156,8 +156,36 @@ impl OutletPlan {
             temperature: FactorCode::new(TEMPERATURE).unwrap_or_default(),
             codes: factors.iter().map(|factor| factor.code).collect(),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
-            factors,
+            factors: fitted(factors),
         }
+    }
+
+    /// Reads a little of each cache line of its own that a report touches.
+    pub(crate) fn touch(&self) -> u64 {
+        let ends = self
+            .validity
+            .valid_to
+            .or(self.trial_until)
+            .map_or(0, |at| at.0.unsigned_abs());
+        ends ^ (self.stop_work.len() ^ self.sources.len() ^ self.factors.len() ^ self.codes.len()) as u64
+    }
+
+    /// The same of factors and devices.
+    pub(crate) fn touch_factors(&self) -> u64 {
+        let source = self.sources.first().map_or(0, |row| u64::from(row.realtime_interval_s));
+        let code = self.codes.first().map_or(0, |code| u64::from(code.as_str().is_empty()));
+        self.factors.iter().fold(source ^ code, |touched, factor| {
+            let reference = factor.reference_o2.map_or(0, i64::unsigned_abs);
+            touched ^ reference ^ factor.limits.len() as u64 ^ u64::from(factor.is_oxygen)
+        })
+    }
+
+    /// The same of the limits.
+    pub(crate) fn touch_limits(&self) -> u64 {
+        let limits = self.factors.iter().flat_map(|factor| &factor.limits);
+        limits.fold(0, |touched, limit| {
+            touched ^ limit.value.unsigned_abs() ^ u64::from(limit.window == LimitWindow::Day)
+        })
     }
 
     /// Rank and row of a device at a moment; lower ranks count first. Devices the registry does not (yet) know come
@@ -249,7 +277,7 @@ impl FactorPlan {
             },
             reference_o2,
             range: high.filter(|&high| high > low).map(|high| (low, high)),
-            limits: limits.filter_map(LimitPlan::new).collect(),
+            limits: fitted(limits.filter_map(LimitPlan::new).collect()),
             ..Self::bare(setup.code)
         }
     }
@@ -280,6 +308,12 @@ impl LimitPlan {
             validity: limit.validity(),
         })
     }
+}
+
+/// Without room to grow: a plan never does, and there are as many as outlets.
+fn fitted<T>(mut rows: Vec<T>) -> Vec<T> {
+    rows.shrink_to_fit();
+    rows
 }
 
 /// A text as evidence keeps it: cut between characters where it is too long.

@@ -74,6 +74,12 @@ persist!(Series {
 const _: () = assert!(size_of::<Series>() <= HOT_CORE_LIMIT);
 
 impl Series {
+    /// Something of each cache line that a minute touches.
+    pub(crate) fn touch(&self) -> u64 {
+        let holds = u64::from(self.constant.level) ^ u64::from(self.near.level);
+        self.noise.touch() ^ self.run.touch() ^ holds ^ self.near_hour.unsigned_abs() ^ self.dirty
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             hours: HourRing::new(),

@@ -2,15 +2,22 @@
 //!
 //! Alone, each packet would wake the log's thread and be woken by it. Here a link leaves its records and sleeps. The
 //! committer runs when the links that had something to read have run; it takes what they left, hands it over as one
-//! append, and when that is durable wakes the links one after the other, so that their answers leave together. There is
-//! no timer, and no group waits for the one before: the log has the next at hand when its disk is ready. A link has one
-//! order at a time, so its packets keep their order.
+//! append, and when that is durable wakes the links one after the other, so that their answers leave together. While a
+//! group is on its way to the disk, whatever comes waits for the next, so groups are as large as the disk is slow. A
+//! link has one order at a time, so its packets keep their order.
+//!
+//! Devices that wait for each answer would so fall into two halves that take turns, and each would wait for two syncs.
+//! So after a large group the next one waits for those who were just answered, for half a sync at most ([`Patience`];
+//! PostgreSQL's `commit_delay`, which its manual sets to that half). Nobody waits where there are few, where a sync is
+//! fast, or where waiting brought nobody.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use plume_bus::NewRecord;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 use crate::config::IngestConfig;
 use crate::signals::Signals;
@@ -20,6 +27,15 @@ use crate::store::{Appended, Store, append};
 pub(crate) const MAX_GROUP_BYTES: usize = 4 << 20;
 /// Records in one group: half of the bus's own limit, as an order of one link may go over the half.
 const MAX_GROUP_RECORDS: usize = plume_bus::MAX_BATCH_RECORDS / 2;
+
+/// Links of the last group and of the queue from which on the next group waits for more: fewer are soon woken.
+const LEAST_BUSY_LINKS: usize = 16;
+/// A faster sync is not worth waiting for: the runtime's timer counts milliseconds.
+const LEAST_SLOW: Duration = Duration::from_millis(2);
+/// Longest wait of a group, however slow the disk is: no device notices it.
+const MOST_PATIENCE: Duration = Duration::from_millis(5);
+/// Groups that do not wait after one that waited for nobody: devices that send once a minute are not waited for.
+const HURRIED_GROUPS: u32 = 64;
 
 /// Says how an order ended; an error where the room is gone.
 pub(crate) type Done = oneshot::Receiver<Appended>;
@@ -35,8 +51,16 @@ struct Order {
 /// Where links leave their records.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
-    queue: Mutex<Vec<Order>>,
+    queue: Mutex<Queue>,
+    /// There is an order.
     work: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    orders: Vec<Order>,
+    /// How many the committer waits for, if it does, and how it is told.
+    awaited: Option<(usize, oneshot::Sender<()>)>,
 }
 
 impl Commits {
@@ -44,16 +68,45 @@ impl Commits {
     pub(crate) fn order(&self, records: Vec<NewRecord>) -> Done {
         let (done, ended) = oneshot::channel();
         let bytes = records.iter().map(|record| record.payload.len()).sum();
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.push(Order { records, bytes, done });
+        let mut queue = self.lock();
+        queue.orders.push(Order { records, bytes, done });
+        let count = queue.orders.len();
+        let full = queue.awaited.take_if(|(awaited, _)| *awaited <= count);
         drop(queue);
-        self.work.notify_one();
+        // Whoever left the first has called already.
+        if count == 1 {
+            self.work.notify_one();
+        }
+        if let Some((_, full)) = full {
+            // A committer whose patience has ended does not mind.
+            let _gone = full.send(());
+        }
         ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until as many as `answered` have come to those who are there, or `patience` ends. Gives how many came.
+    async fn gather(&self, answered: usize, patience: Duration) -> usize {
+        let (full, all_there) = oneshot::channel();
+        let before = {
+            let mut queue = self.lock();
+            let before = queue.orders.len();
+            queue.awaited = Some((before + answered, full));
+            before
+        };
+        // How it ended is seen by who is there.
+        let _ended = timeout(patience, all_there).await;
+        let mut queue = self.lock();
+        queue.awaited = None;
+        queue.orders.len().saturating_sub(before)
     }
 
     /// Takes what goes together, oldest first; empty where nothing lies there.
     fn take(&self) -> Vec<Order> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = &mut self.lock().orders;
         let (mut bytes, mut records) = (0, 0);
         let mut fits = |order: &Order| {
             let first = records == 0;
@@ -63,7 +116,7 @@ impl Commits {
         };
         let count = queue.iter().take_while(|order| fits(order)).count();
         if count == queue.len() {
-            return std::mem::take(&mut *queue);
+            return std::mem::take(queue);
         }
         // Somebody has to come for the rest.
         self.work.notify_one();
@@ -82,23 +135,31 @@ pub(crate) struct Committer<S> {
 }
 
 impl<S: Store> Committer<S> {
-    /// Runs until dropped. There are at most as many groups on their way as links.
+    /// Runs until dropped.
     pub(crate) async fn run(self) {
+        let most = self.store.groups_at_once();
         let committer = Arc::new(self);
         let mut groups = JoinSet::new();
+        let mut patience = Patience::default();
         loop {
-            let orders = committer.commits.take();
-            if !orders.is_empty() {
-                groups.spawn(Arc::clone(&committer).carry_out(orders));
-            }
             tokio::select! {
-                () = committer.commits.work.notified() => {}
-                Some(_) = groups.join_next() => {}
+                () = committer.commits.work.notified(), if groups.len() < most => {
+                    // The links that have something to read go first, so that one group has it all.
+                    tokio::task::yield_now().await;
+                    groups.spawn(Arc::clone(&committer).carry_out(committer.commits.take()));
+                }
+                Some(group) = groups.join_next() => {
+                    if most == 1 && let Ok(group) = group {
+                        patience.spend(&committer.commits, group).await;
+                    }
+                }
             }
         }
     }
 
-    async fn carry_out(self: Arc<Self>, orders: Vec<Order>) {
+    /// Gives the number of orders, and how long they took.
+    async fn carry_out(self: Arc<Self>, orders: Vec<Order>) -> (usize, Duration) {
+        let (began, count) = (Instant::now(), orders.len());
         let mut together = Vec::with_capacity(orders.iter().map(|order| order.records.len()).sum());
         let mut links = Vec::with_capacity(orders.len());
         for mut order in orders {
@@ -111,7 +172,7 @@ impl<S: Store> Committer<S> {
             for (_, done) in links {
                 tell(done, appended);
             }
-            return;
+            return (count, began.elapsed());
         }
         // One order that the bus will never take does not take the others with it.
         let mut rest = together.iter().cloned();
@@ -119,10 +180,36 @@ impl<S: Store> Committer<S> {
             let records = Arc::new(rest.by_ref().take(count).collect());
             tell(done, self.append(&records).await);
         }
+        (count, began.elapsed())
     }
 
     async fn append(&self, records: &Arc<Vec<NewRecord>>) -> Appended {
         append(&self.store, records, &self.config, &self.signals, self.stop.clone()).await
+    }
+}
+
+/// Whether the next group waits for the links of the last.
+#[derive(Debug, Default)]
+struct Patience {
+    /// Groups to come that do not wait.
+    hurried: u32,
+}
+
+impl Patience {
+    /// Waits, where it is worth it, for the links of a group of `count` orders that took so long.
+    async fn spend(&mut self, commits: &Commits, (count, took): (usize, Duration)) {
+        let busy = count + commits.lock().orders.len() >= LEAST_BUSY_LINKS;
+        if !busy || took < LEAST_SLOW {
+            return;
+        }
+        if self.hurried > 0 {
+            self.hurried -= 1;
+            return;
+        }
+        let came = commits.gather(count, (took / 2).min(MOST_PATIENCE)).await;
+        if came * 2 < count {
+            self.hurried = HURRIED_GROUPS;
+        }
     }
 }
 
@@ -155,6 +242,49 @@ mod tests {
         );
         let _done = [MAX_GROUP_RECORDS, 1].map(|count| commits.order(vec![record("a", 1); count]));
         assert_eq!((commits.take().len(), commits.take().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_group_waits_for_as_many_as_were_answered() {
+        let commits = Arc::new(Commits::default());
+        let _before = commits.order(vec![record("a", 1)]);
+        let gathering = tokio::spawn({
+            let commits = Arc::clone(&commits);
+            async move { commits.gather(2, Duration::from_hours(1)).await }
+        });
+        while commits.lock().awaited.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let _first = commits.order(vec![record("b", 1)]);
+        tokio::task::yield_now().await;
+        assert!(!gathering.is_finished(), "one of two is there");
+        let _second = commits.order(vec![record("c", 1)]);
+        assert_eq!(gathering.await.unwrap(), 2);
+        assert_eq!(commits.take().len(), 3);
+        assert_eq!(commits.gather(1, Duration::ZERO).await, 0, "patience ends");
+        let _later = commits.order(vec![record("d", 1)]);
+        assert_eq!(commits.take().len(), 1, "and nobody is told of what comes then");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_few_for_a_fast_disk_or_in_vain() {
+        let (commits, slow) = (Commits::default(), Duration::from_hours(1));
+        let mut patience = Patience::default();
+        patience.spend(&commits, (LEAST_BUSY_LINKS - 1, slow)).await;
+        patience.spend(&commits, (LEAST_BUSY_LINKS, LEAST_SLOW / 2)).await;
+        assert_eq!(patience.hurried, 0, "neither waited");
+        // However slow the disk is, the wait is short; nobody comes, so the next groups do not wait.
+        patience.spend(&commits, (LEAST_BUSY_LINKS, slow)).await;
+        assert_eq!(patience.hurried, HURRIED_GROUPS);
+        for left in (0..HURRIED_GROUPS).rev() {
+            patience.spend(&commits, (LEAST_BUSY_LINKS, slow)).await;
+            assert_eq!(patience.hurried, left);
+        }
+        let came: Vec<Done> = (0..LEAST_BUSY_LINKS)
+            .map(|_| commits.order(vec![record("a", 1)]))
+            .collect();
+        patience.spend(&commits, (1, slow)).await;
+        assert_eq!((patience.hurried, came.len()), (HURRIED_GROUPS, LEAST_BUSY_LINKS));
     }
 
     /// Takes everything but what is called bad.

@@ -32,6 +32,8 @@ pub struct IngestConfig {
     pub max_connections_per_ip: usize,
     /// Different MNs on one link.
     pub max_mns_per_link: usize,
+    /// Links of one registered device; its oldest is closed when there is one more.
+    pub max_links_per_mn: usize,
     /// Packets of one link waiting to be durable; above it the link is not read.
     pub max_in_flight_packets: usize,
     /// A link without a byte for this long is closed.
@@ -169,7 +171,7 @@ impl ConfigError {
 impl IngestConfig {
     /// Checks ranges that types do not hold. Errors: the first setting outside its range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let rules: [(&'static str, i64, std::ops::RangeInclusive<i64>, &'static str); 12] = [
+        let rules: [(&'static str, i64, std::ops::RangeInclusive<i64>, &'static str); 13] = [
             (
                 "max_segment_bytes",
                 wide(self.max_segment_bytes),
@@ -200,6 +202,7 @@ impl IngestConfig {
                 1..=100_000,
                 "1 to 100000",
             ),
+            ("max_links_per_mn", wide(self.max_links_per_mn), 1..=1_000, "1 to 1000"),
             (
                 "max_in_flight_packets",
                 wide(self.max_in_flight_packets),
@@ -261,6 +264,7 @@ pub(crate) mod tests {
             max_connections: 4096,
             max_connections_per_ip: 1024,
             max_mns_per_link: 256,
+            max_links_per_mn: 8,
             max_in_flight_packets: 64,
             idle_timeout_s: 3900,
             unidentified_timeout_s: 120,

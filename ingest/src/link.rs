@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use plume_bus::NewRecord;
+use plume_schemas::ids::Mn;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::commit::{Done, MAX_GROUP_BYTES};
 use crate::hj212::complaints::inline;
-use crate::hj212::session::{Link, Output, Session, Ticket};
+use crate::hj212::session::{Link, Note, Output, Session, Ticket};
 use crate::signals::Ended;
 use crate::store::{Appended, Store, place};
 use crate::tcp::Shared;
@@ -52,6 +53,8 @@ struct Pump<S> {
     stream: TcpStream,
     /// Commands to the devices of this link.
     commands: mpsc::Receiver<Vec<u8>>,
+    /// Registered devices seen on it.
+    met: Vec<Mn>,
     /// Records that wait for the order on its way to end.
     queue: Vec<(Ticket, Vec<NewRecord>)>,
     ended: Option<Ended>,
@@ -80,6 +83,7 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         session,
         stream,
         commands,
+        met: Vec::new(),
         queue: Vec::new(),
         ended: None,
         opened: now,
@@ -87,7 +91,7 @@ pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, p
         rested: false,
     };
     pump.run().await;
-    pump.shared.links.close(pump.link.epoch);
+    pump.shared.links.close(pump.link.epoch, &pump.met);
     let ended = pump.ended.unwrap_or(Ended::Peer);
     pump.shared.signals.link_ended(pump.link.peer, ended);
 }
@@ -137,8 +141,10 @@ impl<S: Store> Pump<S> {
 
     /// A command for the device, or else what the peer sent.
     fn poll_came(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Came> {
-        if let Poll::Ready(Some(frame)) = self.commands.poll_recv(cx) {
-            return Poll::Ready(Came::Command(frame));
+        match self.commands.poll_recv(cx) {
+            Poll::Ready(Some(frame)) => return Poll::Ready(Came::Command(frame)),
+            Poll::Ready(None) => return Poll::Ready(Came::End(Ended::Superseded)),
+            Poll::Pending => {}
         }
         if reading { self.poll_read(cx) } else { Poll::Pending }
     }
@@ -235,7 +241,14 @@ impl<S: Store> Pump<S> {
                         answers.extend_from_slice(&bytes);
                         count += 1;
                     }
-                    Output::Note(note) => self.shared.signals.noted(self.link.peer, &note),
+                    Output::Note(note) => {
+                        if let Note::Came(mn) = note {
+                            self.met.push(mn);
+                            let most = self.shared.config.max_links_per_mn;
+                            self.shared.links.met(mn, self.link.epoch, most);
+                        }
+                        self.shared.signals.noted(self.link.peer, &note);
+                    }
                     Output::Close(reason) => self.end(Ended::Session(reason)),
                 }
             }

@@ -1,8 +1,9 @@
 //! Open links by their epoch, so that orders reach them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use plume_schemas::ids::Mn;
 use tokio::sync::mpsc;
 
 /// Orders waiting to be written to one link: each of its devices has one at a time, and most links have one device.
@@ -10,14 +11,22 @@ const MAX_WAITING: usize = 16;
 
 /// The open links of an ingest. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Links(Arc<Mutex<HashMap<u64, mpsc::Sender<Vec<u8>>>>>);
+pub struct Links(Arc<Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By epoch; a link whose sender is dropped ends.
+    links: HashMap<u64, mpsc::Sender<Vec<u8>>>,
+    /// Epochs of the links on which a registered device was seen.
+    by_mn: HashMap<Mn, BTreeSet<u64>>,
+}
 
 impl Links {
     /// Gives a frame to the link with this epoch. False where it is not open, or takes no more: the order is then sent
     /// again later, or on another link.
     pub fn send(&self, epoch: u64, frame: Vec<u8>) -> bool {
-        let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        links.get(&epoch).is_some_and(|link| link.try_send(frame).is_ok())
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.links.get(&epoch).is_some_and(|link| link.try_send(frame).is_ok())
     }
 
     /// A link was opened; what it is to write comes out here.
@@ -26,13 +35,36 @@ impl Links {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .links
             .insert(epoch, sender);
         receiver
     }
 
-    /// A link has ended.
-    pub(crate) fn close(&self, epoch: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&epoch);
+    /// A device was seen on a link for the first time. Where it then has more than `most`, its oldest ones are told to
+    /// end: behind a gateway that drops links without a word each would live until its timeout.
+    pub(crate) fn met(&self, mn: Mn, epoch: u64, most: usize) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { links, by_mn } = &mut *open;
+        let epochs = by_mn.entry(mn).or_default();
+        epochs.insert(epoch);
+        while epochs.len() > most {
+            let Some(oldest) = epochs.pop_first() else { return };
+            links.remove(&oldest);
+        }
+    }
+
+    /// A link has ended, on which these devices were seen.
+    pub(crate) fn close(&self, epoch: u64, mns: &[Mn]) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.links.remove(&epoch);
+        for mn in mns {
+            if let Some(epochs) = open.by_mn.get_mut(mn) {
+                epochs.remove(&epoch);
+                if epochs.is_empty() {
+                    open.by_mn.remove(mn);
+                }
+            }
+        }
     }
 }
 
@@ -48,7 +80,30 @@ mod tests {
         let taken = (0..MAX_WAITING + 5).filter(|_| links.send(7, b"x".to_vec())).count();
         assert_eq!(taken, MAX_WAITING);
         assert_eq!(orders.try_recv().unwrap(), b"x");
-        links.close(7);
+        links.close(7, &[]);
         assert!(!links.send(7, Vec::new()));
+    }
+
+    #[test]
+    fn a_device_keeps_its_newest_links_and_nothing_is_left_of_those_that_ended() {
+        let (links, mn) = (Links::default(), Mn::new("M1").unwrap());
+        let mut open: Vec<_> = (1..=4).map(|epoch| links.open(epoch)).collect();
+        for epoch in 1..=4 {
+            links.met(mn, epoch, 2);
+        }
+        assert!(
+            !links.send(1, Vec::new()) && !links.send(2, Vec::new()),
+            "the oldest two are told to end"
+        );
+        assert!(links.send(3, Vec::new()) && links.send(4, Vec::new()));
+        assert!(matches!(
+            open[0].try_recv(),
+            Err(mpsc::error::TryRecvError::Disconnected)
+        ));
+        for epoch in 1..=4 {
+            links.close(epoch, &[mn]);
+        }
+        let left = links.0.lock().unwrap();
+        assert!(left.links.is_empty() && left.by_mn.is_empty());
     }
 }

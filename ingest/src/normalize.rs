@@ -286,12 +286,13 @@ fn shares(
             .iter()
             .filter(|r| mine.clone().any(|source| takes(source, r.factor)));
         let unit = |factor| registry.factor(outlet, factor).and_then(|setup| setup.unit.as_deref());
+        // Room for all at once: most devices have one outlet, and a list that grows costs more than its readings.
+        let mut taken = Vec::with_capacity(read.fields.readings.len());
+        taken.extend(readings.map(|r| in_present_unit(*r, read.fields, || unit(r.factor))));
         Share {
             outlet,
             registered: true,
-            readings: readings
-                .map(|r| in_present_unit(*r, read.fields, || unit(r.factor)))
-                .collect(),
+            readings: taken,
         }
     };
     let all: Vec<Share> = outlets.into_iter().map(share).collect();

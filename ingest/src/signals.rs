@@ -50,12 +50,14 @@ pub enum Ended {
     Unstorable,
     /// plume is stopping.
     Stopping,
+    /// Its device has `max_links_per_mn` newer ones.
+    Superseded,
     /// The session closed it.
     Session(CloseReason),
 }
 
 impl Ended {
-    const OWN: [Self; 7] = [
+    const OWN: [Self; 8] = [
         Self::Peer,
         Self::ReadError,
         Self::WriteError,
@@ -63,6 +65,7 @@ impl Ended {
         Self::Unidentified,
         Self::Unstorable,
         Self::Stopping,
+        Self::Superseded,
     ];
 
     /// Its name in metrics.
@@ -75,6 +78,7 @@ impl Ended {
             Self::Unidentified => "unidentified",
             Self::Unstorable => "unstorable",
             Self::Stopping => "stopping",
+            Self::Superseded => "superseded",
             Self::Session(reason) => reason.name(),
         }
     }

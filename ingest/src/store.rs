@@ -16,10 +16,17 @@ use crate::config::IngestConfig;
 use crate::hj212::intake::LogRecord;
 use crate::signals::Signals;
 
+/// Groups on their way to brokers at once: more than they have lines that may stall; each holds at most 4 MiB.
+const MAX_GROUPS: usize = 64;
+
 /// Where records go. The bus, or in tests a gate before it.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Partitions of the topic of reports.
     fn partitions(&self) -> u32;
+    /// Groups of links that may be on their way at once.
+    fn groups_at_once(&self) -> usize {
+        1
+    }
     /// Appends all or nothing; returns when durable.
     fn append(&self, records: Arc<Vec<NewRecord>>) -> impl Future<Output = Result<(), BusError>> + Send;
 }
@@ -27,6 +34,12 @@ pub trait Store: Clone + Send + Sync + 'static {
 impl Store for Bus {
     fn partitions(&self) -> u32 {
         Bus::partitions(self)
+    }
+
+    /// A log on disk has one sync at a time: a second group would only be a smaller one. Brokers take many, and a line
+    /// that one of them does not take must not hold up the links of the others.
+    fn groups_at_once(&self) -> usize {
+        if self.is_shared() { MAX_GROUPS } else { 1 }
     }
 
     async fn append(&self, records: Arc<Vec<NewRecord>>) -> Result<(), BusError> {

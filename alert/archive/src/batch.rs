@@ -38,7 +38,9 @@ impl Input {
             Topic::Quarantine => wire::decode_quarantined(payload).map(|q| Self::Quarantined(Box::new(q))),
             Topic::Judgements => wire::decode_judgement(payload).map(|j| Self::Judgement(Box::new(j))),
             Topic::Events => wire::decode_event(payload).map(|e| Self::Event(Box::new(e))),
-            Topic::Registry | Topic::Commands | Topic::CommandResults => return Err(ArchiveError::NoTable { at }),
+            Topic::Registry | Topic::Commands | Topic::CommandResults | Topic::Alerts => {
+                return Err(ArchiveError::NoTable { at });
+            }
         };
         Ok(decoded.unwrap_or_else(Self::Undecodable))
     }

@@ -2,7 +2,7 @@
 //! step, the readings, the registry row, and hashes of all of it. Passwords are masked.
 
 use std::fmt::Write as _;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Write as _};
 
 use arrow::array::{Array, AsArray};
 use plume_schemas::entry::EntryBody;
@@ -11,6 +11,8 @@ use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::{Span, Time};
 use plume_schemas::wire;
 use serde_json::{Map, Value as Json, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::evidence::{EvidenceSpec, PacketEvidence};
 use crate::export::{json, write_csv};
@@ -21,13 +23,15 @@ use crate::query::{Field, QuerySpec, field};
 use crate::reader::Reader;
 use crate::scan::Scan;
 use crate::tables::{Table, wall_clock_ms};
-use crate::zip::{self, ZipWriter};
 use crate::{ArchiveError, SCHEMA_VERSION};
 use plume_schemas::mask;
 
 /// Packets in a bundle at most: a week of a device that sends every 30 seconds. The newest are kept, and what is left
 /// out is counted in `event.json`.
 const MAX_PACKETS: usize = 20_000;
+/// Bytes of a bundle's files at most when it is checked: 20,000 packets and their readings are some 100 MB, and a foreign
+/// file must not unfold without end.
+const MAX_BUNDLE_BYTES: u64 = 1 << 30;
 /// The file that lists the others with their hashes.
 pub const HASHES: &str = "SHA256SUMS";
 
@@ -372,20 +376,43 @@ fn lines(rows: impl Iterator<Item = Json>) -> Vec<u8> {
 
 /// Files as one ZIP archive: equal files make equal archives.
 pub fn write_zip(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, ArchiveError> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        // The first date the format knows, for equal archives.
+        .last_modified_time(DateTime::default());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let written = files.iter().try_for_each(|(name, content)| {
-        zip.begin(name)?;
-        zip.write(content)
+        zip.start_file(name.as_str(), options)?;
+        zip.write_all(content)
     });
-    let finished = written.and_then(|()| zip.finish());
+    let finished = written.and_then(|()| Ok(zip.finish()?));
     finished
         .map(Cursor::into_inner)
         .map_err(|source| ArchiveError::Export { source })
 }
 
-/// The files of a ZIP archive that [`write_zip`] wrote. The error says what is wrong with it.
-pub fn read_zip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, &'static str> {
-    zip::read(bytes)
+/// The files of a ZIP archive, checksums compared. The error says what is wrong with it.
+pub fn read_zip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, io::Error> {
+    read_limited(bytes, MAX_BUNDLE_BYTES)
+}
+
+fn read_limited(bytes: &[u8], limit: u64) -> Result<Vec<(String, Vec<u8>)>, io::Error> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes))?;
+    let (mut files, mut left) = (Vec::new(), limit);
+    for place in 0..zip.len() {
+        let file = zip.by_index(place)?;
+        let (name, mut content) = (file.name()?.into_owned(), Vec::new());
+        file.take(left + 1).read_to_end(&mut content)?;
+        left = left.checked_sub(content.len() as u64).ok_or_else(|| {
+            let limit = MAX_BUNDLE_BYTES >> 20;
+            io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it unfolds to more than {limit} MiB"),
+            )
+        })?;
+        files.push((name, content));
+    }
+    Ok(files)
 }
 
 /// What in a bundle is not as its hashes say: names of files changed, missing or not listed. The hashes themselves are
@@ -414,4 +441,44 @@ pub fn check_hashes(files: &[(String, Vec<u8>)], unlisted: &[&str]) -> Vec<Strin
         .chain(foreign)
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_damage_is_seen() {
+        let files = vec![
+            ("a/说明.txt".to_owned(), "一 two ".repeat(40).into_bytes()),
+            ("empty".to_owned(), vec![]),
+        ];
+        let bytes = write_zip(&files).unwrap();
+        assert_eq!(bytes, write_zip(&files).unwrap(), "equal files make equal archives");
+        assert!(bytes.len() < 400, "it is compressed");
+        assert_eq!(read_zip(&bytes).unwrap(), files);
+        for len in 0..bytes.len() {
+            assert!(read_zip(&bytes[..len]).is_err(), "cut at {len}");
+        }
+        for place in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[place] ^= 4;
+            // Dates, versions and attributes may change; what a file is and holds may not without being seen.
+            if let Ok(read) = read_zip(&bad) {
+                let contents = |files: &[(String, Vec<u8>)]| -> Vec<Vec<u8>> {
+                    files.iter().map(|(_, content)| content.clone()).collect()
+                };
+                assert_eq!(contents(&read), contents(&files), "byte {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_unfolds_without_end_is_refused() {
+        let files: Vec<_> = (0..5).map(|n| (n.to_string(), vec![0; 250])).collect();
+        let bytes = write_zip(&files).unwrap();
+        assert_eq!(read_limited(&bytes, 1_250).unwrap(), files);
+        let error = read_limited(&bytes, 1_249).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
 }

@@ -14,6 +14,7 @@ mod archive;
 mod batch;
 mod bundle;
 mod config;
+mod device;
 mod error;
 mod evidence;
 mod export;
@@ -46,13 +47,13 @@ mod store;
 mod tables;
 mod verify;
 mod xlsx;
-mod zip;
 
 use plume_bus::Topic;
 
 pub use archive::{Archive, Committable, Published, Pushed};
 pub use bundle::{Bundle, HASHES, check_hashes, read_zip, write_zip};
 pub use config::{ArchiveConfig, S3Config};
+pub use device::DevicePacket;
 pub use error::ArchiveError;
 pub use evidence::{EvidenceSpec, PacketEvidence};
 pub use export::{write_csv, write_json};

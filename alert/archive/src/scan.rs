@@ -43,7 +43,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    fn of(total: usize) -> Self {
+    pub(crate) fn of(total: usize) -> Self {
         Self {
             done: Arc::default(),
             total,

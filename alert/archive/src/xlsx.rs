@@ -1,178 +1,226 @@
-//! `plume export --format xlsx`: one sheet of a workbook (ECMA-376), numbers as numbers, times as times.
+//! `plume export --format xlsx`: one sheet of a workbook, numbers as numbers with the digits typed, times as times.
 
-use std::io::{self, Seek, Write};
+use std::io::{self, Write};
+use std::path::Path;
 
 use plume_schemas::time::DAY_MS;
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 use crate::ArchiveError;
 use crate::query::Field;
 use crate::rowset::Rowset;
 use crate::tables::wall_clock_ms;
-use crate::zip::ZipWriter;
 
 /// Rows of a sheet, the header included: a limit of the format.
-const MAX_ROWS: u64 = 1_048_576;
-/// Characters of a cell: a limit of the format.
+const MAX_ROWS: u32 = 1_048_576;
+/// UTF-16 units of a cell: a limit of the format; what is longer is cut.
 const MAX_CELL: usize = 32_767;
 /// 1970-01-01 in the days a spreadsheet counts.
 const EPOCH_DAYS: f64 = 25_569.0;
+/// A time of day with its date fits into so many letters.
+const COLUMN_WIDTH: f64 = 18.0;
+/// Spreadsheets show at most so many digits behind the point.
+const MAX_DECIMALS: usize = 30;
 
-const PARTS: [(&str, &str); 5] = [
-    (
-        "[Content_Types].xml",
-        r#"<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
-<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
-<Default Extension="xml" ContentType="application/xml"/>
-<Override PartName="/xl/workbook.xml"
-  ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>
-<Override PartName="/xl/styles.xml"
-  ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>
-<Override PartName="/xl/worksheets/sheet1.xml"
-  ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>
-</Types>"#,
-    ),
-    (
-        "_rels/.rels",
-        r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
-<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
-  Target="xl/workbook.xml"/>
-</Relationships>"#,
-    ),
-    (
-        "xl/workbook.xml",
-        r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-  xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">
-<sheets><sheet name="plume" sheetId="1" r:id="rId1"/></sheets></workbook>"#,
-    ),
-    (
-        "xl/_rels/workbook.xml.rels",
-        r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
-<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
-  Target="worksheets/sheet1.xml"/>
-<Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles"
-  Target="styles.xml"/>
-</Relationships>"#,
-    ),
-    (
-        "xl/styles.xml",
-        r#"<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><numFmts count="1">
-<numFmt numFmtId="164" formatCode="yyyy\-mm\-dd\ hh:mm:ss"/></numFmts><fonts count="1"><font/></fonts>
-<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>
-</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf/>
-<xf numFmtId="164" applyNumberFormat="1"/></cellXfs></styleSheet>"#,
-    ),
-];
-
-/// Writes all rows below a header that stays in view; returns how many. Values are numbers with the digits typed,
-/// passwords are masked. Errors: more rows than a sheet holds.
-pub fn write_xlsx(rows: Rowset<'_>, out: &mut (impl Write + Seek)) -> Result<u64, ArchiveError> {
-    let failed = |source| ArchiveError::Export { source };
-    let mut zip = ZipWriter::new(out);
-    for (name, content) in PARTS {
-        zip.begin(name)
-            .and_then(|()| zip.write(HEADING.as_bytes()))
-            .and_then(|()| zip.write(content.as_bytes()))
-            .map_err(failed)?;
+/// Writes all rows below a header that stays in view; returns how many. Values are numbers shown with the digits typed,
+/// passwords are masked. Rows wait in a file in `scratch` until the last is there, so memory does not grow with them.
+/// Errors: more rows than a sheet holds, a disk that refuses.
+pub fn write_xlsx(rows: Rowset<'_>, out: &mut (impl Write + Send), scratch: &Path) -> Result<u64, ArchiveError> {
+    let mut workbook = Workbook::new();
+    // Equal rows make equal files: no date of today, no name of a person.
+    let epoch = ExcelDateTime::from_timestamp(0).map_err(failed)?;
+    workbook.set_properties(&DocProperties::new().set_creation_datetime(&epoch));
+    workbook.set_tempdir(scratch).map_err(failed)?;
+    let sheet = workbook.add_worksheet_with_constant_memory().map_err(failed)?;
+    sheet.set_name("plume").map_err(failed)?;
+    sheet.set_freeze_panes(1, 0).map_err(failed)?;
+    let columns: Vec<String> = rows.columns().iter().map(|(name, _)| name.clone()).collect();
+    for (place, name) in (0_u16..).zip(&columns) {
+        sheet.set_column_width(place, COLUMN_WIDTH).map_err(failed)?;
+        sheet.write_string(0, place, name).map_err(failed)?;
     }
-    let written = sheet(rows, &mut zip)?;
-    zip.finish().map_err(failed)?;
-    Ok(written)
-}
-
-const HEADING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
-const SHEET: &str = r#"<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews>
-<sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView>
-</sheetViews><sheetFormatPr defaultRowHeight="15" baseColWidth="18"/><sheetData>"#;
-
-fn sheet(rows: Rowset<'_>, zip: &mut ZipWriter<impl Write + Seek>) -> Result<u64, ArchiveError> {
-    let failed = |source| ArchiveError::Export { source };
-    let mut begin = |text: &[&str]| -> io::Result<()> {
-        zip.begin("xl/worksheets/sheet1.xml")?;
-        text.iter().try_for_each(|piece| zip.write(piece.as_bytes()))
-    };
-    let header: Vec<Field> = rows
-        .columns()
-        .iter()
-        .map(|(name, _)| Field::Text(name.clone()))
-        .collect();
-    begin(&[HEADING, SHEET, &line(&header)]).map_err(failed)?;
-    let mut written = 0;
+    let formats = Formats::new();
+    let mut next = 1;
     for row in rows {
-        if written + 1 >= MAX_ROWS {
+        if next >= MAX_ROWS {
             return Err(ArchiveError::TooManyRows {
-                limit: MAX_ROWS - 1,
+                limit: u64::from(MAX_ROWS) - 1,
                 format: "xlsx",
             });
         }
-        zip.write(line(&row?).as_bytes()).map_err(failed)?;
-        written += 1;
+        for (place, field) in (0_u16..).zip(row?) {
+            cell(sheet, (next, place), &field, &formats).map_err(failed)?;
+        }
+        next += 1;
     }
-    zip.write(b"</sheetData></worksheet>").map_err(failed)?;
-    Ok(written)
+    workbook.save_to_writer(out).map_err(failed)?;
+    Ok(u64::from(next) - 1)
 }
 
-fn line(fields: &[Field]) -> String {
-    let cells: String = fields.iter().map(cell).collect();
-    format!("<row>{cells}</row>")
+fn failed(error: XlsxError) -> ArchiveError {
+    let source = match error {
+        XlsxError::IoError(source) => source,
+        other => io::Error::other(other),
+    };
+    ArchiveError::Export { source }
 }
 
-fn cell(field: &Field) -> String {
+/// How numbers and times are shown.
+struct Formats {
+    time: Format,
+    /// With so many digits behind the point.
+    digits: Vec<Format>,
+}
+
+impl Formats {
+    fn new() -> Self {
+        let digits = |count: usize| {
+            let point = if count == 0 { "" } else { "." };
+            Format::new().set_num_format(format!("0{point}{:0<count$}", ""))
+        };
+        Self {
+            time: Format::new().set_num_format("yyyy\\-mm\\-dd\\ hh:mm:ss"),
+            digits: (0..=MAX_DECIMALS).map(digits).collect(),
+        }
+    }
+
+    /// As a device typed it; `None` where the text is no plain decimal.
+    fn typed(&self, text: &str) -> Option<&Format> {
+        let decimals = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+        self.digits
+            .get(decimals)
+            .filter(|_| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'.')))
+    }
+}
+
+fn cell(sheet: &mut Worksheet, (row, place): (u32, u16), field: &Field, formats: &Formats) -> Result<(), XlsxError> {
     match field {
-        Field::Null => "<c/>".to_owned(),
-        Field::Int(number) => format!("<c><v>{number}</v></c>"),
-        Field::Number(number) if number.is_finite() => format!("<c><v>{number}</v></c>"),
-        Field::Typed { number: Some(_), text } => format!("<c><v>{text}</v></c>"),
-        Field::Bool(yes) => format!("<c t=\"b\"><v>{}</v></c>", u8::from(*yes)),
+        Field::Null => sheet,
+        // A spreadsheet computes with doubles; so does it with numbers of a log beyond 2^53, which no log reaches.
+        Field::Int(number) => sheet.write_number(row, place, *number as f64)?,
+        Field::Number(number) if number.is_finite() => sheet.write_number(row, place, *number)?,
+        Field::Typed {
+            number: Some(number),
+            text,
+        } => match formats.typed(text) {
+            Some(format) => sheet.write_number_with_format(row, place, *number, format)?,
+            None => sheet.write_number(row, place, *number)?,
+        },
+        Field::Bool(yes) => sheet.write_boolean(row, place, *yes)?,
         Field::Time(at) => {
             let days = wall_clock_ms(*at) as f64 / DAY_MS as f64 + EPOCH_DAYS;
-            format!("<c s=\"1\"><v>{days}</v></c>")
+            sheet.write_number_with_format(row, place, days, &formats.time)?
         }
         Field::Typed { .. } | Field::Number(_) | Field::Text(_) | Field::Bytes(_) => {
-            let text = escaped(&field.to_string());
-            format!("<c t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>")
+            sheet.write_string(row, place, cut(&field.to_string()))?
         }
-    }
+    };
+    Ok(())
 }
 
-/// Text as XML holds it: characters that XML has no form for become U+FFFD.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars().take(MAX_CELL) {
-        match letter {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '\t' | '\n' | '\r' => out.push(letter),
-            letter if letter < ' ' || matches!(letter, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            letter => out.push(letter),
-        }
-    }
-    out
+/// Text as far as a cell holds it; the few characters that XML has no form for become U+FFFD.
+fn cut(text: &str) -> String {
+    let mut units = 0;
+    let fits = text.chars().take_while(|letter| {
+        units += letter.len_utf16();
+        units <= MAX_CELL
+    });
+    fits.map(|letter| match letter {
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        letter => letter,
+    })
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rowset::FieldType;
+    use crate::scan::Progress;
     use plume_schemas::time::Time;
+    use std::io::{Cursor, Read};
+
+    fn written(rows: Vec<Vec<Field>>) -> Result<Vec<u8>, ArchiveError> {
+        let columns = (0..rows[0].len()).map(|n| (format!("c{n}"), FieldType::Text)).collect();
+        let rows = Rowset::new(columns, Progress::of(1), rows.into_iter().map(Ok));
+        let mut out = Vec::new();
+        write_xlsx(rows, &mut out, &std::env::temp_dir())?;
+        Ok(out)
+    }
+
+    fn sheet_of(workbook: &[u8]) -> String {
+        let mut zip = zip::ZipArchive::new(Cursor::new(workbook)).unwrap();
+        let mut text = String::new();
+        let mut sheet = zip.by_name("xl/worksheets/sheet1.xml").unwrap();
+        sheet.read_to_string(&mut text).unwrap();
+        text
+    }
 
     #[test]
     fn cells_are_what_they_hold() {
         let noon = Time::parse_stamp(b"20261121120000").unwrap();
-        let typed = Field::Typed {
-            number: Some(31.1),
-            text: "31.10".into(),
+        let typed = |number, text: &str| Field::Typed {
+            number,
+            text: text.into(),
         };
-        let line = line(&[
-            typed,
+        let row = vec![
+            typed(Some(31.1), "31.10"),
             Field::Time(noon),
-            Field::Text("<甲>\u{1}&".into()),
+            Field::Text("<甲>\u{1}&=1+1".into()),
             Field::Bool(true),
-        ]);
-        assert_eq!(
-            line,
-            "<row><c><v>31.10</v></c><c s=\"1\"><v>46347.5</v></c>\
-             <c t=\"inlineStr\"><is><t xml:space=\"preserve\">&lt;甲&gt;\u{fffd}&amp;</t></is></c>\
-             <c t=\"b\"><v>1</v></c></row>"
+            Field::Null,
+            typed(None, "--"),
+            Field::Number(f64::NAN),
+            Field::Int(7),
+        ];
+        let sheet = sheet_of(&written(vec![row.clone()]).unwrap());
+        for cell in [
+            "<c r=\"A1\" t=\"inlineStr\"><is><t>c0</t></is></c>",
+            "<v>31.1</v>",
+            "<v>46347.5</v>",
+            "<t>&lt;甲&gt;_x0001_&amp;=1+1</t>",
+            "<c r=\"D2\" t=\"b\"><v>1</v></c>",
+            "<t>--</t>",
+            "<t>NaN</t>",
+            "<c r=\"H2\"><v>7</v></c>",
+            "state=\"frozen\"",
+        ] {
+            assert!(sheet.contains(cell), "{cell} in {sheet}");
+        }
+        assert!(!sheet.contains("<f>"), "a device's text is no formula");
+        assert_eq!(written(vec![row.clone()]).unwrap(), written(vec![row]).unwrap());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_too_many_rows_are_refused() {
+        let long = Field::Text("甲😀".repeat(MAX_CELL));
+        let sheet = sheet_of(&written(vec![vec![long]]).unwrap());
+        assert_eq!(sheet.matches('甲').count(), MAX_CELL / 3 + 1);
+        let columns = vec![("c".to_owned(), FieldType::Int)];
+        let endless = std::iter::repeat_with(|| Ok(vec![Field::Null]));
+        let rows = Rowset::new(columns, Progress::of(1), endless);
+        let refused = write_xlsx(rows, &mut Vec::new(), &std::env::temp_dir());
+        assert!(
+            matches!(refused, Err(ArchiveError::TooManyRows { limit: 1_048_575, .. })),
+            "{refused:?}"
         );
+    }
+
+    #[test]
+    fn digits_typed_are_digits_shown() {
+        let formats = Formats::new();
+        for (text, shown) in [
+            ("31", Some(0)),
+            ("-0.120", Some(3)),
+            ("1e5", None),
+            ("0.0000000000000000000000000000000", None),
+        ] {
+            let format = formats.typed(text);
+            assert_eq!(
+                format,
+                shown.and_then(|count: usize| formats.digits.get(count)),
+                "{text}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ mod cases;
 mod json;
 mod openapi;
 mod people;
+mod rates;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
@@ -195,6 +196,21 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         method: "get",
+        path: "/api/v1/rates",
+        summary: "Transmission rates (传输有效率) by outlet and pollutant, counted from the archive",
+        query: &[
+            ("day", "one of the three: a day, 2026-11-21"),
+            ("month", "a month, 2026-11"),
+            ("quarter", "a quarter, 2026Q4"),
+            ("outlet", "an outlet's id"),
+            ("enterprise", "an enterprise's code"),
+        ],
+        body: None,
+        answer: "Rates",
+        handler: || get(rates::list),
+    },
+    Endpoint {
+        method: "get",
         path: "/api/v1/silences",
         summary: "Silences that have not ended",
         query: &[],
@@ -272,6 +288,12 @@ pub(crate) enum ApiError {
         /// What was expected.
         expected: &'static str,
     },
+    /// This desk knows nobody who counts rates.
+    #[error("this desk has no archive to count from")]
+    NoArchive,
+    /// The rates could not be counted.
+    #[error("the rates could not be counted: {0}")]
+    Rates(String),
     /// The body cannot be read.
     #[error("the body cannot be read: {0}")]
     Body(String),
@@ -305,12 +327,16 @@ impl ApiError {
             Self::Store(_) | Self::Act(A::Store(_)) | Self::Problem(P::Store(_)) | Self::Silence(S::Store(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store")
             }
+            Self::NoArchive => (StatusCode::NOT_FOUND, "no_archive"),
+            Self::Rates(_) => (StatusCode::SERVICE_UNAVAILABLE, "rates"),
             Self::Parameter { .. } => (StatusCode::BAD_REQUEST, "parameter"),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
         };
         let hint = match self {
             Self::SignIn => "sign in and send the session's token".to_owned(),
             Self::NotFound => "check the address".to_owned(),
+            Self::NoArchive => "ask the desk that runs beside the archive, or use `plume rate`".to_owned(),
+            Self::Rates(_) => "try again, or see what `plume verify` says of the archive".to_owned(),
             Self::Parameter { .. } | Self::Body(_) => "see /api/v1/openapi.json".to_owned(),
             Self::Act(error) => error.hint(),
             Self::Problem(error) => error.hint(),
@@ -327,7 +353,10 @@ impl IntoResponse for ApiError {
         // What the store says of itself goes to the log, not to the caller.
         let message = if status == StatusCode::SERVICE_UNAVAILABLE {
             tracing::error!(error = %self, "api request failed");
-            "the desk's database is away; nothing was changed".to_owned()
+            match self {
+                Self::Rates(_) => "the rates cannot be counted now".to_owned(),
+                _ => "the desk's database is away; nothing was changed".to_owned(),
+            }
         } else {
             self.to_string()
         };

@@ -95,6 +95,10 @@ fn maybe(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }
 
+fn list_of_free() -> Value {
+    json!({ "type": "array", "items": free() })
+}
+
 fn rows(name: &str) -> Value {
     object(&[(name, json!({ "type": "array", "items": free() }))], &[name])
 }
@@ -118,6 +122,10 @@ fn schemas() -> Value {
         "Step": step(),
         "Rectification": free(),
         "Reminders": rows("reminders"),
+        "Rates": object(
+            &[("from", number()), ("to", number()), ("rates", list_of_free()), ("total", free())],
+            &["from", "to", "rates", "total"],
+        ),
         "Silence": silence(),
         "NewSilence": silence(),
         "Silences": list("silences", "Silence"),

@@ -38,6 +38,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use history::{HistoryQuestion, HistoryQueue, HourValue, Quantity};
+pub(crate) use pulse::in_scope;
 pub use serve::serve;
 pub use state::{Answerer, Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
 pub use wellbeing::Sentence;

@@ -39,7 +39,7 @@ impl Need {
             Self::Nobody | Self::Somebody => true,
             Self::Office(action) => !is_site(role) && crate::accounts::authorise(role, action),
             Self::Duty => crate::mute::silence::may_silence(role),
-            Self::Tables => crate::tables::TableKind::may_change(role),
+            Self::Tables => crate::tables::TableKind::may_change_any(role),
             Self::Site(action) => is_site(role) && crate::accounts::authorise(role, action),
             Self::Both(action) => crate::accounts::authorise(role, action),
         }

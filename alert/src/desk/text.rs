@@ -349,7 +349,7 @@ texts! {
     tables: "数据表", "Tables"; table_shipped: "当前为随软件提供的默认表。", "As it comes with plume.";
     table_edited: "第 {} 版，{} 于 {} 修改。", "Version {}, by {}, {}."; table_change: "修改", "Change";
     table_hint: "CSV，首行为表头；整表替换，任何一行有误则不生效", "CSV with its header; replaces the whole table or nothing";
-    table_save: "保存并生效", "Save"; table_refused: "未保存，原表仍然有效：{}（{}）", "Not saved: {} ({})";
+    table_save: "保存并生效", "Save"; table_refused: "未保存，原表仍然有效：{}", "Not saved, the old table holds: {}";
     done_table: "已保存并生效。", "Saved and in force."; advice: "处置指引", "Guidance";
     advice_causes: "常见原因", "Usual causes"; advice_checks: "检查要点", "What to check";
     advice_measures: "建议措施", "What to do";

@@ -41,6 +41,16 @@ pub fn to_enterprise(maker: &Maker<'_>, enterprise: &Enterprise, bulletin: &Bull
     notice(maker, Some(enterprise.id), receiver, bulletin)
 }
 
+/// The notice to the enterprise's contractor, where it has one.
+pub fn to_contractor(maker: &Maker<'_>, enterprise: &Enterprise, bulletin: &Bulletin) -> Option<Notice> {
+    let own = enterprise
+        .contacts
+        .iter()
+        .find(|contact| contact.role == ContactRole::Contractor)?;
+    let receiver = reach(maker, Audience::Contractor, own, bulletin.channel);
+    Some(notice(maker, Some(enterprise.id), receiver, bulletin))
+}
+
 /// The notices to the officers on duty of a district, or of the city where it is empty.
 pub fn to_bureau(maker: &Maker<'_>, audience: Audience, district: &str, bulletin: &Bulletin) -> Vec<Notice> {
     let on_duty = maker.roster.on_duty(audience, district, bulletin.now);

@@ -5,8 +5,16 @@ use std::sync::{Arc, PoisonError};
 use super::Desk;
 use crate::accounts::Viewer;
 use crate::duty::Roster;
-use crate::store::{StoreError, tables as rows};
-use crate::tables::{TableError, TableKind, Tables};
+use crate::publicity::{self, Publicity};
+use crate::store::{StoreError, duty, reminders, tables as rows};
+use crate::tables::{MAX_TABLE_BYTES, TableError, TableKind, Tables};
+
+/// A text that was read: as it stands, or taken apart.
+enum Rows {
+    Text,
+    Duty(Roster),
+    Publicity(Vec<Publicity>),
+}
 
 impl Desk {
     /// The tables in force.
@@ -22,11 +30,14 @@ impl Desk {
         text: &str,
         expected_version: i64,
     ) -> Result<(), TableError> {
-        if !TableKind::may_change(viewer.role) {
+        if !kind.may_change(viewer.role) {
             return Err(TableError::NotAllowed { role: viewer.role });
         }
-        Tables::clone(&self.tables()).replace(kind, text)?;
+        if text.len() > MAX_TABLE_BYTES {
+            return Err(TableError::TooLarge);
+        }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let rows = self.rows_of(kind, text)?;
         let mut tx = self.0.store.begin().await?;
         let found = rows::version(&mut tx, kind).await?;
         if found != expected_version {
@@ -35,15 +46,37 @@ impl Desk {
                 found,
             });
         }
-        if kind == TableKind::Duty {
-            crate::store::duty::import(&mut tx, &Roster::from_csv(text)?).await?;
-            rows::put(&mut tx, kind, "", viewer, self.now()).await?;
-        } else {
-            rows::put(&mut tx, kind, text, viewer, self.now()).await?;
-        }
+        let body = match rows {
+            Rows::Text => text,
+            Rows::Duty(roster) => {
+                duty::import(&mut tx, &roster).await?;
+                ""
+            }
+            Rows::Publicity(penalties) => {
+                reminders::replace_publicity(&mut tx, &penalties).await?;
+                ""
+            }
+        };
+        rows::put(&mut tx, kind, body, viewer, self.now()).await?;
         tx.commit().await?;
         self.reload_tables().await?;
         Ok(())
+    }
+
+    /// Reads a text whole, before anything is changed.
+    fn rows_of(&self, kind: TableKind, text: &str) -> Result<Rows, TableError> {
+        Ok(match kind {
+            TableKind::Duty => Rows::Duty(Roster::from_csv(text)?),
+            TableKind::Publicity => {
+                let registry = self.registry();
+                let district_of = |id| Some(registry.enterprise(id)?.district.clone());
+                Rows::Publicity(publicity::from_csv(text, district_of)?)
+            }
+            _ => {
+                Tables::clone(&self.tables()).replace(kind, text)?;
+                Rows::Text
+            }
+        })
     }
 
     /// Reads the tables and the duty calendar again where somebody changed them, here or at another desk on the same
@@ -55,7 +88,7 @@ impl Desk {
         }
         let mut tables = self.0.shipped.clone();
         for edited in self.0.store.edited_tables().await? {
-            if edited.kind == TableKind::Duty {
+            if edited.kind.is_kept_by_row() {
                 continue;
             }
             if let Err(error) = tables.replace(edited.kind, &edited.body) {

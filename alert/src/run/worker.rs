@@ -64,6 +64,22 @@ impl Desk {
         tokio::select! {
             () = self.work(shutdown) => {}
             () = self.keep_lease() => {}
+            () = self.keep_days() => {}
+        }
+    }
+
+    /// Makes reminders and digests as long as it is polled: beside the sending, since counting a day's rates from the
+    /// archive may take longer than a warning may wait.
+    async fn keep_days(&self) {
+        let poll = Duration::from_millis(u64::from(self.0.config.notify.poll_ms));
+        loop {
+            tokio::time::sleep(poll).await;
+            if !self.is_active() {
+                continue;
+            }
+            if let Err(error) = self.daily(self.now()).await {
+                tracing::error!(%error, hint = error.hint(), "digests and reminders failed");
+            }
         }
     }
 
@@ -91,9 +107,6 @@ impl Desk {
             }
             if let Err(error) = self.settle().await {
                 tracing::error!(%error, hint = error.hint(), "settling failed");
-            }
-            if let Err(error) = self.daily(now).await {
-                tracing::error!(%error, hint = error.hint(), "digests and reminders failed");
             }
             if now.since(swept_at) > HOUR_MS {
                 swept_at = now;

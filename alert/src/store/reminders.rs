@@ -7,7 +7,8 @@ use super::clause::Where;
 use super::db::{Row, Tx, args};
 use super::{Store, StoreError, id};
 use crate::accounts::{Role, Viewer};
-use crate::remind::{Kind, Publicity, Reminder};
+use crate::publicity::Publicity;
+use crate::remind::{Kind, Reminder};
 
 /// Most reminders of one answer.
 const MAX_ROWS: u32 = 500;
@@ -47,39 +48,13 @@ impl Store {
         rows.iter().map(reminder).collect()
     }
 
-    /// Takes over what is known of a penalty's publicity.
-    pub async fn set_publicity(&self, penalty: &Publicity) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        tx.exec(
-            "INSERT INTO publicity (id, enterprise, district, document, published_at, minimum_until, maximum_until, \
-             ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET district = $3, \
-             published_at = $5, minimum_until = $6, maximum_until = $7, ended_at = $8",
-            args![
-                ContentId::of(&[
-                    b"publicity",
-                    penalty.enterprise.as_str().as_bytes(),
-                    penalty.document.as_bytes()
-                ]),
-                penalty.enterprise,
-                &penalty.district,
-                &penalty.document,
-                penalty.published_at,
-                penalty.minimum_until,
-                penalty.maximum_until,
-                penalty.ended_at,
-            ],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// All penalties still made public.
-    pub(crate) async fn publicity(&self) -> Result<Vec<Publicity>, StoreError> {
+    /// The table of penalties, in order; those taken down stand in it too.
+    pub async fn publicity(&self) -> Result<Vec<Publicity>, StoreError> {
         let rows = self
             .db
             .rows(
                 "SELECT enterprise, district, document, published_at, minimum_until, maximum_until, ended_at \
-                 FROM publicity WHERE ended_at IS NULL ORDER BY enterprise, document",
+                 FROM publicity ORDER BY enterprise, document",
                 Vec::new(),
             )
             .await?;
@@ -97,6 +72,34 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Replaces the table of penalties.
+pub(crate) async fn replace_publicity(tx: &mut Tx<'_>, penalties: &[Publicity]) -> Result<(), StoreError> {
+    tx.exec("DELETE FROM publicity", args![]).await?;
+    for penalty in penalties {
+        let id = ContentId::of(&[
+            b"publicity",
+            penalty.enterprise.as_str().as_bytes(),
+            penalty.document.as_bytes(),
+        ]);
+        tx.exec(
+            "INSERT INTO publicity (id, enterprise, district, document, published_at, minimum_until, maximum_until, \
+             ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            args![
+                id,
+                penalty.enterprise,
+                &penalty.district,
+                &penalty.document,
+                penalty.published_at,
+                penalty.minimum_until,
+                penalty.maximum_until,
+                penalty.ended_at,
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Notes a reminder; false where its stage was reached before.

@@ -20,7 +20,7 @@ pub(crate) use message::code_message;
 pub use message::{
     DATE_FOOTER_EN, DATE_FOOTER_ZH, FOOTER_EN, FOOTER_ZH, Message, Place, bundle, message, sheet, test_message,
 };
-pub use template::{Words, WordsError};
+pub use template::Words;
 
 named! {
     /// A language people read.

@@ -5,9 +5,13 @@ use std::collections::HashMap;
 use plume_schemas::rule::RuleCode;
 
 use super::{Lang, Saying, row_name};
+use crate::rows::{self, Layout, RowError, Said};
 
 /// The rows that come with plume.
 const EMBEDDED: &str = include_str!("../../data/words.csv");
+
+/// Most sentences: every rule and saying, ten times over.
+const MAX_ROWS: usize = 5_000;
 
 /// A sentence taken apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,72 +37,41 @@ struct Row {
     en: Vec<Piece>,
 }
 
-/// A row of the sentences cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum WordsError {
-    /// The file is no CSV, or a column is missing.
-    #[error("words.csv cannot be read")]
-    Csv(#[from] csv::Error),
-    /// A name that plume does not know.
-    #[error("words.csv line {line}: `{text}` is not {expected}")]
-    Unknown {
-        /// Which line.
-        line: u64,
-        /// What stands there.
-        text: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// Brackets or braces do not close.
-    #[error("words.csv line {line}: {what} is not closed in `{text}`")]
-    Unclosed {
-        /// Which line.
-        line: u64,
-        /// `[` or `{`.
-        what: char,
-        /// The sentence.
-        text: String,
-    },
-}
-
-impl WordsError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        "columns are rule,edge,zh,en; close every { and [; put sentences with a comma in double quotes".into()
-    }
-}
+static LAYOUT: Layout = Layout {
+    name: Said::new("通知用语", "sentences"),
+    columns: &["rule", "edge", "zh", "en"],
+    max_rows: MAX_ROWS,
+    example: "CONST,breach,\"数据恒值 {minutes} 分钟[，{?value}示值 {value}]。\",Constant for {minutes} minutes.",
+};
+const RULE: Said = Said::new("规则代码、LEAD 或 *", "rule, LEAD or *");
+const EDGE: Said = Said::new(
+    "状态：breach、confirmed、cleared、retracting 或 retracted",
+    "breach, confirmed, cleared, retracting or retracted",
+);
+const BRACES: Said = Said::new("成对的 {}", "sentence whose { are closed");
+const BRACKETS: Said = Said::new("成对且不嵌套的 []", "sentence whose [ are closed, one at a time");
 
 impl Words {
     /// The sentences that come with plume.
-    pub fn embedded() -> Result<Self, WordsError> {
+    pub fn embedded() -> Result<Self, RowError> {
         Self::from_csv(EMBEDDED)
     }
 
     /// Sentences from CSV text with columns `rule,edge,zh,en`.
-    pub fn from_csv(text: &str) -> Result<Self, WordsError> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    pub fn from_csv(text: &str) -> Result<Self, RowError> {
         let mut rows: HashMap<_, Vec<Row>> = HashMap::new();
-        for record in reader.records() {
-            let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let cell = |at: usize| record.get(at).unwrap_or_default();
-            let rule = cell(0);
+        let read = rows::read(&LAYOUT, text, |row| {
+            let rule = row.raw(0);
             if RuleCode::from_code(rule).is_none() && !matches!(rule, "*" | "LEAD") {
-                return Err(WordsError::Unknown {
-                    line,
-                    text: rule.to_owned(),
-                    expected: "a rule, LEAD or *",
-                });
+                return Err(row.bad(0, RULE));
             }
-            let saying = Saying::from_code(cell(1)).ok_or_else(|| WordsError::Unknown {
-                line,
-                text: cell(1).to_owned(),
-                expected: "breach, confirmed, cleared, retracting or retracted",
-            })?;
-            rows.entry((rule.to_owned(), saying)).or_default().push(Row {
-                zh: parse(cell(2), line)?,
-                en: parse(cell(3), line)?,
-            });
+            let saying = Saying::from_code(row.raw(1)).ok_or_else(|| row.bad(1, EDGE))?;
+            let sentence = |at| parse(row.raw(at)).map_err(|expected| row.bad(at, expected));
+            let (zh, en) = (sentence(2)?, sentence(3)?);
+            Ok(((rule.to_owned(), saying), Row { zh, en }))
+        })?;
+        for (key, row) in read {
+            rows.entry(key).or_default().push(row);
         }
         Ok(Self { rows })
     }
@@ -159,16 +132,11 @@ fn fill(pieces: &[Piece], fact: &dyn Fn(&str) -> Option<String>) -> Option<Strin
     Some(text)
 }
 
-fn parse(text: &str, line: u64) -> Result<Vec<Piece>, WordsError> {
+fn parse(text: &str) -> Result<Vec<Piece>, Said> {
     let mut open: Option<Vec<Piece>> = None;
     let mut pieces = Vec::new();
     let mut fixed = String::new();
     let mut chars = text.chars();
-    let unclosed = |what| WordsError::Unclosed {
-        line,
-        what,
-        text: text.to_owned(),
-    };
     while let Some(c) = chars.next() {
         if !matches!(c, '{' | '[' | ']') {
             fixed.push(c);
@@ -187,18 +155,18 @@ fn parse(text: &str, line: u64) -> Result<Vec<Piece>, WordsError> {
                 });
             }
             '[' if open.is_none() => open = Some(Vec::new()),
-            '[' => return Err(unclosed('[')),
+            '[' => return Err(BRACKETS),
             _ => match open.take() {
                 Some(inner) => pieces.push(Piece::Optional(inner)),
-                None => return Err(unclosed('[')),
+                None => return Err(BRACKETS),
             },
         }
     }
     if open.is_some() {
-        return Err(unclosed('['));
+        return Err(BRACKETS);
     }
     if text.matches('{').count() != text.matches('}').count() {
-        return Err(unclosed('{'));
+        return Err(BRACES);
     }
     if !fixed.is_empty() {
         pieces.push(Piece::Text(fixed));
@@ -211,7 +179,7 @@ mod tests {
     use super::*;
 
     fn say(text: &str) -> Option<String> {
-        let pieces = parse(text, 2).unwrap();
+        let pieces = parse(text).unwrap();
         fill(&pieces, &|name| (name != "missing").then(|| format!("<{name}>")))
     }
 
@@ -226,14 +194,14 @@ mod tests {
     #[test]
     fn what_does_not_close_is_refused() {
         for bad in ["a[b", "a]b", "a{b", "[a[b]]"] {
-            assert!(parse(bad, 2).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn unknown_rows_are_named_with_their_line() {
         let error = Words::from_csv("rule,edge,zh,en\nNOSUCH,breach,a,b\n").unwrap_err();
-        assert_eq!(error.to_string(), "words.csv line 2: `NOSUCH` is not a rule, LEAD or *");
+        assert_eq!(error.to_string(), "sentences line 2: `NOSUCH` is no rule, LEAD or *");
         assert!(Words::from_csv("rule,edge,zh,en\nCONST,opened,a,b\n").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use plume_alert::Invitation;
 use plume_alert::accounts::{Chance, Role, Scope, Token, Viewer};
 use plume_alert::store::AuditKind;
-use plume_alert::users::{LOCK_MS, MAX_FAILURES, MAX_WAITING, NewUser, UserError, UserState};
+use plume_alert::users::{LOCK_MS, MAX_FAILURES, MAX_WAITING, NewUser, SESSION_MS, UserError, UserState};
 
 use crate::world::{World, branch};
 
@@ -239,4 +239,19 @@ async fn the_log_of_operations_is_append_only() {
         let error = crate::postgres::run_on(&world.url, sql).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_session_ends_after_a_shift_and_its_token_is_worth_nothing() {
+    let world = world().await;
+    let invitation = invited(&world, &officer()).await;
+    let (token, _) = world.desk.accept(&invitation.token, GOOD).await.unwrap();
+    world.pass_time(SESSION_MS - 1);
+    assert!(session(&world, &token).await.is_some());
+    world.pass_time(1);
+    assert_eq!(session(&world, &token).await, None);
+    let (again, role) = world.desk.sign_in(PHONE, GOOD).await.unwrap();
+    assert_eq!(role, Role::Enterprise);
+    assert!(session(&world, &again).await.is_some());
+    assert_eq!(session(&world, &Token::new([0; 32])).await, None, "a forged token");
 }

@@ -5,12 +5,16 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use plume_alert::accounts::{Role, Scope, Viewer};
 use plume_alert::api::{ENDPOINTS, MAX_BODY_BYTES, document, router};
+use plume_alert::rates::{Forecast, RateRow, RateSource, Share};
 use plume_schemas::event::Edge;
+use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::rule::RuleCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::{World, branch, contractor, duty, enterprise, event, near, other_enterprise};
+use crate::world::{
+    MINUTE, OTHER_OUTLET, OUTLET, World, branch, contractor, duty, enterprise, event, near, other_enterprise,
+};
 
 struct Client {
     router: Router,
@@ -258,4 +262,88 @@ fn the_committed_document_is_fresh() {
         kept == made,
         "openapi.json is stale: run `INSTA_UPDATE=always cargo test -p plume-alert api`"
     );
+}
+
+#[tokio::test]
+async fn rates_are_shown_to_each_their_own() {
+    let world = World::new().await;
+    let city = Client::of(&world, &duty(), 1).await;
+    let (status, answer) = city.get("/api/v1/rates?day=2026-11-21").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::NOT_FOUND, &json!("no_archive"))
+    );
+    let row = |outlet: &str, valid| RateRow {
+        outlet: OutletId::new(outlet).unwrap(),
+        factor: FactorCode::new("a21026").unwrap(),
+        immediate: Share {
+            due: 24,
+            received: 20,
+            valid,
+        },
+        completed: Share {
+            due: 24,
+            received: 24,
+            valid,
+        },
+        stopped: 0,
+        forecast: Some(Forecast {
+            effective_pct: 91.5,
+            left: 100,
+            spare: 4,
+        }),
+    };
+    let rows = [row(OUTLET, 18), row(OTHER_OUTLET, 12)];
+    world.desk.set_rates(RateSource::new(move |span, outlet| {
+        if span.end.since(span.start) != 24 * 60 * MINUTE {
+            return Err("the archive is away".into());
+        }
+        Ok(rows
+            .iter()
+            .copied()
+            .filter(|row| outlet.is_none_or(|own| own == row.outlet))
+            .collect())
+    }));
+    let day = "/api/v1/rates?day=2026-11-21";
+    let (_, all) = city.get(day).await;
+    assert_eq!(all["rates"].as_array().unwrap().len(), 2);
+    assert_eq!(all["total"]["completed"]["effective_pct"], 62.5);
+    assert_eq!(all["rates"][0]["immediate"]["transmission_pct"], 83.33);
+    assert_eq!(all["rates"][0]["immediate"]["validity_pct"], 90.0);
+    assert_eq!(all["rates"][0]["forecast"]["spare"], 4);
+    let seen = async |viewer: &Viewer, chance, path: &str| {
+        let (_, answer) = Client::of(&world, viewer, chance).await.get(path).await;
+        let rates = answer["rates"].as_array().cloned().unwrap_or_default();
+        let outlets: Vec<String> = rates
+            .iter()
+            .map(|row| row["outlet"].as_str().unwrap().to_owned())
+            .collect();
+        outlets
+    };
+    assert_eq!(seen(&enterprise(), 2, day).await, [OUTLET]);
+    assert_eq!(seen(&contractor(), 3, day).await, [OUTLET]);
+    assert_eq!(seen(&branch("西区"), 4, day).await, [OTHER_OUTLET]);
+    // Asking for another's outlet or enterprise shows nothing of it.
+    let foreign = format!("{day}&outlet={OTHER_OUTLET}");
+    assert!(seen(&enterprise(), 5, &foreign).await.is_empty());
+    assert_eq!(
+        seen(&duty(), 6, &format!("{day}&enterprise=91330100MA27X0XY9Z")).await,
+        [OTHER_OUTLET]
+    );
+    for path in [
+        "/api/v1/rates",
+        "/api/v1/rates?day=2026-11-21&month=2026-11",
+        "/api/v1/rates?day=yesterday",
+        "/api/v1/rates?quarter=2026Q5",
+    ] {
+        let (status, answer) = city.get(path).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (StatusCode::BAD_REQUEST, &json!("parameter")),
+            "{path}"
+        );
+    }
+    let (status, answer) = city.get("/api/v1/rates?month=2026-11").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer["error"]["hint"].as_str().unwrap().is_empty());
 }

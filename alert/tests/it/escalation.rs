@@ -204,7 +204,7 @@ async fn a_table_is_changed_whole_or_not_at_all_and_outlives_a_restart() {
         (
             TableKind::Words,
             "rule,edge,zh,en\nNEAR_HOUR,breach,{open,x\n".to_owned(),
-            "not closed",
+            "are closed",
         ),
         (
             TableKind::Holidays,

@@ -251,11 +251,21 @@ async fn a_gateway_that_says_no_with_200_is_understood() {
 #[tokio::test]
 async fn robots_get_the_signature_they_ask_for() {
     let receiver = Receiver::start(200, r#"{"errcode":0,"code":0}"#).await;
+    // The bodies of the examples that come with plume.
     let bodies = [
-        ("dingtalk", r#"{"a":"{text}"}"#),
-        ("feishu", r#"{"timestamp":"{timestamp}","sign":"{sign}"}"#),
+        (
+            "dingtalk",
+            r#"{"msgtype":"text","text":{"content":"{subject}\n{text}"}}"#,
+        ),
+        (
+            "feishu",
+            r#"{"timestamp":"{timestamp}","sign":"{sign}","msg_type":"text","content":{"text":"{subject}\n{text}"}}"#,
+        ),
+        ("none", r#"{"msgtype":"text","text":{"content":"{subject}\n{text}"}}"#),
     ];
     for (signing, body) in bodies {
+        let examples = include_str!("../../../deploy/examples/channels.toml");
+        assert!(examples.contains(&format!("body = '{body}'")), "{signing}: {body}");
         let url = format!("http://127.0.0.1:{}/robot", receiver.port);
         let config = template(&url, body, &json!({ "signing": signing, "secret": "SEC" }));
         let world = World::with(config).await;
@@ -277,6 +287,29 @@ async fn robots_get_the_signature_they_ask_for() {
             feishu["sign"].as_str().unwrap()
         ),
         (DINGTALK_SIGN, FEISHU_SIGN)
+    );
+    // Each robot gets JSON that it takes: the text in its own place, quotes and line breaks escaped.
+    let said = |at: usize, pointer: &str| {
+        let body: serde_json::Value = serde_json::from_str(&requests[at].body).unwrap();
+        body.pointer(pointer)
+            .and_then(serde_json::Value::as_str)
+            .unwrap()
+            .to_owned()
+    };
+    for text in [
+        said(0, "/text/content"),
+        said(2, "/content/text"),
+        said(4, "/text/content"),
+    ] {
+        assert!(
+            text.starts_with("【紧急】SO₂") && text.contains('\n') && text.contains("37.2 mg/m³"),
+            "{text}"
+        );
+    }
+    assert_eq!(feishu["msg_type"], "text");
+    assert_eq!(
+        requests[4].target, "/robot",
+        "WeCom's key stands in the address, nothing is added"
     );
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod cases;
 pub(crate) mod check;
 mod client;
 pub(crate) mod command;
+pub(crate) mod conformance;
 pub(crate) mod decode;
 pub(crate) mod doctor;
 pub(crate) mod enter;

@@ -133,13 +133,19 @@ fn write(rows: Rowset<'_>, format: Format, to: &mut (impl Write + Send)) -> Resu
     }
 }
 
+/// Where a file lies.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Written beside its name first: what has the name is whole.
 fn to_file(rows: Rowset<'_>, format: Format, path: &Path) -> anyhow::Result<ExitCode> {
     let progress = rows.progress();
     let unfinished = path.with_added_extension("unfinished");
     let mut file = BufWriter::new(view::create(&unfinished)?);
     let written = match format {
-        Format::Xlsx => write_xlsx(rows, &mut file),
+        Format::Xlsx => write_xlsx(rows, &mut file, folder_of(path)),
         other => write(rows, other, &mut file),
     };
     let done = written.map_err(hinted).and_then(|written| {

@@ -126,9 +126,17 @@ impl Archiver {
                 turned => turned?,
             }
         }
-        self.turn(&stop).await?;
+        let taken = self.turn(&stop).await;
         self.archive.flush()?;
-        self.commit().await
+        let committed = self.commit().await;
+        // What brokers that are away do not hear now they hear after the next start: the files say where they end.
+        for ended in [taken, committed] {
+            if let Err(error) = ended {
+                anyhow::ensure!(is_away(&error), error);
+                tracing::warn!(error = %format_args!("{error:#}"), "the archive ends without the brokers");
+            }
+        }
+        Ok(())
     }
 
     /// A turn, and for whoever asked all that waits, however little.
@@ -147,17 +155,19 @@ impl Archiver {
     async fn change(&mut self, change: Option<Change>, stop: &Stop) -> anyhow::Result<bool> {
         match change {
             Some(Change::Assigned(partitions)) => {
-                self.partitions.extend(partitions);
-                for line in self.lines() {
-                    if !self.next.contains_key(&line) {
-                        let next = self.begin_at(line).await?;
-                        self.next.insert(line, next);
-                    }
+                for partition in partitions {
+                    self.begin(partition, stop).await?;
                 }
                 Ok(true)
             }
             Some(Change::Revoked(partitions, released)) => {
-                self.write_all(stop).await?;
+                match self.write_all(stop).await {
+                    // Out of the group for too long: it is no longer this process's to commit.
+                    Err(error) if is_away(&error) => {
+                        tracing::warn!(error = %format_args!("{error:#}"), ?partitions, "not committed before they were lost");
+                    }
+                    written => written?,
+                }
                 self.partitions.retain(|partition| !partitions.contains(partition));
                 self.next.retain(|line, _| !partitions.contains(&line.partition));
                 drop(released);
@@ -165,6 +175,25 @@ impl Archiver {
             }
             None => Ok(false),
         }
+    }
+
+    /// Takes a partition, as soon as the brokers say where it goes on; not at all when told to stop before.
+    async fn begin(&mut self, partition: u32, stop: &Stop) -> anyhow::Result<()> {
+        for line in ARCHIVED.map(|topic| at(topic, partition)) {
+            let next = loop {
+                match self.begin_at(line).await {
+                    Err(error) if is_away(&error) => match error.downcast_ref() {
+                        Some(error) if !stop.told() => self.context.brokers_away(ARCHIVE, error, stop).await,
+                        _ => return Ok(()),
+                    },
+                    next => break next?,
+                }
+            };
+            self.next.insert(line, next);
+        }
+        self.context.health.well(ARCHIVE);
+        self.partitions.insert(partition);
+        Ok(())
     }
 
     /// Where a line goes on: behind its files here, and behind what another process has archived meanwhile.
@@ -202,7 +231,7 @@ impl Archiver {
                 }
             }
         }
-        self.keep_checkpoints().await?;
+        self.keep_checkpoints(stop).await?;
         // A log that is full takes no Tick either: its time stands still, and no batch would end by it. What waits is
         // written as it is, so that there is room again.
         let ended = if self.context.bus.stats().full {
@@ -223,8 +252,9 @@ impl Archiver {
     }
 
     /// Puts the judge's memory beside the records once a day of the log, so that an exact replay can begin there (D11).
-    /// There is none where the judge runs on another machine.
-    async fn keep_checkpoints(&mut self) -> anyhow::Result<()> {
+    /// There is none where the judge runs on another machine. Its batch is written at once: the memory of ten thousand
+    /// outlets is tens of megabytes, not to be held until the batch would end by itself.
+    async fn keep_checkpoints(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let Some(today) = self.archive.clock().map(Time::beijing_day) else {
             return Ok(());
         };
@@ -238,7 +268,9 @@ impl Archiver {
             };
             match self.archive.checkpoint(partition, offset, &state) {
                 Ok(false) => continue,
-                Ok(true) => {}
+                Ok(true) => {
+                    self.write(at(Topic::Reports, partition), stop).await?;
+                }
                 Err(error) => tracing::warn!(partition, %error, "the judge's memory is not archived: {}", error.hint()),
             }
             self.checkpointed.insert(partition, today);

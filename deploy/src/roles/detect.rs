@@ -4,6 +4,7 @@
 //! entries between the two are stepped again with their outputs thrown away: they were said already.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::signals::Signals;
@@ -15,8 +16,14 @@ use bytes::Bytes;
 use plume_bus::{Bus, BusError, NewRecord, Record, Topic};
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, LogPosition};
+use plume_schemas::event::Event;
+use plume_schemas::event_json::cloud_event;
+use plume_schemas::factors::Catalogue;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
+
+/// Records decoded together: enough for the judge to see what comes next, few enough to stay in the cache.
+const TOGETHER: usize = 256;
 
 /// One partition's judge with its place in the log.
 pub(crate) struct Judge {
@@ -26,9 +33,19 @@ pub(crate) struct Judge {
     next: u64,
     out: Out,
     data_dir: PathBuf,
-    signals: Signals,
-    health: Health,
+    told: Told,
 }
+
+/// Whom a judge tells, and in which words.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) signals: Signals,
+    pub(crate) health: Health,
+    pub(crate) catalogue: Arc<Catalogue>,
+}
+
+/// `source` of the judge's CloudEvents: their ids are unique in it.
+const ALERT_SOURCE: &str = "/plume/detect";
 
 /// Judges a partition until told to stop. Errors end the role: its state is what the log says, so a restart mends it.
 pub(crate) async fn run(
@@ -60,7 +77,11 @@ async fn judge(
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let place = at(Topic::Reports, partition);
-    let told = (context.signals.clone(), context.health.clone());
+    let told = Told {
+        signals: context.signals.clone(),
+        health: context.health.clone(),
+        catalogue: Arc::clone(&context.catalogue),
+    };
     let mut judge = Judge::open(&context.bus, &context.data_dir, partition, settings, told).await?;
     let mut last_checkpoint = Instant::now();
     while !stop.told() {
@@ -85,7 +106,7 @@ impl Judge {
         data_dir: &Path,
         partition: u32,
         settings: &Settings,
-        (signals, health): (Signals, Health),
+        told: Told,
     ) -> anyhow::Result<Self> {
         let place = at(Topic::Reports, partition);
         let path = checkpoint::path(data_dir, partition);
@@ -127,8 +148,7 @@ impl Judge {
             next: from,
             out: Out::default(),
             data_dir: data_dir.to_owned(),
-            signals,
-            health,
+            told,
         };
         judge.catch_up(committed).await?;
         Ok(judge)
@@ -145,8 +165,9 @@ impl Judge {
             if records.is_empty() {
                 break;
             }
-            for record in records.iter().take_while(|record| record.offset < committed) {
-                self.step(record);
+            let known = records.partition_point(|record| record.offset < committed);
+            for together in records.get(..known).unwrap_or_default().chunks(TOGETHER) {
+                self.step(together);
                 self.out.clear();
             }
         }
@@ -167,8 +188,8 @@ impl Judge {
             return Ok(());
         }
         self.out.clear();
-        for record in records {
-            self.step(record);
+        for together in records.chunks(TOGETHER) {
+            self.step(together);
         }
         let outputs = self.outputs();
         let commits = vec![(at(Topic::Reports, self.partition), self.next)];
@@ -179,13 +200,13 @@ impl Judge {
                 .await
             {
                 Ok(_) => {
-                    self.health.well(DETECT);
+                    self.told.health.well(DETECT);
                     return Ok(());
                 }
                 // Space comes back when the archive advances; until then the judge waits and nothing is lost.
                 Err(error @ BusError::DiskFull { .. }) => {
                     tracing::error!(%error, hint = error.hint(), "judge waits for space in the log");
-                    self.health.complain(
+                    self.told.health.complain(
                         DETECT,
                         format!("waits for space in the log: {error} ({})", error.hint()),
                     );
@@ -196,20 +217,20 @@ impl Judge {
         }
     }
 
-    fn step(&mut self, record: &Record) {
-        self.next = record.offset + 1;
-        match wire::decode_entry(&record.payload) {
-            Ok(body) => {
-                let position = LogPosition {
-                    partition: self.partition,
-                    offset: record.offset,
-                };
-                self.engine.step(&Entry { at: position, body }, &mut self.out);
-            }
-            Err(error) => {
-                self.signals.unreadable(record, &error);
+    fn step(&mut self, records: &[Record]) {
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            self.next = record.offset + 1;
+            let at = LogPosition {
+                partition: self.partition,
+                offset: record.offset,
+            };
+            match wire::decode_entry(&record.payload) {
+                Ok(body) => entries.push(Entry { at, body }),
+                Err(error) => self.told.signals.unreadable(record, &error),
             }
         }
+        self.engine.steps(&entries, &mut self.out);
     }
 
     fn outputs(&self) -> Vec<NewRecord> {
@@ -223,7 +244,22 @@ impl Judge {
             key: event.judgement.outlet.to_string(),
             payload: Bytes::from(wire::encode_event(event)),
         });
-        judgements.chain(events).collect()
+        let mut outputs: Vec<NewRecord> = judgements.chain(events).collect();
+        // On one machine nobody else reads the log.
+        if self.bus.is_shared() {
+            outputs.extend(self.out.events.iter().map(|event| self.alert(event)));
+        }
+        outputs
+    }
+
+    /// The event for readers that are not plume's.
+    fn alert(&self, event: &Event) -> NewRecord {
+        let alert = cloud_event(event, &self.told.catalogue, ALERT_SOURCE);
+        NewRecord::new(
+            at(Topic::Alerts, self.partition),
+            event.judgement.outlet.to_string(),
+            alert.to_string().into_bytes(),
+        )
     }
 
     /// Writes the checkpoint, then lets the log forget what lies before it.
@@ -268,7 +304,8 @@ impl Judge {
             why,
             "no checkpoint, the log keeps what the judge would read again"
         );
-        self.health
+        self.told
+            .health
             .complain(DETECT, format!("cannot write its checkpoint: {why}"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use plume_bus::{NewRecord, Topic};
+use plume_bus::{NewRecord, Record, Topic};
 use plume_ingest::Links;
 use plume_ingest::exchange::command::{Command, CommandResult};
 use plume_ingest::exchange::config::ExchangeConfig;
@@ -14,7 +14,9 @@ use plume_ingest::exchange::gaps::Gaps;
 use plume_ingest::exchange::heard::Heard;
 use plume_ingest::exchange::order::span_fields;
 use plume_schemas::entry::{EntryBody, PresenceState};
+use plume_schemas::ids::IngestId;
 use plume_schemas::time::Time;
+use plume_schemas::wire;
 
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
@@ -23,6 +25,8 @@ use super::{Context, READ_LIMIT, at};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Looks between two searches for gaps, which are about hours.
 const LOOKS_PER_SEARCH: u32 = 50;
+/// The exchange, as the one who complains.
+const EXCHANGE: &str = "exchange";
 /// Who asks for the hours of an outage.
 const BY_GAPS: &str = "plume (gaps)";
 
@@ -32,6 +36,8 @@ pub(crate) struct Orders {
     core: Arc<Mutex<Core>>,
     config: ExchangeConfig,
     started: Time,
+    /// Where several processes take packets: which of them this is.
+    own: Option<IngestId>,
 }
 
 #[derive(Debug)]
@@ -41,8 +47,9 @@ struct Core {
 }
 
 impl Orders {
-    /// An exchange that begins now: what was asked before is not asked again.
-    pub(crate) fn new(config: ExchangeConfig, started: Time) -> Self {
+    /// An exchange that begins now: what was asked before is not asked again. With `own`, links of other ingests are
+    /// left to them.
+    pub(crate) fn new(config: ExchangeConfig, started: Time, own: Option<IngestId>) -> Self {
         let core = Core {
             exchange: Exchange::new(config.rules()),
             gaps: config.gap_rules().map(Gaps::new),
@@ -51,6 +58,7 @@ impl Orders {
             core: Arc::new(Mutex::new(core)),
             config,
             started,
+            own,
         }
     }
 
@@ -64,7 +72,10 @@ impl Orders {
         match body {
             EntryBody::Presence(presence) => {
                 let mut core = self.core();
-                if presence.state == PresenceState::Came {
+                let elsewhere = self.own.is_some_and(|own| own != presence.ingest);
+                if presence.state == PresenceState::Came && elsewhere {
+                    core.exchange.came_elsewhere(presence.mn, presence.epoch, now);
+                } else if presence.state == PresenceState::Came {
                     core.exchange.came(presence.mn, presence.epoch, now);
                     if let Some(gaps) = &mut core.gaps {
                         gaps.came(presence.mn, presence.received_at);
@@ -157,8 +168,13 @@ fn ended(result: &CommandResult) -> anyhow::Result<NewRecord> {
 /// Carries out orders until told to stop. Orders recorded before it began are history.
 pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::Result<()> {
     let (bus, orders) = (&context.bus, &context.orders);
-    let commands = at(Topic::Commands, 0);
-    let mut next = bus.range(commands).await?.end;
+    let (commands, results) = (at(Topic::Commands, 0), at(Topic::CommandResults, 0));
+    let (Some(mut next), Some(mut next_result)) = (
+        context.end_of(EXCHANGE, commands, &stop).await?,
+        context.end_of(EXCHANGE, results, &stop).await?,
+    ) else {
+        return Ok(());
+    };
     let mut pause = tokio::time::interval(LOOK_EVERY);
     let mut looks = 0_u32;
     while !stop.told() {
@@ -168,7 +184,15 @@ pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::R
             () = stop.clone().wait() => break,
         }
         let now = context.clock.now();
-        for record in bus.read(commands, next, READ_LIMIT).await? {
+        if bus.is_shared() {
+            for record in context.read_on(EXCHANGE, results, next_result, &stop).await? {
+                next_result = record.offset + 1;
+                if let Ok(result) = CommandResult::from_record(&record.payload) {
+                    orders.core().exchange.settled(&result);
+                }
+            }
+        }
+        for record in context.read_on(EXCHANGE, commands, next, &stop).await? {
             next = record.offset + 1;
             match Command::from_record(&record.payload) {
                 Ok(command) => orders.core().exchange.order(command, now),
@@ -189,6 +213,33 @@ pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::R
             && let Err(error) = bus.append(records).await
         {
             tracing::error!(%error, hint = error.hint(), "orders and results could not be recorded");
+        }
+    }
+    Ok(())
+}
+
+/// Where a process without the desk begins to hear devices, by partition: asked before any of them can connect.
+pub(crate) async fn ends(context: &Context) -> anyhow::Result<Vec<u64>> {
+    let mut ends = Vec::new();
+    for partition in 0..context.bus.partitions() {
+        ends.push(context.bus.range(at(Topic::Reports, partition)).await?.end);
+    }
+    Ok(ends)
+}
+
+/// Hears devices from a partition of the log until told to stop, in a process without the desk, whose loop does that.
+pub(crate) async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> anyhow::Result<()> {
+    let place = at(Topic::Reports, partition);
+    while !stop.told() {
+        tokio::select! {
+            () = context.bus.wait(place, next) => {}
+            () = stop.clone().wait() => break,
+        }
+        for Record { offset, payload, .. } in context.read_on(EXCHANGE, place, next, &stop).await? {
+            next = offset + 1;
+            if let Ok(body) = wire::decode_entry(&payload) {
+                context.orders.observe(&body, context.clock.now());
+            }
         }
     }
     Ok(())

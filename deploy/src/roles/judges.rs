@@ -41,6 +41,11 @@ pub(crate) async fn run(
             },
             Some(ended) = judges.tasks.join_next() => match ended? {
                 (partition, Ok(())) => anyhow::bail!("the judge of partition {partition} ended without being told to"),
+                // Another process has it: this one was out of the group's reach for too long, and goes on with the rest.
+                (partition, Err(error)) if is_fenced(&error) => {
+                    judges.running.remove(&partition);
+                    judges.context.signals.let_go(partition, Some(&error));
+                }
                 (_, Err(error)) => return Err(error),
             },
             () = stop.clone().wait() => break,
@@ -48,6 +53,10 @@ pub(crate) async fn run(
     }
     let all = judges.running.keys().copied().collect();
     judges.let_go(all).await
+}
+
+fn is_fenced(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(BusError::Fenced { .. }))
 }
 
 struct Judges {
@@ -69,7 +78,7 @@ impl Judges {
             let (context, settings) = (self.context.clone(), self.settings.clone());
             let judge = detect::run(context, partition, settings, self.checkpoint_interval, stop);
             self.tasks.spawn(async move { (partition, judge.await) });
-            tracing::info!(partition, "judging");
+            self.context.signals.judging(partition);
         }
     }
 
@@ -84,12 +93,12 @@ impl Judges {
             match ended? {
                 (partition, Ok(())) => {
                     left.remove(&partition);
-                    tracing::info!(partition, "let go");
+                    self.context.signals.let_go(partition, None);
                 }
                 // Taken over already: what it was at is refused, and nothing of it is left behind.
-                (partition, Err(error)) if matches!(error.downcast_ref(), Some(BusError::Fenced { .. })) => {
+                (partition, Err(error)) if is_fenced(&error) => {
                     left.remove(&partition);
-                    tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go");
+                    self.context.signals.let_go(partition, Some(&error));
                 }
                 (_, Err(error)) => return Err(error),
             }

@@ -2,7 +2,7 @@
 
 use plume_bus::Record;
 use plume_schemas::wire::WireError;
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::finding::{Finding, Grade};
 use crate::status::words::Kind;
@@ -13,6 +13,7 @@ pub(crate) struct Signals {
     unreadable: IntCounterVec,
     lag: IntGaugeVec,
     finding: IntGaugeVec,
+    judged: IntGauge,
 }
 
 impl Signals {
@@ -39,6 +40,11 @@ impl Signals {
             ),
             &["code", "grade"],
         )?;
+        let judged = IntGauge::new(
+            "plume_deploy_judged_partitions",
+            "Partitions that this process judges: all on one machine, its share of them on Kafka",
+        )?;
+        registry.register(Box::new(judged.clone()))?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
@@ -49,6 +55,7 @@ impl Signals {
             unreadable,
             lag,
             finding,
+            judged,
         })
     }
 
@@ -85,6 +92,23 @@ impl Signals {
             %error,
             "record skipped: it cannot be read"
         );
+    }
+
+    /// A partition has become this process's to judge.
+    pub(crate) fn judging(&self, partition: u32) {
+        self.judged.inc();
+        tracing::info!(partition, "judging");
+    }
+
+    /// A partition is no longer this process's to judge: `why` where it was not let go in order.
+    pub(crate) fn let_go(&self, partition: u32, why: Option<&anyhow::Error>) {
+        self.judged.dec();
+        match why {
+            None => tracing::info!(partition, "let go"),
+            Some(error) => {
+                tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go")
+            }
+        }
     }
 
     /// How many records a consumer has before it.

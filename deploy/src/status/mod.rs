@@ -32,6 +32,9 @@ const NOTICES_LATE_MS: i64 = 10 * MINUTE_MS;
 const STILL_MS: i64 = MINUTE_MS;
 /// Below so much free space plume says so.
 const LEAST_FREE_BYTES: u64 = 1 << 30;
+/// Answers wait for a sync; one that takes so long is ten times the slowest of a sound hard disk, and a few of them are
+/// a device's patience (its overtime is a few seconds).
+const SLOW_SYNC_US: u64 = 1_000_000;
 /// Share of the log's limit, in percent, from which it is nearly full.
 const NEARLY_FULL_PCT: u64 = 80;
 /// A backup is old after so many days.
@@ -91,6 +94,8 @@ pub(crate) struct Watcher {
     /// Looks in a row at which the desk had events before it.
     desk_late: u32,
     end: (u64, Time),
+    /// Syncs of the log at the last look, and the microseconds they took.
+    syncs: (u64, u64),
     began: Time,
 }
 
@@ -106,6 +111,7 @@ impl Watcher {
             since: BTreeMap::new(),
             desk_late: 0,
             end: (0, now),
+            syncs: (0, 0),
             began: now,
         }
     }
@@ -169,6 +175,11 @@ impl Watcher {
         if end != self.end.0 {
             self.end = (end, now);
         }
+        if let Some(took_us) = self.slow_sync(stats) {
+            let s = took_us as f64 / 1e6;
+            let (zh, en) = (format!("每次落盘 {s:.1} 秒"), format!("a sync takes {s:.1} s"));
+            found.push(words::LOG_SLOW.found(&zh, &en));
+        }
         let used = stats.bytes.saturating_mul(100) / stats.max_bytes.max(1);
         if stats.full {
             let refused = stats.refused_full;
@@ -181,6 +192,14 @@ impl Watcher {
             found.push(words::LOG_STILL.found("", "").since(Some(self.end.1)));
         }
         Ok(())
+    }
+
+    /// The time of a sync where it is long: the mean since the last look, or that of the group under way.
+    fn slow_sync(&mut self, stats: &BusStats) -> Option<u64> {
+        let (syncs, took_us) = (stats.fsyncs, stats.total_fsync_us);
+        let (before, took_before) = std::mem::replace(&mut self.syncs, (syncs, took_us));
+        let mean_us = took_us.saturating_sub(took_before) / syncs.saturating_sub(before).max(1);
+        Some(mean_us.max(stats.busy_us)).filter(|&us| us >= SLOW_SYNC_US)
     }
 
     /// Who is how far behind, by the age of the oldest record that waits.

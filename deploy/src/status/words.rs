@@ -74,6 +74,10 @@ kinds! {
         "日志接近上限", "the log is nearly full",
         "查看归档和判定是否落后：它们处理过的部分才能释放",
         "see whether archive or judge are behind: only what they have worked off is released";
+    LOG_SLOW "log_slow" Warning:
+        "日志所在磁盘写入缓慢，设备应答随之变慢", "the disk of the log is slow, and so are the answers to devices",
+        "查看同机其他程序的磁盘占用、RAID 状态、云盘限速；设备超时会重发，已应答的数据不会丢失",
+        "see who else uses the disk, its RAID, a cloud disk's limit; devices send again, nothing answered is lost";
     DISK_LOW "disk_low" Error:
         "磁盘空间不足", "the disk is nearly full",
         "腾出空间，或设 [archive] keep_samples_days、max_bytes 让旧样本过期",

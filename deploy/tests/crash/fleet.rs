@@ -111,7 +111,8 @@ impl Device {
         minute / 60 == 1 + 2 * place + self.number % 2
     }
 
-    fn packet(&self) -> String {
+    /// What it sends next, until that is answered.
+    pub(crate) fn packet(&self) -> String {
         let minute = self.next;
         let values = FACTORS
             .iter()

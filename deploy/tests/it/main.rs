@@ -11,7 +11,9 @@ mod support;
 
 mod archive;
 mod backup;
+mod backup_killed;
 mod commands;
+mod conformance;
 mod docs;
 mod doctor;
 mod editions;

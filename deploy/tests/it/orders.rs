@@ -1,51 +1,15 @@
 //! `plume command` against a running plume with a device that obeys.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plume_ingest::hj212::encode::frame;
-use plume_schemas::ids::Mn;
-use plume_schemas::report::Dialect;
-use plume_schemas::time::MINUTE_MS;
-use plume_simulator::device::{Device, Moment, Output};
-use plume_simulator::logger::{Logger, LoggerSpec};
-use plume_simulator::plant::{Plant, PlantSpec};
-use plume_simulator::sender::LinkSpec;
 
 use crate::editions::now;
+use crate::support::device::play;
 use crate::support::{MN, Site};
-
-/// Between two looks at whether the device is still wanted.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// A device on the real clock, until told to stop.
-fn play(to: SocketAddr, stop: &AtomicBool) {
-    let since = now().plus(-10 * MINUTE_MS);
-    let plant = Plant::new(PlantSpec::coal_boiler("1号炉", since), 4);
-    let logger = Logger::new(LoggerSpec::usual(Dialect::Hj2017), plant, since);
-    let link = LinkSpec::usual(Mn::new(MN).unwrap(), Dialect::Hj2017);
-    let mut device = Device::logger(link, logger, now().plus(-MINUTE_MS));
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(LOOK_EVERY)).unwrap();
-    device.link_up(Moment::real(now()));
-    let mut buffer = [0; 4096];
-    while !stop.load(Ordering::Relaxed) {
-        while let Some(output) = device.poll_output(now()) {
-            if let Output::Write(bytes) = output {
-                stream.write_all(&bytes).unwrap();
-            }
-        }
-        match stream.read(&mut buffer) {
-            Ok(count) => device.handle(&buffer[..count], Moment::real(now())),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                device.handle_timeout(Moment::real(now()));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
 
 #[test]
 fn orders_reach_the_device_and_are_recorded() {
@@ -54,7 +18,7 @@ fn orders_reach_the_device_and_are_recorded() {
     let stop = AtomicBool::new(false);
     let command = |more: &[&str]| site.plume(&[&["command"][..], more, &["--config", "plume.toml"]].concat());
     std::thread::scope(|scope| {
-        let device = scope.spawn(|| play(running.devices, &stop));
+        let device = scope.spawn(|| play(MN, running.devices, &stop));
         let (fine, text) = command(&["read-time", "--mn", MN, "--by", "王工"]);
         assert!(
             fine && text.contains("SystemTime = 20") && text.contains("执行成功"),

@@ -1,5 +1,7 @@
 //! More comes in than can be put away: answers stop, plume says why, and goes on by itself when there is room again.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use plume_schemas::time::{MINUTE_MS, Time};
@@ -102,4 +104,70 @@ fn a_stuck_archive_fills_the_log_and_all_goes_on_when_it_is_mended() {
         assert_eq!(stats[key], expected, "{key} of {stats}");
     }
     assert_eq!(stats["balanced"], true, "{stats}");
+}
+
+/// The library that makes a disk slow, made by the C compiler; none where there is no compiler.
+fn slow_disk(dir: &Path) -> Option<std::path::PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/slow_sync.c");
+    let library = dir.join("slow_sync.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]);
+    compiler.arg(&library).arg(source).arg("-ldl");
+    match compiler.status() {
+        Ok(status) => {
+            assert!(status.success(), "slow_sync.c does not compile");
+            Some(library)
+        }
+        Err(error) => {
+            println!("SKIPPED: no C compiler to make a slow disk with: {error}");
+            None
+        }
+    }
+}
+
+/// Every sync of the process takes as long as a file says.
+#[test]
+fn a_slow_disk_makes_answers_late_the_desk_says_so_and_all_goes_on() {
+    let site = Site::new("");
+    let Some(library) = slow_disk(site.dir.path()) else {
+        return;
+    };
+    let wait_us = site.dir.path().join("wait_us");
+    std::fs::write(&wait_us, "0").unwrap();
+    let running = site.start_in(&[("LD_PRELOAD", &library), ("SLOW_SYNC_FILE", &wait_us)]);
+    let (_, desk) = site.plume(&["enter", "--data", "data"]);
+    let mut link = Link::open(running.devices).unwrap();
+    assert!(answered(&mut link, 0));
+    let calm = running.page(&desk, "/system");
+    assert!(calm.contains("</html>") && !calm.contains("磁盘写入缓慢"), "{calm}");
+
+    std::fs::write(&wait_us, "2000000").unwrap();
+    let began = Instant::now();
+    link.send(packet(1).as_bytes()).unwrap();
+    link.answer().unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(2), "an answer before the sync");
+    wait_until("the desk's word", || {
+        let page = running.page(&desk, "/system");
+        (page.contains("磁盘写入缓慢"), page)
+    });
+
+    // Fast again, and nobody touched plume.
+    std::fs::write(&wait_us, "0").unwrap();
+    wait_until("calm", || {
+        let page = running.page(&desk, "/system");
+        (!page.contains("磁盘写入缓慢") && page.contains("</html>"), page)
+    });
+    for number in 2..50 {
+        link.send(packet(number).as_bytes()).unwrap();
+        link.answer().unwrap();
+    }
+    assert!(running.stop());
+    let (fine, text) = site.plume(&["stats", "--json", "--data", "data"]);
+    assert!(fine, "{text}");
+    let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&stats["archived"], &stats["balanced"]),
+        (&50.into(), &true.into()),
+        "{stats}"
+    );
 }

@@ -1,16 +1,12 @@
 //! A plume of several processes over one broker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
-
-use plume_schemas::wire;
 
 use crate::fleet::{Chance, registry};
 use crate::support::{Running, Site};
-use crate::verdict;
+use crate::{readers, verdict};
 
 /// A cluster that has not worked off what it has after so long is stuck.
 const SETTLE_LIMIT: Duration = Duration::from_mins(5);
@@ -22,15 +18,31 @@ pub(crate) const PARTITIONS: u32 = 4;
 pub(crate) enum Part {
     Desk,
     Ingest,
+    SecondIngest,
     Detect,
     /// A second judge: partitions change hands when one of the two dies.
     SecondDetect,
+    ThirdDetect,
     Archive,
 }
 
 impl Part {
     /// In the order they are started: the desk records the registry, for which the others wait.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
+        Self::Desk,
+        Self::Ingest,
+        Self::SecondIngest,
+        Self::Detect,
+        Self::SecondDetect,
+        Self::ThirdDetect,
+        Self::Archive,
+    ];
+    /// One of each role.
+    pub(crate) const ONE_EACH: [Self; 4] = [Self::Desk, Self::Ingest, Self::Detect, Self::Archive];
+    /// The judges.
+    pub(crate) const JUDGES: [Self; 3] = [Self::Detect, Self::SecondDetect, Self::ThirdDetect];
+    /// Two judges, and one of each other role.
+    pub(crate) const TWO_JUDGES: [Self; 5] = [
         Self::Desk,
         Self::Ingest,
         Self::Detect,
@@ -38,16 +50,16 @@ impl Part {
         Self::Archive,
     ];
 
-    pub(crate) fn draw(chance: &mut Chance) -> Self {
-        let drawn = chance.below(Self::ALL.len() as u64);
-        Self::ALL[usize::try_from(drawn).unwrap()]
+    pub(crate) fn draw(chance: &mut Chance, of: &[Self]) -> Self {
+        let drawn = chance.below(of.len() as u64);
+        of[usize::try_from(drawn).unwrap()]
     }
 
     fn role(self) -> &'static str {
         match self {
             Self::Desk => "desk",
-            Self::Ingest => "ingest",
-            Self::Detect | Self::SecondDetect => "detect",
+            Self::Ingest | Self::SecondIngest => "ingest",
+            Self::Detect | Self::SecondDetect | Self::ThirdDetect => "detect",
             Self::Archive => "archive",
         }
     }
@@ -62,12 +74,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes fresh topics and starts every part.
-    pub(crate) fn start(brokers: &str, seed: u64) -> Self {
-        let prefix = format!("k{}-{seed}", std::process::id());
+    /// Makes fresh topics and starts some parts. The topics have as many copies as there are brokers.
+    pub(crate) fn start(brokers: &str, name: &str, parts: &[Part]) -> Self {
+        let prefix = format!("{name}{}", std::process::id());
+        let copies = brokers.split(',').count();
         let config = format!(
             "[bus]\nurl = \"kafka://{brokers}/{prefix}?session.timeout.ms=6000\"\npartitions = {PARTITIONS}\n\
-             [bus.kafka]\nreplication = 1\n[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
+             [bus.kafka]\nreplication = {copies}\n[archive]\nbatch_every_s = 1\npublish_every_s = 3600\n\
              [detect.window]\nsettle_s = 1\nlate_after_s = 1000000\n[detect.exceed]\nclear_hours = 1\n"
         );
         let sites: BTreeMap<Part, Site> = Part::ALL.into_iter().map(|part| (part, Site::new(&config))).collect();
@@ -82,10 +95,27 @@ impl Cluster {
             sites,
             running: BTreeMap::new(),
         };
-        for part in Part::ALL {
+        for &part in parts {
             cluster.begin(part);
         }
         cluster
+    }
+
+    /// Waits until the judges share the partitions: each as many as the list says, most first.
+    pub(crate) fn wait_for_shares(&self, wanted: &[u32]) {
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        loop {
+            let running = Part::JUDGES.iter().filter_map(|part| self.running.get(part));
+            let mut shares: Vec<u32> = running.map(judged_partitions).collect();
+            shares.sort_unstable_by(|one, other| other.cmp(one));
+            if shares == wanted {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the judges share {shares:?}, wanted {wanted:?}"
+            );
+        }
     }
 
     pub(crate) fn site(&self, part: Part) -> &Site {
@@ -93,11 +123,19 @@ impl Cluster {
     }
 
     pub(crate) fn devices(&self) -> SocketAddr {
-        self.running[&Part::Ingest].devices
+        self.devices_of(Part::Ingest)
+    }
+
+    pub(crate) fn devices_of(&self, part: Part) -> SocketAddr {
+        self.running[&part].devices
     }
 
     pub(crate) fn begin(&mut self, part: Part) {
-        let running = self.sites[&part].start_as(&["--role", part.role()]);
+        let mut words = vec!["--role", part.role()];
+        if part == Part::SecondIngest {
+            words.extend(["--ingest-id", "ingest-2"]);
+        }
+        let running = self.sites[&part].start_as(&words);
         self.running.insert(part, running);
     }
 
@@ -108,7 +146,8 @@ impl Cluster {
     }
 
     pub(crate) fn end(&mut self, part: Part) {
-        assert!(self.running.remove(&part).unwrap().stop(), "{part:?} did not end well");
+        let (fine, log) = self.running.remove(&part).unwrap().stop_with_log();
+        assert!(fine, "{part:?} did not end well:\n{log}");
     }
 
     /// Stops the intake, waits until judge and desk have worked off everything, stops the rest. Gives the events as a
@@ -119,9 +158,13 @@ impl Cluster {
         while let Some(line) = self.judge_is_behind() {
             assert!(Instant::now() < deadline, "the judge does not come to its end: {line}");
         }
-        self.end(Part::Detect);
-        self.end(Part::SecondDetect);
-        let events = self.events();
+        for part in Part::JUDGES {
+            if self.running.contains_key(&part) {
+                self.end(part);
+            }
+        }
+        let events = readers::events(&self.brokers, &self.prefix);
+        readers::check_alerts(&self.brokers, &self.prefix, &events);
         let last = |partition| {
             events
                 .keys()
@@ -135,8 +178,20 @@ impl Cluster {
             }
         }
         self.end(Part::Desk);
+        // Without an ingest there is no Tick that would end a batch.
+        while !self.running[&Part::Archive].post("/archive") {
+            assert!(Instant::now() < deadline, "the archive does not come to its end");
+        }
         self.end(Part::Archive);
         events
+    }
+
+    /// Judges the log again, in one process and without a stop, and compares with what the judges said, by partition,
+    /// offset and ordinal, to the byte.
+    pub(crate) fn replay(&self) {
+        let (same, text) = self.sites[&Part::Desk].plume(&["replay", "--config", "plume.toml"]);
+        assert!(same && text.contains("identical to the byte"), "{text}");
+        println!("{}", text.lines().last().unwrap_or_default());
     }
 
     /// A line of `plume bus lag` that says how far the judge is behind, if it is.
@@ -154,85 +209,13 @@ impl Cluster {
             store.resume_offset(partition).await.unwrap().unwrap_or(0)
         })
     }
-
-    /// Everything a `read_committed` console consumer of Kafka's own reads from the events, each with another id.
-    fn events(&self) -> BTreeMap<(u32, u64), Vec<u8>> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/dev-broker");
-        let topic = format!("{}.events", self.prefix);
-        let output = Command::new(script)
-            .args([
-                "tool",
-                "org.apache.kafka.tools.consumer.ConsoleConsumer",
-                "--bootstrap-server",
-                &self.brokers,
-            ])
-            .args([
-                "--topic",
-                &topic,
-                "--from-beginning",
-                "--isolation-level",
-                "read_committed",
-            ])
-            .args([
-                "--timeout-ms",
-                "5000",
-                "--property",
-                "print.partition=true",
-                "--property",
-                "print.offset=true",
-            ])
-            .args([
-                "--property",
-                "value.deserializer=org.apache.kafka.common.serialization.BytesDeserializer",
-            ])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let mut ids = BTreeSet::new();
-        let mut events = BTreeMap::new();
-        for line in text.lines() {
-            let mut words = line.splitn(3, '\t');
-            let mut number = |label: &str| {
-                words
-                    .next()
-                    .unwrap()
-                    .strip_prefix(label)
-                    .unwrap()
-                    .parse::<u64>()
-                    .unwrap()
-            };
-            let place = (u32::try_from(number("Partition:")).unwrap(), number("Offset:"));
-            let content = unescape(words.next().unwrap());
-            let event = wire::decode_event(&content).unwrap();
-            assert!(
-                ids.insert(event.id),
-                "event {} was written twice, again at {place:?}",
-                event.id
-            );
-            assert!(events.insert(place, content).is_none());
-        }
-        assert!(!events.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        events
-    }
 }
 
-/// The bytes behind `Bytes.toString` of Kafka's client: printable ASCII as it is, everything else and the backslash as
-/// `\\xNN`.
-fn unescape(text: &str) -> Vec<u8> {
-    let mut rest = text.as_bytes();
-    let mut bytes = Vec::with_capacity(rest.len());
-    while let Some((&first, tail)) = rest.split_first() {
-        match tail {
-            [b'x', high, low, after @ ..] if first == b'\\' => {
-                let digits = [*high, *low];
-                bytes.push(u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap());
-                rest = after;
-            }
-            _ => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    bytes
+/// How many partitions a judge says it has.
+fn judged_partitions(judge: &Running) -> u32 {
+    let metrics = judge.get("/metrics");
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("plume_deploy_judged_partitions "));
+    line.map_or(0, |count| count.parse().unwrap())
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod device;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,11 @@ use plume_ingest::hj212::crc;
 pub(crate) const MN: &str = "010000A8900016F000169DC0";
 /// A read that waits longer than this has no answer coming.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Lines of a process's log that are shown where a test fails.
+const LOG_LINES: usize = 60;
+/// Runs the plume of a site's directory.
+const RUN: [&str; 3] = ["run", "--config", "plume.toml"];
 
 /// A directory with a configuration on free ports and the example registry.
 pub(crate) struct Site {
@@ -59,9 +66,16 @@ impl Site {
 
     /// [`Self::start`] with more arguments.
     pub(crate) fn start_as(&self, more: &[&str]) -> Running {
-        let mut child = command()
-            .args(["run", "--config", "plume.toml"])
-            .args(more)
+        self.start_by(command().args(RUN).args(more))
+    }
+
+    /// [`Self::start`] with more in its environment.
+    pub(crate) fn start_in(&self, environment: &[(&str, &Path)]) -> Running {
+        self.start_by(command().args(RUN).envs(environment.iter().copied()))
+    }
+
+    fn start_by(&self, command: &mut Command) -> Running {
+        let mut child = command
             .current_dir(self.dir.path())
             .stderr(Stdio::piped())
             .spawn()
@@ -91,7 +105,7 @@ impl Site {
     }
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plume"));
     command.env_remove("PLUME_CONFIG").stdin(Stdio::null());
     command
@@ -137,6 +151,11 @@ impl Running {
         ask(self.admin, path, "").1
     }
 
+    /// Asks for something to be done; true when it was.
+    pub(crate) fn post(&self, path: &str) -> bool {
+        request(self.admin, "POST", path, "").0.starts_with("HTTP/1.1 200")
+    }
+
     /// A page of the desk, seen by whoever the link of `plume enter` signs in.
     pub(crate) fn page(&self, link: &str, path: &str) -> String {
         let (_, enter) = link.trim().split_once("/enter/").unwrap();
@@ -154,15 +173,25 @@ impl Drop for Running {
         // Fails only where it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
+        // What it said explains why the test failed.
+        if let Some(log) = self.log.take().filter(|_| std::thread::panicking()) {
+            let log = log.join().unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            println!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
     }
 }
 
 /// Head and body of the answer to a GET.
 fn ask(at: SocketAddr, path: &str, headers: &str) -> (String, String) {
+    request(at, "GET", path, headers)
+}
+
+fn request(at: SocketAddr, method: &str, path: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(at).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n"
     )
     .unwrap();
     let mut answer = Vec::new();

@@ -130,6 +130,7 @@ impl Machine {
             bus: bus.clone(),
             signals: signals::Signals::new(&prometheus::Registry::new()).unwrap(),
             health: crate::admin::Health,
+            catalogue: Arc::clone(&self.catalogue),
             data_dir: self.data_dir.0.clone(),
         };
         let interval = match manner {

@@ -14,6 +14,7 @@ pub(crate) mod stop;
 pub(crate) use away::is_away;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use plume_bus::{Bus, ConsumerId, Pinning, ReadLimit, Topic, TopicPartition};
 
@@ -23,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) bus: Bus,
     pub(crate) signals: signals::Signals,
     pub(crate) health: crate::admin::Health,
+    pub(crate) catalogue: Arc<plume_schemas::factors::Catalogue>,
     pub(crate) data_dir: PathBuf,
 }
 

@@ -29,10 +29,10 @@ impl Engine {
         self.counts.save(&mut to);
         self.common.save(&mut to);
         blob(&self.dedupe.checkpoint(), &mut to);
-        let registries = [&self.registry].into_iter().chain(self.assembly.parts());
         (self.assembly.parts().len() as u64).save(&mut to);
-        for registry in registries {
-            blob(&encode_entry(&EntryBody::Registry(Box::new(registry.clone()))), &mut to);
+        blob(&self.registry, &mut to);
+        for part in self.assembly.parts() {
+            blob(&registry_record(part.clone()), &mut to);
         }
         self.outlets.save(&mut to);
         self.scheduled.save(&mut to);
@@ -57,15 +57,17 @@ impl Engine {
         let seen = unblob(&mut from)?;
         engine.dedupe = Dedupe::restore(horizons(settings), seen).map_err(|_| from.damaged("what was seen"))?;
         let parts = u64::load(&mut from)?;
-        engine.registry = registry_of(&mut from)?;
+        let record = unblob(&mut from)?;
+        let registry = registry_of(record, &from)?;
+        engine.registry = record.to_vec();
         for _ in 0..parts {
-            let part = registry_of(&mut from)?;
+            let part = registry_of(unblob(&mut from)?, &from)?;
             // What was whole already is no part of what is still to come.
             if engine.assembly.take(&part).is_some() {
                 return Err(from.damaged("a part of a registry"));
             }
         }
-        engine.plan = Plan::new(&engine.registry, header.index, header.count);
+        engine.plan = Plan::new(&registry, header.index, header.count);
         engine.outlets = Vec::load(&mut from)?;
         let scheduled: Vec<Time> = Vec::load(&mut from)?;
         from.end()?;
@@ -94,8 +96,13 @@ fn blob(bytes: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(bytes);
 }
 
-fn registry_of(from: &mut Reader<'_>) -> Result<Registry, RestoreError> {
-    match decode_entry(unblob(from)?) {
+/// A registry as the log has it: a judge keeps this, its plan has what it asks about.
+pub(super) fn registry_record(registry: Registry) -> Vec<u8> {
+    encode_entry(&EntryBody::Registry(Box::new(registry)))
+}
+
+fn registry_of(record: &[u8], from: &Reader<'_>) -> Result<Registry, RestoreError> {
+    match decode_entry(record) {
         Ok(EntryBody::Registry(registry)) => Ok(*registry),
         _ => Err(from.damaged("a registry")),
     }

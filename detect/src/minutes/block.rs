@@ -1,5 +1,6 @@
 //! One hour of minutes in 128 bytes: a base, a scale and 60 codes.
 
+use super::{PlainSum, STEPS};
 use crate::number::{SCALE, pow10};
 use crate::state::{Persist, Reader, RestoreError, persist};
 
@@ -10,7 +11,9 @@ pub(super) const EXCLUDED_SAMPLES: u16 = 0xFE00;
 pub(super) const EXCLUDED_PACKET: u16 = 0xFF00;
 pub(super) const MISSING: u16 = 0xFFFF;
 
+/// Aligned, so that an hour is two cache lines and never three.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[repr(align(64))]
 pub(super) struct Block {
     /// Value of code 0, in units of the scale.
     pub(super) base: i32,
@@ -53,6 +56,39 @@ pub(super) const TO_CORRECT: u8 = 2;
 pub(super) const WIDE: u8 = 3;
 
 impl Block {
+    /// The first `limit` minutes added up, where all of them are values judged as they are.
+    pub(super) fn plain_sum(&self, limit: u8) -> Option<PlainSum> {
+        if self.kind != JUDGED {
+            return None;
+        }
+        // Without branches, so that eight minutes are looked at in one instruction.
+        let (mut packets, mut samples, mut unfit, mut end) = (0_u16, 0_u16, 0_u16, 0_u16);
+        let (mut of_packets, mut of_samples) = (0_u32, 0_u32);
+        for (minute, &code) in (1_u16..).zip(self.codes.0.iter().take(usize::from(limit))) {
+            let is_packet = code < FROM_SAMPLES;
+            let is_sample = (FROM_SAMPLES..EXCLUDED_SAMPLES).contains(&code);
+            packets += u16::from(is_packet);
+            samples += u16::from(is_sample);
+            unfit |= u16::from((EXCLUDED_SAMPLES..MISSING).contains(&code));
+            of_packets += u32::from(if is_packet { code } else { 0 });
+            let sample = code.wrapping_sub(FROM_SAMPLES);
+            of_samples += u32::from(if is_sample { sample } else { 0 });
+            end = end.max(if code == MISSING { 0 } else { minute });
+        }
+        if unfit != 0 {
+            return None;
+        }
+        let step = STEPS[usize::from(self.scale & 7)];
+        let base = i64::from(self.base);
+        Some(PlainSum {
+            packets: u32::from(packets),
+            of_packets: (base * i64::from(packets) + i64::from(of_packets)) * step,
+            samples: u32::from(samples),
+            of_samples: (base * i64::from(samples) + i64::from(of_samples)) * step,
+            end: u8::try_from(end).unwrap_or(60),
+        })
+    }
+
     /// The code of a value, after moving base or scale where that makes room for it; `None` where two bytes are not
     /// enough.
     pub(super) fn fit(&mut self, value: i64, judged: bool) -> Option<u16> {

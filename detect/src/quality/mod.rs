@@ -76,6 +76,11 @@ const HOURLY_LIMIT: usize = 160;
 const _: () = assert!(size_of::<Hourly>() <= HOURLY_LIMIT);
 
 impl Quality {
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.zero.is_idle()) ^ self.jump.touch()
+    }
+
     /// Ends every open case of a factor: rule and first window of each.
     pub(crate) fn end(&mut self) -> impl Iterator<Item = (RuleCode, Time)> {
         end([
@@ -88,6 +93,12 @@ impl Quality {
 }
 
 impl Hourly {
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        let spells = u64::from(self.zsdev.spell.is_idle()) ^ u64::from(self.power.is_idle());
+        spells ^ self.near_at.unsigned_abs() ^ u64::from(self.cap.is_idle())
+    }
+
     /// Ends every open case of a factor: rule and first window of each.
     pub(crate) fn end(&mut self) -> impl Iterator<Item = (RuleCode, Time)> {
         end([
@@ -147,6 +158,12 @@ impl OutletQuality {
             (RuleCode::MarkAbuse, &mut self.mark_abuse),
             (RuleCode::Clock, &mut self.clock),
         ])
+    }
+
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        let signs = self.oxygen_minute ^ self.temperature_minute ^ self.polluted_minute;
+        signs.unsigned_abs() ^ self.zeros ^ u64::from(self.clock.is_idle()) ^ u64::from(self.clock_of.is_some())
     }
 
     /// True unless a sign of the stack says that nothing runs behind it: air instead of gas, or no flow.

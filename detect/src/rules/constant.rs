@@ -96,6 +96,11 @@ enum Still {
 }
 
 impl Run {
+    /// Something of each cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        self.end.unsigned_abs() ^ u64::from(self.flow_high.to_bits())
+    }
+
     fn restart(&mut self, value: i64, seen: &Seen) {
         (self.value, self.since, self.packets, self.flow) = (value, seen.start, 0, seen.flow);
     }

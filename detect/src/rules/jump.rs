@@ -37,7 +37,7 @@ use crate::state::persist;
 
 /// Standard deviation of normal noise whose median absolute deviation is one.
 const MAD_TO_SD: f64 = 1.4826;
-/// Minutes of the level, and how many of them must have a value.
+/// Minutes of the level, an hour, and how many of them must have a value.
 const LEVEL_MIN: i64 = 60;
 const LEAST_VALUES: usize = 30;
 /// Of the last five values so many must be far away.
@@ -85,6 +85,11 @@ persist!(Jump {
 });
 
 impl Jump {
+    /// Something of its cache line.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.taken)
+    }
+
     /// Takes the level of the last hour anew where it is due. `Some` where the level that an open case jumped to turns
     /// out to be the old one in another unit.
     fn renew(&mut self, seen: &Seen<'_>, settings: &JumpSettings) -> Option<&'static str> {
@@ -128,13 +133,18 @@ fn narrow(value: f64) -> f32 {
 fn level(store: &MinuteStore, minute: i64) -> Option<(f64, f64)> {
     let mut values = [0_i64; 60];
     let mut n = 0;
-    for at in minute - LEVEL_MIN..minute {
-        let place = usize::try_from(at.rem_euclid(60)).unwrap_or(0);
-        if let (Slot::Value { value, .. }, Some(to)) = (store.slot(at.div_euclid(60), place), values.get_mut(n)) {
+    let (hour, first) = (
+        minute.div_euclid(60),
+        usize::try_from(minute.rem_euclid(60)).unwrap_or(0),
+    );
+    let mut take = |wanted: bool, slot: Slot| {
+        if let (true, Slot::Value { value, .. }, Some(to)) = (wanted, slot, values.get_mut(n)) {
             *to = value;
             n += 1;
         }
-    }
+    };
+    store.each(hour - 1, 60, |minute, slot| take(minute >= first, slot));
+    store.each(hour, u8::try_from(first).unwrap_or(60), |_, slot| take(true, slot));
     let values = values.get_mut(..n).filter(|_| n >= LEAST_VALUES)?;
     let middle = *values.select_nth_unstable(n / 2).1;
     for value in values.iter_mut() {

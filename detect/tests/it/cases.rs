@@ -1,5 +1,6 @@
 //! Every folder of `tests/cases` is judged and compared with its snapshot, then judged again with a restart from a
-//! checkpoint before every single entry (of long scripts: every few): what comes out must not differ.
+//! checkpoint before every single entry (of long scripts: every few): what comes out must not differ. A folder's
+//! `settings.toml`, where it has one, is laid over the usual settings. `tests/README.md` says which folder shows what.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,34 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn engine() -> Engine {
-    Engine::new(settings(), Partition { index: 0, count: 1 })
+    engine_by(settings())
 }
 
-/// What each entry made the judge say. `between` stands between any two of them.
-fn run(entries: &[Entry], between: impl Fn(Engine) -> Engine) -> Vec<Out> {
+fn engine_by(settings: Settings) -> Engine {
+    Engine::new(settings, Partition { index: 0, count: 1 })
+}
+
+/// The usual settings with those of a folder laid over them.
+fn settings_of(folder: &Path) -> Settings {
+    let Ok(text) = std::fs::read_to_string(folder.join("settings.toml")) else {
+        return settings();
+    };
+    let mut all: toml::Table = toml::from_str(include_str!("../settings.toml")).unwrap();
+    let own: toml::Table = toml::from_str(&text).unwrap();
+    for (section, keys) in own {
+        let of_section = all.get_mut(&section).and_then(toml::Value::as_table_mut).unwrap();
+        for (key, value) in keys.as_table().unwrap().clone() {
+            let known = of_section.insert(key.clone(), value);
+            assert!(known.is_some(), "{}: no key {section}.{key}", folder.display());
+        }
+    }
+    all.try_into().unwrap()
+}
+
+/// What each entry of a folder made the judge say. `between` stands between any two of them.
+fn run(folder: &Path, entries: &[Entry], between: impl Fn(Engine) -> Engine) -> Vec<Out> {
     let mut said = Vec::with_capacity(entries.len());
-    let mut engine = engine();
+    let mut engine = engine_by(settings_of(folder));
     for entry in entries {
         let mut out = Out::default();
         engine = between(engine);
@@ -50,7 +72,8 @@ const OFTEN: usize = 500;
 fn every_case_says_what_its_snapshot_says() {
     for folder in folders() {
         let entries = script::read(&folder);
-        let said: Vec<String> = run(&entries, |engine| engine).iter().flat_map(print::step).collect();
+        let said = run(&folder, &entries, |engine| engine);
+        let said: Vec<String> = said.iter().flat_map(print::step).collect();
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let mut beside = insta::Settings::clone_current();
         beside.set_snapshot_path(&folder);
@@ -62,13 +85,12 @@ fn every_case_says_what_its_snapshot_says() {
 
 #[test]
 fn a_restart_before_any_entry_changes_nothing() {
-    let settings = settings();
     for folder in folders() {
-        let entries = script::read(&folder);
-        let straight = run(&entries, |engine| engine);
+        let (entries, settings) = (script::read(&folder), settings_of(&folder));
+        let straight = run(&folder, &entries, |engine| engine);
         // A script of a day and a half would be restarted thousands of times for nothing new.
         let (every, count) = (1 + entries.len() / OFTEN, Cell::new(0));
-        let restarted = run(&entries, |engine| {
+        let restarted = run(&folder, &entries, |engine| {
             count.set(count.get() + 1);
             if count.get() % every == 0 {
                 Engine::restore(&engine.checkpoint(), &settings).unwrap()
@@ -91,7 +113,32 @@ fn a_replay_is_the_same_to_the_byte() {
     };
     for folder in folders() {
         let entries = script::read(&folder);
-        let first = bytes(run(&entries, |engine| engine));
-        assert_eq!(bytes(run(&entries, |engine| engine)), first, "{}", folder.display());
+        let first = bytes(run(&folder, &entries, |engine| engine));
+        assert_eq!(
+            bytes(run(&folder, &entries, |engine| engine)),
+            first,
+            "{}",
+            folder.display()
+        );
+    }
+}
+
+/// Entries taken many at once, with what they need fetched ahead, are judged as one by one, however they are cut.
+#[test]
+fn many_entries_at_once_are_judged_as_one_by_one() {
+    for folder in folders() {
+        let entries = script::read(&folder);
+        let mut one_by_one = Out::default();
+        for out in run(&folder, &entries, |engine| engine) {
+            one_by_one.judgements.extend(out.judgements);
+            one_by_one.events.extend(out.events);
+        }
+        for at_once in [1, 7, entries.len()] {
+            let (mut engine, mut out) = (engine_by(settings_of(&folder)), Out::default());
+            for chunk in entries.chunks(at_once) {
+                engine.steps(chunk, &mut out);
+            }
+            assert_eq!(out, one_by_one, "{} by {at_once}", folder.display());
+        }
     }
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures candidate layouts of the table `readings` on synthetic minute readings of one day. Prints the tables of ../0001-archive-layout.md.
 
-Usage: compare.py [OUTLETS] [DIRECTORY]     (139 outlets are 8,006,400 readings; needs numpy, pyarrow, duckdb, pandas)
+Usage: compare.py [OUTLETS] [DIRECTORY] [by-factor]     (139 outlets are 8,006,400 readings; needs numpy, pyarrow, duckdb, pandas)
 
 The readings: HJ 212 minute packets of stacks with dust, SO2 and NOx (Cou, Min, Avg, Max and the three corrected ones), O2, velocity, temperature,
 pressure, moisture (Min, Avg, Max) and flow (with Cou): 40 readings a packet. Each follows an AR(1) process. Decimals are the maker's: 58 % of the
-makers print 2 digits for concentrations, 28 % one, 12 % three, and 2 % print a 32-bit float with 15 digits (2.90000009536743).
+makers print 2 digits for concentrations, 28 % one, 12 % three, and 2 % print a 32-bit float with 15 digits (2.90000009536743). With
+`by-factor` all makers type the same digits for a factor, which is what a layout with a scale in the column's type needs.
 """
 
 import os
@@ -122,6 +123,47 @@ class Bench:
         print(f"| {name} | {size:.2f} |")
 
 
+def decimal_9_3(mantissa, digits, value):
+    """The unscaled 32-bit integers of DECIMAL(9,3) as a column; values with more digits are rounded."""
+    return decimal(mantissa, digits, value, 3).cast(pa.decimal128(9, 3))
+
+
+def encodings(bench, keys, mantissa, digits, value, order):
+    """DECIMAL(9,3) in each encoding and level, DOUBLE likewise, and several statistics in one row."""
+    print("\n| the value column | zstd 3 | 9 | 15 | 19 |\n|---|---|---|---|---|")
+
+    def line(name, table, encoding, rows=144_000, page=20_000):
+        names = table.column_names
+        sizes = []
+        for level in (3, 9, 15, 19):
+            pq.write_table(table, bench.file, compression="zstd", compression_level=level, row_group_size=rows, max_rows_per_page=page,
+                           dictionary_pagesize_limit=128 << 10, store_decimal_as_integer=True, write_statistics=False,
+                           use_dictionary=names if encoding is None else False, column_encoding=encoding and {name: encoding for name in names})
+            sizes.append(os.path.getsize(bench.file) / bench.readings)
+        print(f"| {name} | " + " | ".join(f"{size:.2f}" for size in sizes) + " |", flush=True)
+
+    outlet_first = np.lexsort((keys[:, 3], keys[:, 2], keys[:, 1], keys[:, 0]))
+    mantissas = pa.table({"value": np.where(digits <= 6, mantissa, 0)[order].ravel().astype(np.int32)})
+    line("int mantissas, each series at its own scale, DELTA (the reader divides)", mantissas, "DELTA_BINARY_PACKED")
+    exact = pa.table({"value": decimal_9_3(mantissa[order], digits[order], value[order])})
+    for encoding in ("DELTA_BINARY_PACKED", "PLAIN", None, "BYTE_STREAM_SPLIT"):
+        line(f"DECIMAL(9,3), {encoding or 'dictionary'}", exact, encoding)
+    line("DECIMAL(9,3), DELTA, a page for each series and day", exact, "DELTA_BINARY_PACKED", rows=1 << 20, page=MINUTES)
+    line("DECIMAL(9,3), DELTA, outlet before factor",
+         pa.table({"value": decimal_9_3(mantissa[outlet_first], digits[outlet_first], value[outlet_first])}), "DELTA_BINARY_PACKED")
+    doubles = pa.table({"value": value[order].ravel()})
+    for encoding in (None, "PLAIN", "BYTE_STREAM_SPLIT"):
+        line(f"DOUBLE, {encoding or 'dictionary'}", doubles, encoding)
+    rows = {}
+    for place, (outlet, factor, statistic, corrected, _) in enumerate(keys):
+        rows.setdefault((factor, outlet, corrected), {})[statistic] = place
+    semiwide = {}
+    for statistic, name in enumerate(STATISTICS):
+        missing = np.repeat([statistic not in rows[key] for key in sorted(rows)], MINUTES)
+        semiwide[name] = pa.array(value[[rows[key].get(statistic, 0) for key in sorted(rows)]].ravel(), mask=missing)
+    line("DOUBLE, dictionary, a column for each of min, avg, max, cou", pa.table(semiwide), None)
+
+
 def timed(what):
     best = float("inf")
     for _ in range(3):
@@ -132,6 +174,8 @@ def timed(what):
 
 
 def main():
+    if "by-factor" in sys.argv:
+        MAKERS[:] = [(1.0, 2, 2, 0, 3)]
     outlets = int(sys.argv[1]) if len(sys.argv) > 1 else 139
     directory = sys.argv[2] if len(sys.argv) > 2 else "."
     keys, truth, rng = make(outlets)
@@ -173,6 +217,8 @@ def main():
         scale = int(min(keys[mine, 4][keys[mine, 4] != FLOAT_DIGITS].max(), 6))
         wide["_".join(map(str, row))] = decimal(mantissa[mine], digits[mine], value[mine], scale)
     bench.line("wide: one DECIMAL column a factor and statistic, at the most digits any maker types", bench.size(pa.table(wide), delta=list(wide)))
+
+    encodings(bench, keys, mantissa, digits, value, factor_first)
 
     minutes = START_MS + np.arange(MINUTES) * 60_000
     per_outlet = {

@@ -75,12 +75,28 @@ struct Running {
 #[derive(Debug, Default)]
 struct Device {
     links: BTreeSet<u64>,
+    /// Those of `links` that another process holds.
+    elsewhere: BTreeSet<u64>,
     speaks: Option<(Dialect, Inline<15>)>,
     /// It has spoken since its newest link was opened.
     fresh: bool,
     st: Inline<3>,
     waiting: VecDeque<Command>,
     running: Option<Running>,
+}
+
+impl Device {
+    /// True where another process holds the newest link: then that one carries out the orders.
+    fn is_elsewhere(&self) -> bool {
+        self.links.last().is_some_and(|newest| self.elsewhere.contains(newest))
+    }
+
+    /// When an order that waits is given up. One that another process should carry out waits until that one must have
+    /// said what came of it: only where it did not, for it is no more, does this one.
+    fn gives_up_at(&self, command: &Command, rules: &Rules) -> Time {
+        let theirs_ms = if self.is_elsewhere() { rules.longest_ms } else { 0 };
+        command.expires_at.plus(theirs_ms)
+    }
 }
 
 /// The exchange with all devices.
@@ -114,10 +130,30 @@ impl Exchange {
         }
         let device = self.devices.entry(mn).or_default();
         device.fresh &= !device.links.insert(epoch);
-        if device.links.len() > MAX_LINKS {
-            device.links.pop_first();
+        if device.links.len() > MAX_LINKS
+            && let Some(oldest) = device.links.pop_first()
+        {
+            device.elsewhere.remove(&oldest);
         }
         self.start(mn, now);
+    }
+
+    /// A device was seen on a link that another process holds: that one carries out its orders while this is its newest.
+    pub fn came_elsewhere(&mut self, mn: Mn, epoch: u64, now: Time) {
+        if let Some(device) = self.devices.get_mut(&mn) {
+            device.elsewhere.insert(epoch);
+        } else if self.devices.len() < MAX_DEVICES {
+            self.devices.entry(mn).or_default().elsewhere.insert(epoch);
+        }
+        self.came(mn, epoch, now);
+    }
+
+    /// Another process has said what came of an order.
+    pub fn settled(&mut self, result: &CommandResult) {
+        if let Some(device) = self.devices.get_mut(&result.mn) {
+            device.waiting.retain(|command| command.id != result.id);
+            self.rest(result.mn);
+        }
     }
 
     /// A link of a device has ended, or this process does not hold it. What ran on it begins again on the next one.
@@ -126,6 +162,7 @@ impl Exchange {
             return;
         };
         device.links.remove(&epoch);
+        device.elsewhere.remove(&epoch);
         if let Some(running) = device.running.take_if(|running| running.epoch == epoch) {
             device.waiting.push_front(running.command);
         }
@@ -187,7 +224,7 @@ impl Exchange {
             device.speaks = Some((heard.dialect, heard.password));
             device.fresh = true;
         }
-        if heard.cn == 1013 && self.rules.set_time_when_asked {
+        if heard.cn == 1013 && self.rules.set_time_when_asked && !device.is_elsewhere() {
             let fields = heard.told.iter().filter(|(name, _)| name == "PolId").cloned().collect();
             let patience = self.rules.longest_ms;
             let command = Command::new(heard.mn, (1012, fields), BY_DEVICE, now, patience);
@@ -259,7 +296,10 @@ impl Exchange {
     pub fn next_timeout(&self) -> Option<Time> {
         let busy = self.busy.iter().filter_map(|mn| self.devices.get(mn));
         let due = busy.flat_map(|device| {
-            let waiting = device.waiting.iter().map(|command| command.expires_at);
+            let waiting = device
+                .waiting
+                .iter()
+                .map(|command| device.gives_up_at(command, &self.rules));
             device.running.iter().map(|running| running.deadline).chain(waiting)
         });
         due.min()
@@ -281,7 +321,8 @@ impl Exchange {
             return;
         };
         let waiting = std::mem::take(&mut device.waiting);
-        let (late, waiting): (VecDeque<_>, _) = waiting.into_iter().partition(|command| command.expires_at <= now);
+        let is_late = |command: &Command| device.gives_up_at(command, &self.rules) <= now;
+        let (late, waiting): (VecDeque<_>, _) = waiting.into_iter().partition(is_late);
         device.waiting = waiting;
         for command in late {
             self.ended(&command, Outcome::Unreachable, now, 0, Vec::new());
@@ -298,7 +339,10 @@ impl Exchange {
         else {
             return;
         };
-        let Some(command) = device.waiting.pop_front() else {
+        if device.is_elsewhere() {
+            return;
+        }
+        let Some(command) = device.waiting.pop_front_if(|command| command.expires_at > now) else {
             return;
         };
         // QN names one exchange: never the same twice, though two orders leave within a millisecond.

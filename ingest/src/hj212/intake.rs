@@ -115,7 +115,7 @@ impl Intake {
 
     fn decide(&mut self, frame: &Frame<'_>, arrival: &Arrival, registry: &RegistryIndex) -> Taken {
         self.complaints.clear();
-        if frame.check.kind == CheckKind::Wrong {
+        if frame.check.kind == CheckKind::Wrong || self.fits_by_chance(frame) {
             return self.take_unchecked(frame, arrival, registry);
         }
         let refused = frame.needs.without(self.config.tolerate);
@@ -129,6 +129,18 @@ impl Intake {
             key_id: None,
         };
         self.take_clear(&clear, arrival, registry)
+    }
+
+    /// The checksum is that of the plain text, and of the cipher by chance alone: it has 8 bits, so one cipher in 256
+    /// has it too.
+    fn fits_by_chance(&self, frame: &Frame<'_>) -> bool {
+        if self.config.keys.is_empty() || !sm4::looks_encrypted(frame.segment) {
+            return false;
+        }
+        let sender = sender(&Packet::parse(frame.segment, &mut Complaints::default()));
+        let keys = sender.mn.and_then(|mn| self.config.keys.get(mn));
+        let opened = keys.and_then(|keys| sm4::open(frame.segment, frame.check.given, keys));
+        opened.is_some_and(|opened| !sm4::looks_encrypted(&opened.segment))
     }
 
     /// The checksum does not fit: encrypted, or damaged.
@@ -279,10 +291,19 @@ impl Intake {
                 },
                 present: known,
             },
-            Normalized::Quarantine(reason, detail) => Taken {
-                present: known,
-                ..set_aside(reason, detail, arrival, sender(packet), (id, clear.raw), answer)
-            },
+            Normalized::Quarantine(reason, detail) => {
+                let (reason, detail, answer) = if reason == QuarantineReason::NoDataTime && is_closed(clear, packet) {
+                    // As every other cipher without a key: not answered, so that it comes again.
+                    let detail = "no key is set for this device, or none opens it".to_owned();
+                    (QuarantineReason::NoKey, detail, None)
+                } else {
+                    (reason, detail, answer)
+                };
+                Taken {
+                    present: known,
+                    ..set_aside(reason, detail, arrival, sender(packet), (id, clear.raw), answer)
+                }
+            }
         }
     }
 }
@@ -355,8 +376,13 @@ fn wrong_password(packet: &Packet<'_>, mn: Mn, registry: &RegistryIndex) -> bool
 }
 
 /// 2025 6.4.4: data commands of the device, the request for a key, and site information.
-fn encrypted_by_rule(packet: &Packet<'_>) -> bool {
+pub(super) fn encrypted_by_rule(packet: &Packet<'_>) -> bool {
     packet.dialect == Dialect::Hj2025 && matches!(packet.cn, Some(2000..=2999 | 1014 | 3020))
+}
+
+/// A cipher that no key opened, and whose checksum fits by chance.
+fn is_closed(clear: &Clear<'_>, packet: &Packet<'_>) -> bool {
+    clear.key_id.is_none() && encrypted_by_rule(packet) && sm4::looks_encrypted(clear.segment)
 }
 
 fn refused(sender: Sender, id: ContentId) -> Taken {

@@ -4,6 +4,7 @@
 //! here gives a value plus complaints: what was readable is kept, what was odd is named.
 
 pub mod complaints;
+pub mod conformance;
 pub mod crc;
 mod digits;
 pub mod encode;

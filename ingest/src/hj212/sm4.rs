@@ -106,6 +106,11 @@ impl KeyRing {
         self.0.insert(mn, keys);
     }
 
+    /// True where no device has a key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Keys of a device.
     pub fn get(&self, mn: Mn) -> Option<&DeviceKeys> {
         self.0.get(&mn)

@@ -254,6 +254,55 @@ fn the_newest_of_two_links_carries_orders() {
     assert_eq!(bench.sent.last().unwrap().0, 1, "the older link takes over");
 }
 
+/// Several processes take packets: each hears of every link and every order, and the one with the newest link carries the
+/// order out. The others forget it when that one says what came of it, and give it up themselves only long after that.
+#[test]
+fn an_order_is_left_to_whoever_holds_the_newest_link() {
+    let mut bench = Bench::new(Dialect::Hj2017);
+    bench.exchange.came_elsewhere(bench.mn, 7, bench.now);
+    bench.order(1062);
+    assert_eq!(bench.sent, [], "another process holds link 7");
+    bench.wait(HOUR_MS);
+    assert_eq!(bench.outcomes(), [] as [&Outcome; 0], "that one may still be at it");
+    bench.wait(RULES.longest_ms);
+    assert_eq!(bench.outcomes(), [&Outcome::Unreachable], "it is no more");
+
+    bench.order(1061);
+    let theirs = CommandResult {
+        id: Command::new(bench.mn, (1061, Vec::new()), "王工", bench.now, HOUR_MS).id,
+        ..bench.ended[0].clone()
+    };
+    bench.exchange.settled(&theirs);
+    assert!(!bench.exchange.is_busy(bench.mn));
+
+    bench.order(1011);
+    bench.exchange.gone(bench.mn, 7, bench.now);
+    bench.drain();
+    assert_eq!(bench.sent.len(), 1, "the older link is this process's");
+    assert_eq!(bench.sent[0].0, 1);
+    for reply in bench.replies() {
+        bench.hear(&hear(&reply));
+    }
+    assert_eq!(bench.outcomes()[1], &Outcome::Done { code: 1 });
+}
+
+/// A device that asks for the time on a link of another process gets it from there.
+#[test]
+fn what_a_device_asks_for_is_answered_by_whoever_holds_its_link() {
+    let mut bench = Bench::new(Dialect::Hj2017);
+    let asks = Message {
+        body: vec![Group::single("PolId", "w01018")],
+        ..upload(Dialect::Hj2017, 1013)
+    };
+    let asks = hear(&asks.packets().unwrap()[0]);
+    bench.exchange.came_elsewhere(bench.mn, 7, bench.now);
+    bench.hear(&asks);
+    assert_eq!(bench.wanted, []);
+    bench.exchange.gone(bench.mn, 7, bench.now);
+    bench.hear(&asks);
+    assert_eq!(bench.wanted.len(), 1);
+}
+
 #[test]
 fn orders_expire_where_the_device_stays_away_and_are_limited() {
     let mut bench = Bench::new(Dialect::Hj2017);

@@ -11,6 +11,8 @@ mod codes;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]
+mod every_cn;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod expected;
@@ -28,6 +30,8 @@ mod normalize;
 mod properties;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod session_fuzz;
 #[cfg(test)]
 mod sm4;
 #[cfg(test)]

@@ -185,3 +185,40 @@ fn a_cipher_full_of_frame_marks_is_cut_by_length() {
         assert_eq!(framer.held_bytes(), 0);
     }
 }
+
+/// The checksum is that of the plain text. It has 8 bits, so one cipher in 256 has it too: such a packet is opened like
+/// any other, and without a key it is no clear text.
+#[test]
+fn a_cipher_whose_checksum_fits_by_chance_is_opened_all_the_same() {
+    let header = |ms: u32| format!("QN=20240520210700{ms:03};ST=31;CN=2011;PW=123456;MN={MN_2017};Flag=9;");
+    let mut met = 0;
+    for ms in 0..999 {
+        let content = format!("CP=&&DataTime=20240520210700;a21026-Rtd={}.5,a21026-Flag=N&&", 100 + ms);
+        let clear = frame((header(ms) + &content).as_bytes());
+        let wire = seal(&clear, &test_key(), CipherForm::Raw);
+        let mut framer = Framer::new(8192);
+        framer.push(&wire);
+        let Some(Item::Frame(found)) = framer.next_item() else {
+            panic!("no frame")
+        };
+        if found.check.kind == CheckKind::Wrong {
+            continue;
+        }
+        met += 1;
+        let mut opened = driven(Some(keys(test_key(), None, false)));
+        opened.bytes(&wire);
+        opened.all_durable();
+        assert_eq!(opened.reports().len(), 1, "{ms}");
+        assert_eq!(opened.reports()[0].evidence.raw, clear);
+        assert_eq!(opened.reports()[0].evidence.key_id, Some(test_key().id()));
+        assert_eq!(opened.answered(), ["9014"]);
+        let mut closed = driven(None);
+        closed.bytes(&wire);
+        closed.all_durable();
+        assert!(
+            closed.reports().is_empty() && closed.sent.is_empty(),
+            "{ms}: a cipher was answered"
+        );
+    }
+    assert!(met > 0, "chance was not met");
+}

@@ -171,6 +171,30 @@ async fn limits_of_links() {
     house.close().await;
 }
 
+/// A device that opens one link after the other keeps its newest ones, and its newest carries its orders.
+#[tokio::test]
+async fn the_oldest_link_of_a_device_makes_room_for_its_newest() {
+    let config = IngestConfig {
+        max_links_per_mn: 2,
+        ..config()
+    };
+    let house = House::open(config, OPEN).await;
+    let mut devices = Vec::new();
+    for _ in 0..3 {
+        let mut device = house.device().await;
+        device.send(&vector(24)).await;
+        device.answer().await;
+        devices.push(device);
+    }
+    assert!(devices[0].is_closed().await);
+    assert_eq!(house.metric("plume_ingest_links_ended_total", "superseded"), 1);
+    for device in &mut devices[1..] {
+        device.send(&vector(26)).await;
+        assert!(device.answer().await.contains("CN=9014"));
+    }
+    house.close().await;
+}
+
 #[tokio::test]
 async fn silent_links_are_closed() {
     let config = IngestConfig {

@@ -36,11 +36,13 @@ pub enum Topic {
     Commands,
     /// What became of the orders.
     CommandResults,
+    /// Events as CloudEvents in JSON, for readers that are not plume's. Written only where others can read: on Kafka.
+    Alerts,
 }
 
 impl Topic {
     /// Every topic, in the order of their codes on disk.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Reports,
         Self::Quarantine,
         Self::Judgements,
@@ -48,6 +50,7 @@ impl Topic {
         Self::Registry,
         Self::Commands,
         Self::CommandResults,
+        Self::Alerts,
     ];
 
     /// The name people and Kafka see.
@@ -60,10 +63,11 @@ impl Topic {
             Self::Registry => "registry",
             Self::Commands => "commands",
             Self::CommandResults => "command_results",
+            Self::Alerts => "alerts",
         }
     }
 
-    /// The code on disk, 0 to 6; never reused for another topic.
+    /// The code on disk, 0 to 7; never reused for another topic.
     pub(crate) const fn code(self) -> u8 {
         self as u8
     }

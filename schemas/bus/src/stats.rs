@@ -37,6 +37,8 @@ pub struct BusStats {
     pub slowest_fsync_us: u64,
     /// All of them together, in microseconds.
     pub total_fsync_us: u64,
+    /// How long the disk has been busy with the group under way, in microseconds; 0 where there is none.
+    pub busy_us: u64,
     /// Writes refused for want of room.
     pub refused_full: u64,
     /// The last `append` was refused for want of room.
@@ -60,12 +62,17 @@ impl BusStats {
 
     /// Counts the time of a sync.
     pub(crate) fn count_sync(&mut self, took: Duration) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let us = micros(took);
         self.fsyncs += 1;
         self.last_fsync_us = us;
         self.slowest_fsync_us = self.slowest_fsync_us.max(us);
         self.total_fsync_us = self.total_fsync_us.saturating_add(us);
     }
+}
+
+/// A time in microseconds.
+pub(crate) fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What one line holds.

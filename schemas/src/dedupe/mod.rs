@@ -203,6 +203,29 @@ impl Dedupe {
         stream.see_packet(report.times.measured_at, hash::of_packet(&report.evidence), shapes)
     }
 
+    /// Reads a little of what [`Dedupe::see_packet`] of a report that is still to come will need, so that its memory is
+    /// there by then: first of its device, then of its stream, then of what is remembered. The numbers mean nothing.
+    pub fn touch_device(&self, report: &Report) -> u64 {
+        let device = self.devices.get(&(report.origin.mn, report.outlet));
+        device.map_or(0, |device| device.streams.len() as u64)
+    }
+
+    /// The second step of [`Dedupe::touch_device`].
+    pub fn touch_stream(&self, report: &Report) -> u64 {
+        self.touch(report, |stream| stream.reports() as u64)
+    }
+
+    /// The third step of [`Dedupe::touch_device`].
+    pub fn touch_packets(&self, report: &Report) -> u64 {
+        self.touch(report, Stream::touch)
+    }
+
+    fn touch(&self, report: &Report, of: impl Fn(&Stream) -> u64) -> u64 {
+        let device = self.devices.get(&(report.origin.mn, report.outlet));
+        let streams = device.map_or(&[][..], |device| &device.streams);
+        streams.iter().fold(0, |touched, stream| touched ^ of(stream))
+    }
+
     /// The stream of a report with everything too old forgotten; `None` where the report itself is.
     fn stream(&mut self, report: &Report) -> Option<(&mut Stream, &mut Shapes, &mut Prints)> {
         self.sweep(report.times.received_at);

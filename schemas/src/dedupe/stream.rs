@@ -106,6 +106,14 @@ impl Stream {
         }
     }
 
+    /// Something of what its next report will need.
+    pub(super) fn touch(&self) -> u64 {
+        let ends = [self.records.front(), self.records.back()];
+        ends.into_iter()
+            .flatten()
+            .fold(0, |touched, record| touched ^ record.packet)
+    }
+
     pub(super) fn is_of(&self, report: &Report) -> bool {
         self.kind == report.kind && self.st == report.origin.st
     }

@@ -33,7 +33,8 @@ impl Route<'_> {
 
 impl RegistryIndex {
     /// Builds the tables. Of two rows with the same id the first one counts (`plume check` names the second).
-    pub fn new(registry: Registry) -> Self {
+    pub fn new(mut registry: Registry) -> Self {
+        registry.shrink_to_fit();
         let mut sources: HashMap<Mn, Vec<usize>> = HashMap::new();
         for (row, source) in registry.sources.iter().enumerate() {
             sources.entry(source.mn).or_default().push(row);

@@ -31,6 +31,24 @@ impl Registry {
         serde_json::to_vec(self).expect("a registry always has a JSON form")
     }
 
+    /// Gives back the room that reading row by row left in every list: half of the memory of a registry that is kept.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        for enterprise in &mut self.enterprises {
+            enterprise.contacts.shrink_to_fit();
+        }
+        for outlet in &mut self.outlets {
+            outlet
+                .factors
+                .iter_mut()
+                .for_each(|factor| factor.limits.shrink_to_fit());
+            outlet.factors.shrink_to_fit();
+            outlet.stop_work.shrink_to_fit();
+        }
+        self.enterprises.shrink_to_fit();
+        self.outlets.shrink_to_fit();
+        self.sources.shrink_to_fit();
+    }
+
     /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes
     /// nothing has the id of the revision in force and need not be recorded. The order of rows counts, because of two
     /// rows the first one does.

@@ -120,6 +120,17 @@ fn evidence_is_exact_and_shown_masked() {
     };
     let found = reader.evidence(&number).unwrap();
     assert_eq!((found.len(), found[0].received_at), (1, noon.plus(2 * DAY_MS)));
+
+    // Of the device, each packet once, by when it came.
+    let came = |days: i64| Span {
+        start: noon,
+        end: noon.plus(days * DAY_MS),
+    };
+    let mn = plume_schemas::ids::Mn::new(&reader.evidence(&position).unwrap()[0].mn).unwrap();
+    let of_device = reader.of_device(mn, came(3)).unwrap();
+    assert_eq!(of_device.len(), 2, "{of_device:?}");
+    assert_eq!((&of_device[0].raw, of_device[0].set_aside.as_deref()), (&raw, None));
+    assert_eq!(reader.of_device(mn, came(1)).unwrap().len(), 1);
 }
 
 #[test]

@@ -16,7 +16,6 @@ use crate::desk::view::number::stamp;
 use crate::desk::view::sheet::Choice;
 use crate::store::{EditedTable, mask};
 use crate::tables::{TableError, TableKind};
-use crate::words::Lang;
 
 /// Rows shown; the whole table is in its text.
 const ROWS: usize = 200;
@@ -50,9 +49,9 @@ pub(crate) async fn page(
     visitor: Visitor,
     Query(query): Query<TableQuery>,
 ) -> Result<Response, Problem> {
-    let kind = query.table.as_deref().and_then(TableKind::from_code);
+    let kind = kind_of(query.table.as_deref().unwrap_or(TableKind::Guidance.code()), &visitor)?;
     let said = query.done.map(|_| (false, visitor.lang.texts().done_table.to_owned()));
-    shown(&state, &visitor, kind.unwrap_or(TableKind::Guidance), None, said).await
+    shown(&state, &visitor, kind, None, said).await
 }
 
 /// As it is in force; the rows of the duty calendar with telephones masked.
@@ -60,6 +59,9 @@ async fn text_of(state: &DeskState, kind: TableKind) -> Result<(String, Option<E
     let edited = state.store().edited_tables().await?;
     let edited = edited.into_iter().find(|edited| edited.kind == kind);
     let text = match (&edited, kind) {
+        (_, TableKind::Publicity) => {
+            crate::publicity::to_csv(&state.store().publicity().await?).map_err(|_| Problem::BadRequest)?
+        }
         (_, TableKind::Duty) => {
             let mut text = TableKind::Duty.embedded().to_owned();
             for shift in state.desk().roster().shifts() {
@@ -111,6 +113,7 @@ async fn shown(
         ),
         choices: TableKind::ALL
             .iter()
+            .filter(|choice| choice.may_read(visitor.viewer.role))
             .map(|&choice| Choice {
                 link: Link {
                     href: format!("/tables?table={choice}"),
@@ -129,22 +132,28 @@ async fn shown(
         }),
         version: edited.map_or(0, |edited| edited.version),
         action: format!("/tables/{kind}"),
-        may_change: TableKind::may_change(visitor.viewer.role),
+        may_change: kind.may_change(visitor.viewer.role),
         said,
     })
 }
 
-fn kind_of(name: &str) -> Result<TableKind, Problem> {
-    TableKind::from_code(name).ok_or(Problem::NotFound)
+/// The table of this name, if it is this person's to read.
+fn kind_of(name: &str, visitor: &Visitor) -> Result<TableKind, Problem> {
+    let kind = TableKind::from_code(name).ok_or(Problem::NotFound)?;
+    if kind.may_read(visitor.viewer.role) {
+        Ok(kind)
+    } else {
+        Err(Problem::Forbidden)
+    }
 }
 
 /// `GET /tables/{table}`: as CSV.
 pub(crate) async fn download(
     State(state): State<DeskState>,
-    _: Visitor,
+    visitor: Visitor,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let kind = kind_of(&name)?;
+    let kind = kind_of(&name, &visitor)?;
     let (text, _) = text_of(&state, kind).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
@@ -170,7 +179,7 @@ pub(crate) async fn change(
     Path(name): Path<String>,
     Signed(form): Signed<TableForm>,
 ) -> Result<Response, Problem> {
-    let kind = kind_of(&name)?;
+    let kind = kind_of(&name, &visitor)?;
     let version = form.version.parse().map_err(|_| Problem::BadRequest)?;
     match state
         .desk()
@@ -181,10 +190,7 @@ pub(crate) async fn change(
         Err(TableError::NotAllowed { .. }) => Err(Problem::Forbidden),
         Err(TableError::Store(error)) => Err(error.into()),
         Err(error) => {
-            let why = match visitor.lang {
-                Lang::Zh => put(visitor.lang.texts().table_refused, &[&error, &error.hint()]),
-                Lang::En => format!("{error}; {}", error.hint()),
-            };
+            let why = put(visitor.lang.texts().table_refused, &[&error.said(visitor.lang)]);
             shown(&state, &visitor, kind, Some(form.csv), Some((true, why))).await
         }
     }

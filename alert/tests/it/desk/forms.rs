@@ -67,6 +67,49 @@ async fn a_note_is_kept_as_text() {
     );
 }
 
+/// Names come from a registry that others fill: on no page are they more than text.
+#[tokio::test]
+async fn a_script_in_a_name_is_text_on_every_page() {
+    const SCRIPT: &str = "<script>alert(1)</script>\"'";
+    let bureau = Bureau::new().await;
+    let mut registry = seed::registry();
+    for enterprise in &mut registry.enterprises {
+        enterprise.name = SCRIPT.into();
+        enterprise.officer = SCRIPT.into();
+        enterprise.industry = SCRIPT.into();
+        for contact in &mut enterprise.contacts {
+            contact.name = SCRIPT.into();
+        }
+    }
+    for outlet in &mut registry.outlets {
+        outlet.name = SCRIPT.into();
+    }
+    let index = plume_schemas::registry::RegistryIndex::new(registry);
+    bureau.desk.set_registry(std::sync::Arc::new(index));
+    let case = bureau.case(RuleCode::NearHour).await;
+    let mut shown = 0;
+    for (role, path) in [
+        (Role::CityDuty, "/".to_owned()),
+        (Role::CityDuty, "/parts/list".to_owned()),
+        (Role::CityDuty, format!("/alerts/{}", case.id)),
+        (Role::CityDuty, format!("/outlets/{}", case.outlet)),
+        (Role::CityDuty, format!("/enterprises/{}", seed::HEAT)),
+        (Role::CityDuty, "/registry".to_owned()),
+        (Role::CityDuty, "/reminders".to_owned()),
+        (Role::CityDuty, "/handover".to_owned()),
+        (Role::CityDuty, "/problems".to_owned()),
+        (Role::CityDuty, "/devices".to_owned()),
+        (Role::Enterprise, "/m".to_owned()),
+        (Role::Enterprise, format!("/m/alerts/{}", case.id)),
+    ] {
+        let page = bureau.get(role, &path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.text.contains("<script>alert"), "{path}");
+        shown += usize::from(page.text.contains("&#60;script&#62;alert(1)"));
+    }
+    assert!(shown >= 6, "the name stands on most of them, as text: {shown}");
+}
+
 #[tokio::test]
 async fn forms_from_elsewhere_are_refused() {
     let bureau = Bureau::new().await;

@@ -7,6 +7,7 @@ mod live;
 mod marks;
 mod pages;
 mod photos;
+mod publicity;
 mod rectify;
 mod retraction;
 mod roles;

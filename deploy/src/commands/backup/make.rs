@@ -9,8 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use plume_alert::store::{check_sqlite, copy_sqlite};
 use plume_archive::{FileEntry, Location, inventory};
-use plume_bus::Recovery;
 use plume_bus::fs::RealFs;
+use plume_bus::{LOG_LOCK, Recovery};
 
 use super::{CARD, Card, DATA, Entry, FORMAT, conf, files};
 use crate::balance::{self, Balance};
@@ -313,6 +313,9 @@ impl Job<'_> {
         let balance = balance::of(&bus, &Location::directory(data.join(archive))).await;
         bus.close().await?;
         let balance = balance.context("balance the copy")?;
+        // Left by opening the log; no part of the data.
+        let lock = data.join(log).join(LOG_LOCK);
+        fs::remove_file(&lock).with_context(|| format!("remove {}", lock.display()))?;
         if !balance.balanced {
             bail!("备份的收支不平衡 / the books of the copy do not balance:\n{balance}");
         }

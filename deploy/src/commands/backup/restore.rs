@@ -113,7 +113,7 @@ fn all(args: &RestoreArgs, card: &Card) -> anyhow::Result<ExitCode> {
     keep_owner(&data, &restoring)?;
     files::sync_tree(&restoring)?;
     if let Some(conf) = &args.conf {
-        copy(&args.backup, card, CONF, conf)?;
+        place_conf(&args.backup, card, conf)?;
     }
     fs::rename(&restoring, &data).with_context(|| {
         format!(
@@ -155,14 +155,32 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("find {}", path.display()))
 }
 
+/// Puts the configuration's files in place, each whole or not at all: a restore that was killed between them is run
+/// again, and finds those that it has written.
+fn place_conf(backup: &Path, card: &Card, conf: &Path) -> anyhow::Result<()> {
+    let restoring = conf.join(".restoring");
+    files::clear(&restoring)?;
+    copy(backup, card, CONF, &restoring)?;
+    for name in files::below(&restoring)? {
+        let to = conf.join(&name);
+        if let Some(folder) = to.parent() {
+            files::make_dir(folder)?;
+        }
+        fs::rename(restoring.join(&name), &to).with_context(|| format!("put {} in place", to.display()))?;
+    }
+    files::clear(&restoring)?;
+    files::sync_tree(conf)
+}
+
 fn refuse_overwriting(conf: &Path, card: &Card) -> anyhow::Result<()> {
     let prefix = format!("{CONF}/");
     for file in &card.files {
         if let Some(name) = file.name.strip_prefix(&prefix)
             && conf.join(name).exists()
+            && files::look(conf, name)?.sha256 != file.sha256
         {
             bail!(
-                "{} 已存在，不会覆盖 / is there already and is not overwritten: name another --conf",
+                "{} 已存在且内容不同，不会覆盖 / is there already, says something else and is not overwritten: name another --conf",
                 conf.join(name).display()
             );
         }

@@ -1,12 +1,14 @@
 //! Two days with restarts and late data, replayed from the beginning and from each day's checkpoint.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use plume_bus::{Bus, NewRecord, Topic};
 use plume_detect::synthetic::Stream;
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{Entry, EntryBody, LogPosition};
+use plume_schemas::factors::Catalogue;
 use plume_schemas::reading::{Reading, ReportKind, Value};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
@@ -14,7 +16,7 @@ use plume_schemas::wire;
 use super::{Replay, Replayed, start};
 use crate::admin::Health;
 use crate::config::Config;
-use crate::roles::detect::Judge;
+use crate::roles::detect::{Judge, Told};
 use crate::roles::signals::Signals;
 use crate::roles::{READ_LIMIT, at};
 
@@ -88,10 +90,12 @@ async fn append(bus: &Bus, bodies: &[EntryBody]) {
 }
 
 async fn judge(bus: &Bus, data: &Path, settings: &Settings) -> Judge {
-    let signals = Signals::new(&prometheus::Registry::new()).unwrap();
-    Judge::open(bus, data, 0, settings, (signals, Health::default()))
-        .await
-        .unwrap()
+    let told = Told {
+        signals: Signals::new(&prometheus::Registry::new()).unwrap(),
+        health: Health::default(),
+        catalogue: Arc::new(Catalogue::embedded().unwrap()),
+    };
+    Judge::open(bus, data, 0, settings, told).await.unwrap()
 }
 
 /// Judges all that came, saving now and then, and starting anew in between: after a save, and after none.

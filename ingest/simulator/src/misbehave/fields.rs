@@ -44,6 +44,12 @@ pub(super) fn spoil(kind: Misbehaviour, message: &mut Message, data_time: Time) 
         }
         Misbehaviour::GroupsApart => groups_apart(message),
         Misbehaviour::Codes2005 => old_codes(message),
+        Misbehaviour::RfMissing => message.backfill = false,
+        Misbehaviour::FlowPerHour => scale(message, 3_600.0, |name| {
+            name.starts_with("a00000-") && !name.ends_with("-Cou")
+        }),
+        Misbehaviour::HourHigh if message.cn == 2061 => scale(message, 1.1, |name| name.ends_with("-Avg")),
+        Misbehaviour::ZsPlain => uncorrected(message),
         _ => spoil_values(kind, message),
     }
 }
@@ -98,6 +104,33 @@ fn groups_apart(message: &mut Message) {
         message.body.push(Group(together));
         if !apart.is_empty() {
             message.body.push(Group(apart));
+        }
+    }
+}
+
+/// Multiplies the values of some fields, digits behind the point kept.
+fn scale(message: &mut Message, by: f64, wanted: impl Fn(&str) -> bool) {
+    let fields = message.body.iter_mut().flat_map(|group| &mut group.0);
+    for field in fields.filter(|field| wanted(&field.name)) {
+        let digits = field.value.split_once('.').map_or(0, |(_, behind)| behind.len());
+        if let Ok(value) = field.value.parse::<f64>() {
+            field.value = format!("{:.digits$}", value * by);
+        }
+    }
+}
+
+/// Each corrected value becomes the measured one beside it.
+fn uncorrected(message: &mut Message) {
+    for group in &mut message.body {
+        let plain = group.0.clone();
+        for field in &mut group.0 {
+            let measured = field.name.replace("-Zs", "-");
+            if let Some(same) = plain
+                .iter()
+                .find(|other| other.name == measured && measured != field.name)
+            {
+                field.value.clone_from(&same.value);
+            }
         }
     }
 }

@@ -194,6 +194,14 @@ misbehaviours! {
     SplitBitAlone = "split_bit_alone", "Flag置拆分位但无PNUM、PNO", "split bit of Flag without PNUM and PNO";
     /// `PNUM=0002`.
     PnumPadded = "pnum_padded", "PNUM补零", "PNUM padded with zeros";
+    /// Exhaust flow in m³/h instead of m³/s, the volumes right.
+    FlowPerHour = "flow_per_hour", "废气流量按m³/h发送", "exhaust flow in m³/h";
+    /// Corrected values are the measured ones: no correction at all.
+    ZsPlain = "zs_plain", "折算值等于实测值", "corrected values not corrected";
+    /// Hour means are a tenth above those of their minutes.
+    HourHigh = "hour_high", "小时均值比分钟数据高10%", "hour means a tenth above their minutes";
+    /// What is sent again lacks RF=1.
+    RfMissing = "rf_missing", "补传数据缺少RF=1", "sent again without RF=1";
     /// Text in GBK.
     GbkText = "gbk_text", "文字用GBK编码", "text in GBK";
 }

@@ -15,7 +15,7 @@ use plume_schemas::time::Time;
 
 use crate::answers::value;
 use crate::message::Keep;
-use crate::misbehave::Spoken;
+use crate::misbehave::{Habit, Spoken};
 
 /// Most messages kept while there is no link: 35 days of minutes. Beyond it the oldest go, and are counted.
 pub const MAX_STORED: usize = 50_000;
@@ -260,7 +260,7 @@ impl Sender {
         };
         outgoing.body.extend(message.groups.iter().cloned());
         self.spoken += 1;
-        let habit = self.spec.habits.iter().find(|habit| habit.shows(self.spoken));
+        let habit = self.spec.habits.iter().find(|habit| habit.shows(self.spoken)).copied();
         let limit = habit.map_or(MAX_SEGMENT_BYTES, |habit| habit.kind.segment_limit());
         if let Some(habit) = habit {
             habit.kind.on_message(&mut outgoing, message.data_time);
@@ -274,16 +274,21 @@ impl Sender {
                 qn: value(&frame, b"QN=").unwrap_or_default(),
                 cn: message.cn,
                 wants_answer: self.spec.wants_answer,
-                spoken: match (habit, &self.spec.cipher) {
-                    (Some(habit), _) => habit.kind.speak(&frame),
-                    (None, Some((key, form))) if must_be_encrypted(message.cn) => {
-                        Spoken::plain(sm4::seal(&frame, key, *form))
-                    }
-                    (None, _) => Spoken::plain(frame),
-                },
+                spoken: self.spoken_as(frame, habit, message.cn),
                 state: State::Waiting,
             })
             .collect())
+    }
+
+    /// A frame as it leaves: encrypted where it should be, unless a habit has spoilt its bytes.
+    fn spoken_as(&self, frame: Vec<u8>, habit: Option<Habit>, cn: u16) -> Spoken {
+        let spoken = habit.map_or_else(|| Spoken::plain(frame.clone()), |habit| habit.kind.speak(&frame));
+        match &self.spec.cipher {
+            Some((key, form)) if must_be_encrypted(cn) && spoken == Spoken::plain(frame.clone()) => {
+                Spoken::plain(sm4::seal(&frame, key, *form))
+            }
+            _ => spoken,
+        }
     }
 
     /// An answer came.

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail as loudly as tests"
 )]
 
+mod conformance;
 mod faults;
 mod links;
 mod misbehaviours;

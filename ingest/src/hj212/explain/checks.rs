@@ -4,7 +4,7 @@ use plume_schemas::mask;
 use plume_schemas::reading::{Reading, Statistic};
 use plume_schemas::report::QuarantineReason;
 
-use super::words::say;
+use super::words::{self, say};
 use super::{Finding, Lang, Level, Named};
 use crate::hj212::crc;
 use crate::hj212::ending::{Check, CheckKind};
@@ -331,26 +331,54 @@ const PLAUSIBLE: [(&str, f64, f64, &str, &str); 5] = [
     ),
 ];
 
-/// A value that no stack has, the first of each factor.
-pub(super) fn implausible(lang: Lang, readings: &[Reading]) -> Vec<Finding> {
-    let found = PLAUSIBLE.iter().filter_map(|&(code, least, most, zh, en)| {
+/// A value that no stack has.
+pub(in crate::hj212) struct Outside {
+    pub(in crate::hj212) factor: &'static str,
+    pub(in crate::hj212) value: f64,
+    pub(in crate::hj212) least: f64,
+    pub(in crate::hj212) most: f64,
+    advice: words::Both,
+}
+
+/// Values that no stack has, the first of each factor.
+pub(in crate::hj212) fn outside(readings: &[Reading]) -> impl Iterator<Item = Outside> {
+    PLAUSIBLE.iter().filter_map(|&(factor, least, most, zh, en)| {
         // The largest number of a type stands for "cannot be computed" in 2025, and is complained of as that.
         let outside = |value: f64| !(least..=most).contains(&value) && !is_all_nines(value);
         let value = readings
             .iter()
-            .filter(|r| r.factor.as_str() == code && r.statistic != Statistic::Total);
-        let value = value
+            .filter(|r| r.factor.as_str() == factor && r.statistic != Statistic::Total)
             .filter_map(|reading| reading.value.to_f64())
             .find(|&value| outside(value))?;
+        Some(Outside {
+            factor,
+            value,
+            least,
+            most,
+            advice: (zh, en),
+        })
+    })
+}
+
+/// A value that no stack has, the first of each factor.
+pub(super) fn implausible(lang: Lang, readings: &[Reading]) -> Vec<Finding> {
+    let found = outside(readings).map(|found| {
+        let Outside {
+            factor,
+            value,
+            least,
+            most,
+            advice,
+        } = found;
         let what = match lang {
-            Lang::Zh => format!("{code} 的值 {value} 超出合理范围 {least}～{most}"),
-            Lang::En => format!("{code} is {value}, plausible is {least} to {most}"),
+            Lang::Zh => format!("{factor} 的值 {value} 超出合理范围 {least}～{most}"),
+            Lang::En => format!("{factor} is {value}, plausible is {least} to {most}"),
         };
-        Some(Finding {
+        Finding {
             level: Level::Warning,
             what,
-            advice: say(lang, (zh, en)).to_owned(),
-        })
+            advice: say(lang, advice).to_owned(),
+        }
     });
     found.collect()
 }

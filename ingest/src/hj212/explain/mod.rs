@@ -4,14 +4,15 @@
 mod build;
 mod checks;
 mod input;
-mod table;
-mod words;
+pub(super) mod table;
+pub(super) mod words;
 
 use std::fmt;
 
 use plume_schemas::factors::Catalogue;
 use serde::Serialize;
 
+pub(super) use checks::outside;
 use table::Table;
 use words::say;
 

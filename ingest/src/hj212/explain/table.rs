@@ -9,20 +9,20 @@ const GAP: usize = 2;
 
 /// Rows of cells.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
+pub(in crate::hj212) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Adds a row.
-    pub(super) fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+    pub(in crate::hj212) fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
         self.rows
             .push(cells.into_iter().map(|cell| plain(&cell.into())).collect());
     }
 }
 
 /// The text with control characters written out: a packet must not drive the reader's terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::hj212) fn plain(text: &str) -> String {
     let shown = |c: char| {
         if c.is_control() {
             c.escape_default().collect()

@@ -6,10 +6,10 @@ use plume_schemas::report::ComplaintCode;
 use super::Lang;
 
 /// Both languages of one text.
-pub(super) type Both = (&'static str, &'static str);
+pub(in crate::hj212) type Both = (&'static str, &'static str);
 
 /// The text in this language.
-pub(super) fn say(lang: Lang, both: Both) -> &'static str {
+pub(in crate::hj212) fn say(lang: Lang, both: Both) -> &'static str {
     match lang {
         Lang::Zh => both.0,
         Lang::En => both.1,
@@ -137,7 +137,7 @@ pub(super) fn state(lang: Lang, code: &str) -> Option<&'static str> {
 }
 
 /// What the device's maker should change.
-pub(super) fn advice(lang: Lang, code: ComplaintCode) -> &'static str {
+pub(in crate::hj212) fn advice(lang: Lang, code: ComplaintCode) -> &'static str {
     let both = match code {
         ComplaintCode::WrongLength => (
             "长度为 4 位十进制数，只计数据段的字节数（QN= 至末尾 &&），不含 ##、长度、CRC 和包尾",

@@ -101,6 +101,7 @@ use crate::record::{ConsumerId, ReadLimit, Record, TopicPartition};
 use crate::signals;
 use crate::stats::BusStats;
 pub use header::FORMAT_VERSION;
+pub use recover::LOCK_FILE;
 use shared::Shared;
 use writer::{Message, Writer};
 

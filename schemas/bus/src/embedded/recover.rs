@@ -16,7 +16,8 @@ use crate::fs::{Fs, FsFile, FsLock, read_exact_at, write_all_at};
 use crate::ledger::Ledger;
 use crate::options::{BusOptions, Recovery};
 
-const LOCK_FILE: &str = "LOCK";
+/// Locked in the directory of a log while a process has it open; no part of the data.
+pub const LOCK_FILE: &str = "LOCK";
 const TMP_SUFFIX: &str = ".tmp";
 /// Sequences start here; 0 means "none" in headers.
 const FIRST_SEQUENCE: u64 = 1;

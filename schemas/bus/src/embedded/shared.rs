@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -14,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::marks::Marks;
 use crate::options::BusOptions;
 use crate::record::TopicPartition;
-use crate::stats::{BusStats, Extent};
+use crate::stats::{BusStats, Extent, micros};
 
 /// Sealed segments whose index and file handle stay in memory: bounds memory and open files however long the log is.
 const MAX_LOADED_SEGMENTS: usize = 64;
@@ -39,6 +40,8 @@ pub(crate) struct State {
     /// Bytes of all segments.
     pub(crate) bytes: u64,
     pub(crate) stats: BusStats,
+    /// When the group under way began.
+    pub(crate) busy: Option<Instant>,
     pub(crate) closed: bool,
     loaded: VecDeque<Arc<Segment>>,
 }
@@ -81,6 +84,7 @@ impl Shared {
                 bytes: segments.iter().map(|held| held.bytes).sum(),
                 segments,
                 stats: BusStats::default(),
+                busy: None,
                 closed: false,
                 loaded: VecDeque::new(),
             }),
@@ -151,6 +155,7 @@ impl Shared {
             bytes: state.bytes,
             max_bytes: self.options.max_bytes,
             segments: state.segments.len() as u64,
+            busy_us: state.busy.map_or(0, |since| micros(since.elapsed())),
             ..state.stats.clone()
         }
     }

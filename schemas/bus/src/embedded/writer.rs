@@ -97,6 +97,7 @@ impl Writer {
     /// Serves until closed, or until every handle is gone.
     pub(crate) fn run(mut self) {
         while let Some(first) = self.queue.blocking_recv() {
+            self.shared.lock().busy = Some(Instant::now());
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
@@ -110,6 +111,7 @@ impl Writer {
                 };
             }
             self.flush();
+            self.shared.lock().busy = None;
         }
     }
 

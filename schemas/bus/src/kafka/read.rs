@@ -62,6 +62,8 @@ struct Line {
 #[derive(Default)]
 struct Cursor {
     queue: Option<Queue>,
+    /// The client was told to fetch the line, or is just being told: whoever waited may have given up meanwhile.
+    assigned: bool,
     /// The offset the next record will have at least.
     next: u64,
     /// One past the last record that came.
@@ -273,7 +275,7 @@ impl Reader {
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
         let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
-        let known = cursor.seen > 0;
+        let again = std::mem::replace(&mut cursor.assigned, true);
         let mut queue = client.split_partition_queue(&name, partition).ok_or(BusError::Broker {
             action: "read",
             place: at.to_string(),
@@ -285,13 +287,11 @@ impl Reader {
             let mut list = TopicPartitionList::new();
             let place = list.add_partition_offset(&name, partition, to_offset(offset));
             place.map_err(failed("read", at.to_string()))?;
-            let begun = if known {
-                client
-                    .incremental_unassign(&list)
-                    .and_then(|()| client.incremental_assign(&list))
-            } else {
-                client.incremental_assign(&list)
-            };
+            if again {
+                // Refused where the client had not heard of the line yet.
+                drop(client.incremental_unassign(&list));
+            }
+            let begun = client.incremental_assign(&list);
             begun.map_err(failed("read", at.to_string()))
         })
         .await?;
@@ -303,6 +303,8 @@ impl Reader {
     async fn seek(&self, cursor: &mut Cursor, at: TopicPartition, offset: u64) -> Result<(), BusError> {
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
+        // Until this has ended the cursor stands nowhere, also for whoever comes after a caller that gave up.
+        cursor.next = u64::MAX;
         blocking(move || {
             let mut list = TopicPartitionList::new();
             let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);

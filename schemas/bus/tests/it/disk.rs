@@ -219,6 +219,8 @@ async fn a_stalled_disk_does_not_stall_readers() {
     assert_eq!(all.len(), 9, "and see nothing that is not durable");
     assert_eq!(text(&all[8]), "r-8");
     assert!(!writer.is_finished());
+    let (waits, waits_on) = (bus.stats().busy_us, bus.stats().busy_us);
     fs.hold_syncs(false);
     assert_eq!(writer.await.unwrap().unwrap(), [9]);
+    assert!(0 < waits && waits <= waits_on, "and for how long is said: {waits} µs");
 }

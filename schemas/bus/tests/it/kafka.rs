@@ -108,6 +108,29 @@ async fn markers_are_passed_over() {
     assert_eq!(bus.read(EVENTS, 8, ReadLimit::records(9)).await.unwrap()[0].offset, 9);
 }
 
+/// Loops wait for a record or for something else, whichever comes first: a wait that was given up at any moment leaves
+/// the line readable, from its beginning and from elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_is_given_up_does_no_harm() {
+    let Some((home, _)) = home().await else { return };
+    let bus = home.open(options()).await;
+    bus.append(records(REPORTS, "r", 9, 0)).await.unwrap();
+    for given_up in 0..50_u32 {
+        let reader = bus.reader();
+        for _ in 0..given_up {
+            tokio::select! {
+                biased;
+                () = reader.wait(REPORTS, 0) => {}
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        for from in [0, 5, 2] {
+            let read = reader.read(REPORTS, from, ReadLimit::records(1)).await.unwrap();
+            assert_eq!(read[0].offset, from, "after {given_up}");
+        }
+    }
+}
+
 /// Whoever takes a line over has its predecessor refused, outputs and offsets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_taken_over_is_closed_to_its_predecessor() {

@@ -102,10 +102,11 @@ impl Home {
 
     /// True where the bus keeps segments of its own; brokers keep theirs to themselves.
     pub(crate) fn has_segments(&self) -> bool {
-        #[cfg(feature = "kafka")]
-        return !matches!(self, Self::Kafka(_));
-        #[cfg(not(feature = "kafka"))]
-        true
+        match self {
+            Self::Memory | Self::File(_) | Self::Sim(_) => true,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => false,
+        }
     }
 
     pub(crate) async fn open(&self, options: BusOptions) -> Bus {
