@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Chance;
-use plume_alert::desk::{DeskOptions, DeskState, MarkQueue};
+use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
 use plume_ingest::{Ingest, IngestHandle, Poller};
@@ -38,8 +38,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1_500);
 const STOP_LIMIT: Duration = Duration::from_millis(2_500);
 /// How long the log may take to be closed: without its last mark the next start reads its end anew.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-/// Batches of marks on their way into the log: more people than that wait for the one before them.
-const MARKS_WAITING: usize = 16;
+
 /// What a system is made of.
 pub(crate) struct Plan {
     pub(crate) config: Config,
@@ -450,9 +449,7 @@ async fn start_desk(
     desk.set_rates(crate::rates::source(&context.data_dir, &config.archive)?);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
     pages.set_answerer(decoder::answer);
-    let (queue, marks) = mpsc::channel(MARKS_WAITING);
-    pages.set_mark_queue(MarkQueue::new(queue));
-    tasks.spawn(roles::desk::marks(context.clone(), marks, stop.clone()));
+    roles::desk::open_queues(context, &pages, stop, tasks);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
             desk: desk.clone(),

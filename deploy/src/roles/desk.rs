@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::{DeskState, MarkBatch};
+use plume_alert::desk::{DeskState, HistoryQueue, MarkBatch, MarkQueue};
 use plume_bus::{NewRecord, Topic};
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
 use plume_schemas::partition::partition_of;
 use plume_schemas::wire;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::stop::Stop;
 use super::{Context, at};
@@ -26,6 +27,11 @@ const LOOK_BACK_RECORDS: u64 = 200_000;
 const DESK: &str = "desk";
 /// Pause after the database refused: the event is given again, nothing is lost meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Batches of marks on their way into the log: more people than that wait for the one before them.
+const MARKS_WAITING: usize = 16;
+/// Reports and long charts that wait for the archive: a page gives up before a longer line is worked off.
+const HISTORY_WAITING: usize = 16;
 
 /// Which desk takes which events.
 pub(crate) struct Feed {
@@ -102,6 +108,16 @@ async fn take(desk: &Desk, position: LogPosition, event: Option<&Event>, stop: &
             () = stop.clone().wait() => return false,
         }
     }
+}
+
+/// Gives the pages their ways to what they do not know themselves: the log for marks, the archive for the past.
+pub(crate) fn open_queues(context: &Context, pages: &DeskState, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
+    let (queue, batches) = mpsc::channel(MARKS_WAITING);
+    pages.set_mark_queue(MarkQueue::new(queue));
+    tasks.spawn(marks(context.clone(), batches, stop.clone()));
+    let (queue, questions) = mpsc::channel(HISTORY_WAITING);
+    pages.set_history(HistoryQueue::new(queue));
+    tasks.spawn(super::history::answer(context.clone(), questions, stop.clone()));
 }
 
 /// Appends what people marked to the log, and says so once it is durable.

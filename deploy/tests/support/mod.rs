@@ -186,7 +186,8 @@ impl Drop for Running {
         if let Some(log) = self.log.take().filter(|_| std::thread::panicking()) {
             let log = log.join().unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
-            println!("{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            drop(writeln!(std::io::stderr(), "{last}"));
         }
     }
 }
