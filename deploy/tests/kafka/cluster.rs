@@ -135,11 +135,6 @@ impl Cluster {
         self.running[&part].devices
     }
 
-    /// A topic by its name on the brokers.
-    pub(crate) fn topic(&self, name: &str) -> String {
-        format!("{}.{name}", self.prefix)
-    }
-
     /// What a process answers on its admin address.
     pub(crate) fn get(&self, part: Part, path: &str) -> String {
         self.running[&part].get(path)

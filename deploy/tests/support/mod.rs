@@ -1,6 +1,7 @@
 //! A real plume in a directory of its own, and devices that speak raw HJ 212 to it.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::print_stdout, reason = "a test that fails shows what plume said")]
 
 pub(crate) mod device;
 
