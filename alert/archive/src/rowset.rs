@@ -55,6 +55,19 @@ impl<'a> Rowset<'a> {
         self.progress.clone()
     }
 
+    /// The same rows with what devices typed as plain doubles: no trailing zeros, and nothing where it is no number, so
+    /// that a column of values is one of numbers wherever it is read.
+    #[must_use]
+    pub fn as_float64(self) -> Self {
+        let (columns, progress) = (self.columns, self.progress);
+        let plain = |field| match field {
+            Field::Typed { number, .. } => number.map_or(Field::Null, Field::Number),
+            other => other,
+        };
+        let rows = self.rows.map(move |row| Ok(row?.into_iter().map(plain).collect()));
+        Self::new(columns, progress, rows)
+    }
+
     /// The same rows, with `look` told of each as it goes by: for a line of progress.
     #[must_use]
     pub fn watched(self, mut look: impl FnMut(&Progress) + 'a) -> Self {

@@ -20,7 +20,8 @@ const QUERY_EXAMPLES: &str = "\
 const EXPORT_EXAMPLES: &str = "\
 示例 / Examples:
   plume export readings --outlet 91330100MA27X0AB1C:DA001 --day 2026-11-21      一个排放口一天 / an outlet's day, as CSV
-  plume export hours --day 2026-11-21 --format xlsx --out 小时值.xlsx            供电子表格打开 / for a spreadsheet";
+  plume export hours --day 2026-11-21 --format xlsx --out 小时值.xlsx            供电子表格打开 / for a spreadsheet
+  plume export readings --day 2026-11-21 --format parquet --float64             供 pandas 计算 / for computing";
 
 const VERIFY_EXAMPLES: &str = "\
 示例 / Examples:
@@ -147,6 +148,9 @@ pub(crate) struct ExportArgs {
     /// 格式 / format
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: Format,
+    /// 数值写成浮点数（31.1 而非 31.10），非数值留空，供程序计算 / values as doubles, not as typed; empty where no number
+    #[arg(long)]
+    pub(crate) float64: bool,
     /// 文件，默认以表、排放口和日期命名 / file; by default named after table, outlet and day
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,

@@ -63,6 +63,7 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let selection = &args.selection;
     let path = args.out.clone().unwrap_or_else(|| named(selection, args.format));
     let rows = rows_of(&reader, &spec(selection), selection, args.progress)?;
+    let rows = if args.float64 { rows.as_float64() } else { rows };
     to_file(rows, args.format, &path)
 }
 

@@ -178,6 +178,16 @@ fn exports_are_whole_files() {
         .find(|(name, _)| name == "xl/worksheets/sheet1.xml")
         .unwrap();
     assert_eq!(String::from_utf8_lossy(sheet).matches("<row ").count(), lines + 1);
+    export(&["--float64", "--columns", "value", "--out", "float64.csv"]);
+    let plain = std::fs::read_to_string(dir.join("float64.csv")).unwrap();
+    assert_eq!(plain.lines().count() - 1, lines);
+    for value in plain.lines().skip(1) {
+        assert_eq!(
+            value.parse::<f64>().unwrap().to_string(),
+            value,
+            "a double as it is printed"
+        );
+    }
     export(&["--format", "parquet", "--out", "day.parquet"]);
     assert!(std::fs::read(dir.join("day.parquet")).unwrap().starts_with(b"PAR1"));
     let (fine, text) = site.plume(&["query", "readings", "--data", "data", "--format", "xlsx"]);
@@ -225,8 +235,11 @@ fn evidence_stands_by_itself_and_hides_the_password() {
     let (fine, text) = site.plume(&["evidence", id, "--data", "data", "--archived-only", "--out", "e.zip"]);
     assert!(fine && text.contains("packets"), "{text}");
     let path = site.dir.path().join("e.zip");
-    let bundle = std::fs::read(&path).unwrap();
-    let shown = String::from_utf8_lossy(&bundle);
+    let bundle = plume_archive::read_zip(&std::fs::read(&path).unwrap()).unwrap();
+    let shown: String = bundle
+        .iter()
+        .map(|(name, bytes)| format!("{name}\n{}\n", String::from_utf8_lossy(bytes)))
+        .collect();
     for part in [
         "event.json",
         "judgements.jsonl",
@@ -242,11 +255,15 @@ fn evidence_stands_by_itself_and_hides_the_password() {
     let (fine, text) = site.plume(&["evidence", "--check", "e.zip", "--data", "data"]);
     assert!(fine && text.contains("key of this data directory"), "{text}");
     checked_by_openssl(site.dir.path());
-    // A packet changed, with its checksum in the ZIP file set right: the hash tells.
-    let at = bundle.windows(9).position(|window| window == b"PW=******").unwrap();
+    // A packet changed, in a ZIP file that is whole: the hash tells.
     let mut forged = bundle.clone();
-    forged[at + 3] = b'7';
-    std::fs::write(&path, &forged).unwrap();
+    let masked = |bytes: &[u8]| bytes.windows(9).position(|window| window == b"PW=******");
+    let (packet, at) = forged
+        .iter_mut()
+        .find_map(|(_, bytes)| masked(bytes).map(|at| (bytes, at)))
+        .unwrap();
+    packet[at + 3] = b'7';
+    std::fs::write(&path, plume_archive::write_zip(&forged).unwrap()).unwrap();
     let (fine, text) = site.plume(&["evidence", "--check", "e.zip"]);
     assert!(!fine, "{text}");
     let (fine, text) = site.plume(&["evidence", &"0".repeat(32), "--data", "data"]);
@@ -316,6 +333,73 @@ fn what_just_came_is_seen_while_plume_runs_and_after_a_kill() {
     let again = site.start();
     assert!(again.stop(), "what a query archived is taken over");
     assert_eq!(ask(), both);
+}
+
+/// A publication is under way: it is planned, so many files have been replaced, and the manifest does not say so yet.
+fn is_compacting(archive: &Path, replaced: usize) -> bool {
+    let (plan, manifest) = (archive.join("plan.json"), archive.join("manifest.jsonl"));
+    let (Ok(text), Ok(lines)) = (std::fs::read(&plan), std::fs::read_to_string(manifest)) else {
+        return false;
+    };
+    let Ok(begun) = serde_json::from_slice::<serde_json::Value>(&text) else {
+        return false;
+    };
+    let since = std::fs::metadata(&plan).and_then(|file| file.modified()).unwrap();
+    let days = std::fs::read_dir(archive.join("readings/kind=minute"));
+    let parts = days.into_iter().flatten().flatten();
+    let new = parts.filter(|day| {
+        let part = std::fs::metadata(day.path().join("part-0.parquet"));
+        part.and_then(|file| file.modified()).is_ok_and(|at| at >= since)
+    });
+    begun["op"] == "publish" && begun["seq"] == lines.lines().count() && new.count() >= replaced
+}
+
+#[test]
+fn a_kill_in_the_middle_of_compaction_loses_and_doubles_nothing() {
+    const DAYS: u32 = 28;
+    let site = Site::new("");
+    let archive = site.data().join("archive");
+    let (mut rounds, mut killed) = (0, 0);
+    // At its beginning, and with some of the days replaced; a kill that comes too late is tried again.
+    for replaced in [0, 3, 9] {
+        let middle = killed + 1;
+        while killed < middle {
+            assert!(rounds < 20, "no kill came in the middle of a compaction");
+            let mut running = site.start();
+            let mut link = Link::open(running.devices).unwrap();
+            for day in 1..=DAYS {
+                let (qn, at) = (
+                    format!("202601{day:02}08{rounds:02}30000"),
+                    format!("202601{day:02}08{rounds:02}00"),
+                );
+                let value = format!("{}.{day:02}", 20 + rounds);
+                link.send(minute_packet(MN, &qn, &at, &value).as_bytes()).unwrap();
+                link.answer().unwrap();
+            }
+            rounds += 1;
+            running.signal("TERM");
+            while !is_compacting(&archive, replaced) && !running.has_ended() {
+                std::thread::yield_now();
+            }
+            running.kill();
+            killed += u32::from(is_compacting(&archive, replaced));
+        }
+    }
+    assert!(site.start().stop(), "what was begun is finished");
+    assert!(!is_compacting(&archive, 0));
+    let (fine, text) = site.plume(&["verify", "--data", "data"]);
+    assert!(fine, "{text}");
+    let found = rows(&site, &["readings", "--columns", "measured_at,value,revision"]);
+    let seen: std::collections::BTreeSet<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (found.len(), seen.len()),
+        ((DAYS * rounds) as usize, (DAYS * rounds) as usize)
+    );
+    // Rows that are not published yet have no revision.
+    assert!(
+        found.iter().all(|row| row["revision"].as_u64().unwrap_or(0) == 0),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -130,6 +130,11 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// True once the process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

@@ -60,5 +60,6 @@ async fn a_penalty_is_entered_by_the_city_and_read_by_those_concerned_alone() {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
+    text.bytes()
+        .fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
