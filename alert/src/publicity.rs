@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn what_is_written_reads_again() {
         let rows = format!(
-            "{OWN},杭环罚〔2026〕1号,2026-08-01,2026-11-01,2027-08-01,\n{OWN},\"a, b\",2026-01-02,2026-04-02,2026-04-02,2026-05-01\n"
+            "{OWN},杭环罚〔2026〕1号,2026-08-01,2026-11-01,2027-08-01,\n\
+             {OWN},\"a, b\",2026-01-02,2026-04-02,2026-04-02,2026-05-01\n"
         );
         let penalties = table(&rows).unwrap();
         assert_eq!(penalties[0].district, "东区");

@@ -24,7 +24,8 @@ const PERMIT_STAGES: [i64; 7] = [180, 120, 90, 75, LAST_SAFE_DAYS, 60, 0];
 const LAST_SAFE_DAYS: i64 = 61;
 /// Stages that are sent; the others are on the page.
 const PERMIT_SENT: [i64; 3] = [90, 75, LAST_SAFE_DAYS];
-/// What publicity and repair go by: after the shortest period repair may be applied for, after the longest publicity ends.
+/// What publicity and repair go by: after the shortest period repair may be applied for, after the longest publicity
+/// ends.
 const BY_ZH: &str = "《信用修复管理办法》，国家发展改革委令第36号";
 const BY_EN: &str = "Measures for Credit Repair, NDRC decree 36";
 /// Days before a publicity period ends at which a stage begins.

@@ -1,5 +1,5 @@
-//! Tables that the bureau edits on screen: the routes, the sentences, the holidays, the guidance, the duty calendar, the
-//! penalties made public. A text is read whole before it replaces the one in force; what cannot be read is refused by
+//! Tables that the bureau edits on screen: the routes, the sentences, the holidays, the guidance, the duty calendar,
+//! the penalties made public. A text is read whole before it replaces the one in force; what cannot be read is refused by
 //! line.
 
 use crate::accounts::Role;
