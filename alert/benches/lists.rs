@@ -42,7 +42,8 @@ const FILL: &str = "INSERT INTO cases WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL
 const FILL_POSTGRES: &str = "INSERT INTO cases SELECT lpad(to_hex(i), 32, '0'), 1, i, stream, family, rule, \
      'E' || i % 1000 || ':DA' || lpad((i % 5)::text, 3, '0'), factor, 'E' || i % 1000, 'D' || i % 10, industry, \
      officer, 1 + i % 4, CASE WHEN i % 51 = 0 THEN 'open' ELSE 'closed' END, certainty, outcome, late, trial, \
-     window_start, window_end, opened_at - i * 1000, updated_at - i * 1000, CASE WHEN i % 51 = 0 THEN NULL ELSE updated_at END, \
+     window_start, window_end, opened_at - i * 1000, updated_at - i * 1000, \
+     CASE WHEN i % 51 = 0 THEN NULL ELSE updated_at END, \
      closed_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, judgement FROM generate_series(1, 102000) AS n(i), cases";
 
 fn warning(at: Time) -> Event {

@@ -1,6 +1,6 @@
 //! Tables that the bureau edits on screen: the routes, the sentences, the holidays, the guidance, the duty calendar,
-//! the penalties made public. A text is read whole before it replaces the one in force; what cannot be read is refused by
-//! line.
+//! the penalties made public. A text is read whole before it replaces the one in force; what cannot be read is
+//! refused by line.
 
 use crate::accounts::Role;
 use crate::calendar::Calendar;

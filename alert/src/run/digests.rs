@@ -1,5 +1,6 @@
 //! The digests: of yesterday every morning, of last week on Mondays. What they list follows the routes: the daily one
-//! of an enterprise everything abnormal but what its routes put off to the week, the others what the routes put into them.
+//! of an enterprise everything abnormal but what its routes put off to the week, the others what the routes put into
+//! them.
 
 use std::collections::BTreeSet;
 
