@@ -24,6 +24,7 @@ mod orders;
 mod overload;
 mod readme;
 mod readmit;
+mod reports;
 mod run;
 mod secrets;
 mod simulate;
