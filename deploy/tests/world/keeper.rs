@@ -78,14 +78,18 @@ fn turn(machine: &Machine, process: &mut Process, canary: Option<Canary>, all: b
         partitions.flat_map(|partition| ARCHIVED.map(|topic| at(topic, partition)))
     };
     for line in lines() {
+        // What is passed over is not read again: a line may end with it.
+        let mut read_to = 0;
         loop {
             let retained = runtime.block_on(bus.range(line))?;
             let next = archive.next_offset(line).unwrap_or(retained.start).max(retained.start);
+            let next = next.max(read_to);
             let records = runtime.block_on(bus.read(line, next, READ_LIMIT))?;
             if records.is_empty() {
                 break;
             }
             for record in &records {
+                read_to = record.offset + 1;
                 if canary == Some(Canary::ArchiveSkips) && record.offset % SKIPPED_EACH == 1 {
                     continue;
                 }

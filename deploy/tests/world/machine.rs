@@ -45,6 +45,10 @@ pub(crate) enum Round {
     Failed(String),
 }
 
+/// Looks at a judge that does not move, before it is said to stand still; and turns of the loop before each.
+const STILL_LOOKS: u32 = 50;
+const TURNS_A_LOOK: u32 = 500;
+
 /// The server.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -146,6 +150,7 @@ impl Machine {
                 biased;
                 ended = &mut run => Some(ended),
                 () = starved(bus, refused) => None,
+                why = stands_still(bus, partition) => return Round::Failed(why),
                 () = worked_off(bus, partition) => {
                     if manner == Manner::Killed {
                         return Round::Done;
@@ -187,6 +192,29 @@ async fn worked_off(bus: &Bus, partition: u32) {
         }
         yield_now().await;
     }
+}
+
+/// Resolves when the judge waits for records while some are not judged: the log has answered all it was asked, again and
+/// again, and nothing moves.
+async fn stands_still(bus: &Bus, partition: u32) -> String {
+    let line = at(Topic::Reports, partition);
+    let mut last = (0, None);
+    let mut looks = 0;
+    while looks < STILL_LOOKS {
+        let end = bus.range(line).await.map_or(0, |range| range.end);
+        let committed = bus.committed(consumer(DETECT).unwrap(), line).await.ok().flatten();
+        looks = if last == (end, committed) && committed < Some(end) {
+            looks + 1
+        } else {
+            0
+        };
+        last = (end, committed);
+        for _ in 0..TURNS_A_LOOK {
+            yield_now().await;
+        }
+        hear_out(bus, partition).await;
+    }
+    format!("the judge waits, with {last:?} the end and what it has judged")
 }
 
 /// Resolves once the log has refused a write for want of room.
