@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(usize::from(topic.code()), code);
             assert_eq!(Topic::from_code(topic.code()), Some(topic));
         }
-        assert_eq!(Topic::from_code(7), None);
+        assert_eq!(Topic::from_code(8), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,32 @@ impl std::fmt::Debug for Client {
 struct Line {
     cursor: tokio::sync::Mutex<Cursor>,
     arrived: Arc<Notify>,
+    turns: Turns,
+}
+
+/// Counts what the client was told of a line. A caller that gives up leaves its order on another thread, which may
+/// carry it out late: an order that is no longer the last one is left out, and two never mix.
+#[derive(Clone, Debug, Default)]
+struct Turns {
+    last: Arc<AtomicU64>,
+    under_way: Arc<Mutex<()>>,
+}
+
+impl Turns {
+    /// The next order's number; those before it are void.
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Carries an order out, if it is the last one, behind one that is under way.
+    fn carry_out(&self, turn: u64, order: impl FnOnce() -> Result<(), BusError>) -> Result<(), BusError> {
+        let _alone = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.last.load(Ordering::Acquire) == turn {
+            order()
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Where a line is fetched, and what has come.
@@ -209,7 +235,7 @@ impl Reader {
                 // The end may have been seen before the record came: only one seen from here on counts.
                 fresh = true;
                 cursor.lost = false;
-                self.seek(cursor, at, offset).await?;
+                self.seek(cursor, line, at, offset).await?;
                 continue;
             }
             if tokio::time::timeout_at(deadline.min(Instant::now() + SERVE), arrived)
@@ -270,7 +296,7 @@ impl Reader {
             if cursor.next == offset {
                 return Ok(());
             }
-            return self.seek(cursor, at, offset).await;
+            return self.seek(cursor, line, at, offset).await;
         }
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
@@ -283,16 +309,19 @@ impl Reader {
         })?;
         let arrived = Arc::clone(&line.arrived);
         queue.set_nonempty_callback(move || arrived.notify_waiters());
+        let (turns, turn) = (line.turns.clone(), line.turns.next());
         blocking(move || {
-            let mut list = TopicPartitionList::new();
-            let place = list.add_partition_offset(&name, partition, to_offset(offset));
-            place.map_err(failed("read", at.to_string()))?;
-            if again {
-                // Refused where the client had not heard of the line yet.
-                drop(client.incremental_unassign(&list));
-            }
-            let begun = client.incremental_assign(&list);
-            begun.map_err(failed("read", at.to_string()))
+            turns.carry_out(turn, || {
+                let mut list = TopicPartitionList::new();
+                let place = list.add_partition_offset(&name, partition, to_offset(offset));
+                place.map_err(failed("read", at.to_string()))?;
+                if again {
+                    // Refused where the client had not heard of the line yet.
+                    drop(client.incremental_unassign(&list));
+                }
+                let begun = client.incremental_assign(&list);
+                begun.map_err(failed("read", at.to_string()))
+            })
         })
         .await?;
         cursor.queue = Some(queue);
@@ -300,21 +329,24 @@ impl Reader {
         Ok(())
     }
 
-    async fn seek(&self, cursor: &mut Cursor, at: TopicPartition, offset: u64) -> Result<(), BusError> {
+    async fn seek(&self, cursor: &mut Cursor, line: &Line, at: TopicPartition, offset: u64) -> Result<(), BusError> {
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
         // Until this has ended the cursor stands nowhere, also for whoever comes after a caller that gave up.
         cursor.next = u64::MAX;
+        let (turns, turn) = (line.turns.clone(), line.turns.next());
         blocking(move || {
-            let mut list = TopicPartitionList::new();
-            let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
-            let place = list.add_partition_offset(&name, partition, to_offset(offset));
-            place.map_err(failed("seek in", at.to_string()))?;
-            let sought = client
-                .seek_partitions(list, ASK_LIMIT)
-                .map_err(failed("seek in", at.to_string()))?;
-            let refused = sought.elements().iter().find_map(|place| place.error().err());
-            refused.map_or(Ok(()), |error| Err(failed("seek in", at.to_string())(error)))
+            turns.carry_out(turn, || {
+                let mut list = TopicPartitionList::new();
+                let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
+                let place = list.add_partition_offset(&name, partition, to_offset(offset));
+                place.map_err(failed("seek in", at.to_string()))?;
+                let sought = client
+                    .seek_partitions(list, ASK_LIMIT)
+                    .map_err(failed("seek in", at.to_string()))?;
+                let refused = sought.elements().iter().find_map(|place| place.error().err());
+                refused.map_or(Ok(()), |error| Err(failed("seek in", at.to_string())(error)))
+            })
         })
         .await?;
         cursor.begin(offset);
