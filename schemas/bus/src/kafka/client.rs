@@ -134,11 +134,19 @@ pub(super) fn failed(action: &'static str, place: impl Into<String>) -> impl FnO
 }
 
 /// Asks again while a partition changes its leader, for as long as one question may take. Blocks.
-pub(super) fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+pub(super) fn patiently<T>(ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    patiently_while(is_moving, ask)
+}
+
+/// [`patiently`], with a say in what may pass.
+pub(super) fn patiently_while<T>(
+    may_pass: impl Fn(&KafkaError) -> bool,
+    mut ask: impl FnMut() -> KafkaResult<T>,
+) -> KafkaResult<T> {
     let mut tries = ASK_LIMIT.as_millis() / LEADER_PAUSE.as_millis();
     loop {
         match ask() {
-            Err(error) if tries > 0 && is_moving(&error) => {
+            Err(error) if tries > 0 && may_pass(&error) => {
                 tries -= 1;
                 std::thread::sleep(LEADER_PAUSE);
             }
@@ -148,7 +156,7 @@ pub(super) fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResu
 }
 
 /// True of answers that another broker, or the same a moment later, gives better.
-fn is_moving(error: &KafkaError) -> bool {
+pub(super) fn is_moving(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(

@@ -19,7 +19,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::client::{ASK_LIMIT, blocking, consumer, failed, patiently, topic_name};
+use super::client::{ASK_LIMIT, blocking, consumer, failed, is_moving, patiently, patiently_while, topic_name};
 use super::known::Known;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -315,11 +315,11 @@ impl Reader {
                 let mut list = TopicPartitionList::new();
                 let place = list.add_partition_offset(&name, partition, to_offset(offset));
                 place.map_err(failed("read", at.to_string()))?;
-                if again {
-                    // Refused where the client had not heard of the line yet.
-                    drop(client.incremental_unassign(&list));
-                }
                 let begun = client.incremental_assign(&list);
+                if again && begun.as_ref().is_err_and(is_assigned) {
+                    // Taking it away and giving it anew would leave the queue behind.
+                    return seek_to(&client, &name, at, offset);
+                }
                 begun.map_err(failed("read", at.to_string()))
             })
         })
@@ -335,23 +335,32 @@ impl Reader {
         // Until this has ended the cursor stands nowhere, also for whoever comes after a caller that gave up.
         cursor.next = u64::MAX;
         let (turns, turn) = (line.turns.clone(), line.turns.next());
-        blocking(move || {
-            turns.carry_out(turn, || {
-                let mut list = TopicPartitionList::new();
-                let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
-                let place = list.add_partition_offset(&name, partition, to_offset(offset));
-                place.map_err(failed("seek in", at.to_string()))?;
-                let sought = client
-                    .seek_partitions(list, ASK_LIMIT)
-                    .map_err(failed("seek in", at.to_string()))?;
-                let refused = sought.elements().iter().find_map(|place| place.error().err());
-                refused.map_or(Ok(()), |error| Err(failed("seek in", at.to_string())(error)))
-            })
-        })
-        .await?;
+        blocking(move || turns.carry_out(turn, || seek_to(&client, &name, at, offset))).await?;
         cursor.begin(offset);
         Ok(())
     }
+}
+
+/// True where the client fetches the line already; the wrapper gives this error by its name alone.
+fn is_assigned(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Subscription(name) if name == "_CONFLICT")
+}
+
+/// Goes on elsewhere in a line that is fetched, or is just beginning to be. Blocks.
+fn seek_to(client: &BaseConsumer, name: &str, at: TopicPartition, offset: u64) -> Result<(), BusError> {
+    let begins = |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::State);
+    let sought = patiently_while(
+        |error| begins(error) || is_moving(error),
+        || {
+            let mut list = TopicPartitionList::new();
+            let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
+            list.add_partition_offset(name, partition, to_offset(offset))?;
+            let sought = client.seek_partitions(list, ASK_LIMIT)?;
+            let refused = sought.elements().iter().find_map(|place| place.error().err());
+            refused.map_or(Ok(()), Err)
+        },
+    );
+    sought.map_err(failed("seek in", at.to_string()))
 }
 
 fn to_offset(offset: u64) -> Offset {
