@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod bus;
 pub(crate) mod cases;
+pub(crate) mod chart;
 pub(crate) mod check;
 mod client;
 pub(crate) mod command;

@@ -16,6 +16,7 @@
 pub mod budget;
 pub mod control;
 pub mod cusum;
+pub mod draw;
 pub mod ewma;
 pub mod hampel;
 pub mod level;
@@ -25,6 +26,7 @@ pub mod rivals;
 pub mod season;
 pub mod shewhart;
 pub mod slope;
+pub mod trace;
 
 /// Where a chart points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

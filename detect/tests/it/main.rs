@@ -5,6 +5,7 @@
 mod allocations;
 mod cases;
 mod charts;
+mod draw;
 mod drift;
 mod explain;
 mod long;
