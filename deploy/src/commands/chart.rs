@@ -15,6 +15,7 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::time::{DAY_MS, HOUR_MS, Time};
 use serde::Serialize;
 
+use super::chart_checks;
 use super::view::{self, Ticker, hinted};
 use crate::cli::chart::ChartArgs;
 use crate::out;
@@ -26,6 +27,9 @@ const LOOK_ROWS: usize = 4_096;
 
 /// Draws, or lists the signals.
 pub(crate) fn run(args: &ChartArgs) -> anyhow::Result<ExitCode> {
+    if let Some(sheet) = &args.checks {
+        return chart_checks::run(args, sheet);
+    }
     let config = view::config(args.place.config.as_deref())?;
     let seen = read(args)?;
     let (Some(limit), Some(&(last, _))) = (seen.limit, seen.hours.last()) else {

@@ -51,6 +51,75 @@ fn chart(site: &Site, more: &[&str]) -> (bool, String) {
     site.plume(&[&args[..], more].concat())
 }
 
+/// A sheet of daily span checks that drift by 0.3 % of full scale a day, and one that does not.
+#[test]
+fn checks_of_a_sheet_are_judged_and_drawn() {
+    let site = Site::new("");
+    let sheet = |name: &str, per_day: f64| {
+        let row = |day: u32| {
+            let shown = 80.0 + per_day * f64::from(day) + if day.is_multiple_of(2) { 0.1 } else { -0.1 };
+            format!(
+                "2026-11-{:02} 08:00,{},a21002,span,80,{shown:.2},,\n",
+                day + 1,
+                make::outlet(1)
+            )
+        };
+        let rows = (0..20).map(row).collect::<Vec<String>>().concat();
+        std::fs::write(
+            site.dir.path().join(name),
+            format!("time,outlet,factor,point,gas,before,after,adjusted\n{rows}"),
+        )
+        .unwrap();
+    };
+    sheet("drift.csv", 0.3);
+    sheet("still.csv", 0.0);
+    let outlet = make::outlet(1).to_string();
+    let asked = [
+        "chart",
+        "--outlet",
+        &outlet,
+        "--factor",
+        "a21002",
+        "--full-scale",
+        "100",
+        "--sd-pct",
+        "0.5",
+    ];
+    let plume = |more: &[&str]| site.plume(&[&asked[..], more].concat());
+    let judged = |name: &str| -> Vec<serde_json::Value> {
+        let (fine, text) = plume(&["--checks", name, "--json"]);
+        assert!(fine, "{text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let drifting = judged("drift.csv");
+    let first = |what: &dyn Fn(&serde_json::Value) -> bool| drifting.iter().position(what).unwrap();
+    let found = first(&|row| row["qal3"] == "drifted_high");
+    let warned = first(&|row| row["warns"] == true);
+    let passed = first(&|row| row["standing"] == "recalibrate");
+    assert!(found < passed && warned < passed, "{found} {warned} {passed}");
+    let still = judged("still.csv");
+    assert!(
+        still
+            .iter()
+            .all(|row| row["warns"] == false && row["left"] == "undetermined"),
+        "{still:?}"
+    );
+
+    let (fine, text) = plume(&["--checks", "drift.csv", "--out", "checks.svg"]);
+    assert!(
+        fine && text.contains("向上漂移") && text.contains("预警") && text.contains("未判定"),
+        "{text}"
+    );
+    let svg = std::fs::read_to_string(site.dir.path().join("checks.svg")).unwrap();
+    assert!(
+        svg.contains("要求") && svg.contains("失控") && svg.contains("<circle"),
+        "{svg}"
+    );
+    std::fs::write(site.dir.path().join("bad.csv"), "time,outlet\n").unwrap();
+    let (fine, text) = plume(&["--checks", "bad.csv"]);
+    assert!(!fine && text.contains("bad.csv:1") && text.contains("hint"), "{text}");
+}
+
 #[test]
 fn a_step_is_found_dated_and_drawn() {
     let site = site();

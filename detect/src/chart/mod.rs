@@ -14,11 +14,13 @@
 //! from [`budget`], by simulation.
 
 pub mod budget;
+pub mod checks;
 pub mod control;
 pub mod cusum;
 pub mod draw;
 pub mod ewma;
 pub mod hampel;
+pub mod instrument;
 pub mod level;
 pub mod qal3;
 pub mod residual;
