@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod bus;
+pub(crate) mod chart;
 pub(crate) mod conformance;
 pub(crate) mod judge;
 pub(crate) mod ops;
@@ -32,6 +33,7 @@ const EXAMPLES: &str = "\
   plume conformance --mn 0100…                 设备是否符合新标准 / does a device conform to the new standard
   plume cases                                  当前预警 / alerts in the terminal
   plume query --day 2026-11-21                 每小时判定结果 / what was judged of each hour
+  plume chart --outlet … --factor a21026       漂移与突变的控制图 / control charts of drifts and shifts
   plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
   plume explain 5f2c…                          逐步说明一次预警的依据 / why an event was said, step by step
   plume marks import marks.csv                 录入人工标记 / enter manual marks
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Export(archive::ExportArgs),
     /// 传输有效率：按小时和日、即时与补全 / effective transmission rate, by hours and days, immediate and completed
     Rate(rate::RateArgs),
+    /// 控制图：小时均值、常态基线、EWMA 与 CUSUM，SVG / control charts of a factor of an outlet as SVG
+    Chart(chart::ChartArgs),
     /// 核对归档：哈希、行数、表结构、缺口 / check the archive byte by byte
     Verify(archive::VerifyArgs),
     /// 导出或验证某一事件的证据包 / the signed evidence behind an event, or check one

@@ -206,7 +206,7 @@ pub(crate) fn outlet(text: &str) -> Result<OutletId, String> {
     OutletId::new(text).map_err(|error| error.to_string())
 }
 
-fn factor(text: &str) -> Result<FactorCode, String> {
+pub(crate) fn factor(text: &str) -> Result<FactorCode, String> {
     FactorCode::new(text).map_err(|error| error.to_string())
 }
 

@@ -3,6 +3,8 @@
 pub(crate) mod backup;
 pub(crate) mod bus;
 pub(crate) mod cases;
+pub(crate) mod chart;
+mod chart_checks;
 pub(crate) mod check;
 mod client;
 pub(crate) mod command;

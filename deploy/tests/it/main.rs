@@ -12,6 +12,7 @@ mod support;
 mod archive;
 mod backup;
 mod backup_killed;
+mod chart;
 mod commands;
 mod conformance;
 mod docs;

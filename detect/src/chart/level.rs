@@ -6,6 +6,8 @@
 //! learned: a drift must not become the baseline. A level that stays for `rebase_hours` is the new baseline all the
 //! same, or a plant that changed its coal would be in alarm for ever.
 
+use plume_schemas::ids::{FactorCode, OutletId};
+
 use super::budget::{self, Chart, Effort};
 use super::cusum::{Cusum, CusumState};
 use super::ewma::{Ewma, EwmaState};
@@ -13,6 +15,7 @@ use super::hampel::Hampel;
 use super::residual::Ar1;
 use super::season::Season;
 use super::{Side, Signal};
+use crate::config::ShiftSettings;
 use crate::state::persist;
 
 /// Residuals kept for the simulation: two weeks.
@@ -54,6 +57,38 @@ pub struct Watching {
     pub k: f64,
     /// Least standard deviation of the hour means, units of the value: below it nothing is worth saying.
     pub least_sd: f64,
+}
+
+/// Hours of the month that the budget counts in.
+const MONTH_H: f64 = 720.0;
+/// Charts of one factor.
+const CHARTS: f64 = 2.0;
+
+impl Watching {
+    /// A factor with this limit (units of the value), one of `factors` watched at its outlet: the budget is the
+    /// outlet's, its factors share it.
+    pub fn new(settings: &ShiftSettings, factors: usize, limit: f64) -> Self {
+        let charts = CHARTS * f64::from(u8::try_from(factors).unwrap_or(u8::MAX)).max(1.0);
+        Self {
+            learn_hours: settings.learn_hours,
+            run_length_h: MONTH_H * charts / settings.false_alarms,
+            #[expect(clippy::cast_possible_truncation, reason = "a handful of standard deviations")]
+            spike_sd: settings.spike_sd as f32,
+            rebase_hours: settings.rebase_hours,
+            lambda: settings.lambda,
+            k: settings.k,
+            least_sd: limit * settings.least_sd_pct / 100.0,
+        }
+    }
+}
+
+/// Makes the simulation of a series its own, and the same on every replay.
+pub fn seed(outlet: OutletId, factor: FactorCode) -> u64 {
+    let name = outlet.as_str().bytes().chain(factor.as_str().bytes());
+    // FNV-1a.
+    name.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 /// What is known of one level.
@@ -164,6 +199,11 @@ impl Level {
     /// The limits of EWMA and CUSUM in standard deviations, once they are set.
     pub fn limits(&self) -> Option<(f64, f64)> {
         self.is_watching().then_some((self.ewma_limit, self.cusum_limit))
+    }
+
+    /// Where both charts are, standard deviations.
+    pub fn statistics(&self) -> (EwmaState, CusumState) {
+        (self.ewma, self.cusum)
     }
 
     /// An hour that does not count (marked, invalid, stopped): the charts stand still.

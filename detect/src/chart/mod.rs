@@ -14,10 +14,13 @@
 //! from [`budget`], by simulation.
 
 pub mod budget;
+pub mod checks;
 pub mod control;
 pub mod cusum;
+pub mod draw;
 pub mod ewma;
 pub mod hampel;
+pub mod instrument;
 pub mod level;
 pub mod qal3;
 pub mod residual;
@@ -25,6 +28,7 @@ pub mod rivals;
 pub mod season;
 pub mod shewhart;
 pub mod slope;
+pub mod trace;
 
 /// Where a chart points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

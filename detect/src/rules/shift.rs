@@ -26,7 +26,7 @@ use plume_schemas::judgement::{FactKey, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{HOUR_MS, Span, Time};
 
-use crate::chart::level::{Found, Level, Looked, Watching, Which};
+use crate::chart::level::{self, Found, Level, Looked, Watching, Which};
 use crate::config::ShiftSettings;
 use crate::engine::Ctx;
 use crate::hold::Hold;
@@ -37,11 +37,6 @@ use crate::rules::exceed::Period;
 use crate::series::Series;
 use crate::state::persist;
 
-/// Hours of the month that the budget counts in.
-const MONTH_H: f64 = 720.0;
-/// Charts of one factor.
-const CHARTS: f64 = 2.0;
-
 /// The watch over one level, and what was said of it.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Charted {
@@ -49,31 +44,6 @@ pub(crate) struct Charted {
     pub(crate) hold: Hold,
 }
 persist!(Charted { level, hold });
-
-/// How this factor is watched. The budget is the outlet's: its factors share it.
-fn watching(settings: &ShiftSettings, plan: &OutletPlan, limit: f64) -> Watching {
-    let watched = plan.factors.iter().filter(|factor| !factor.limits.is_empty()).count();
-    let charts = CHARTS * f64::from(u8::try_from(watched).unwrap_or(u8::MAX)).max(1.0);
-    Watching {
-        learn_hours: settings.learn_hours,
-        run_length_h: MONTH_H * charts / settings.false_alarms,
-        #[expect(clippy::cast_possible_truncation, reason = "a handful of standard deviations")]
-        spike_sd: settings.spike_sd as f32,
-        rebase_hours: settings.rebase_hours,
-        lambda: settings.lambda,
-        k: settings.k,
-        least_sd: limit * settings.least_sd_pct / 100.0,
-    }
-}
-
-/// Makes the simulation of a series its own, and the same on every replay.
-fn seed(plan: &OutletPlan, factor: &FactorPlan) -> u64 {
-    let name = plan.id.as_str().bytes().chain(factor.code.as_str().bytes());
-    // FNV-1a.
-    name.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    })
-}
 
 /// Takes an hour at its on-time pane, once; charts never rewind.
 pub(crate) fn take(
@@ -94,8 +64,11 @@ pub(crate) fn take(
         charted.level.skip();
         return;
     };
-    let by = watching(settings, plan, limit);
-    let looked = charted.level.take(&by, hour, to_f64(mean), seed(plan, factor));
+    let watched = plan.factors.iter().filter(|factor| !factor.limits.is_empty()).count();
+    let by = Watching::new(settings, watched, limit);
+    let looked = charted
+        .level
+        .take(&by, hour, to_f64(mean), level::seed(plan.id, factor.code));
     say(
         ctx,
         (plan, factor),

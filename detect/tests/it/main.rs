@@ -5,6 +5,8 @@
 mod allocations;
 mod cases;
 mod charts;
+mod checks;
+mod draw;
 mod drift;
 mod explain;
 mod long;

@@ -1,0 +1,178 @@
+//! What the checks of one analyser say, check by check: QAL3 (precision, then drift) beside Shewhart and EWMA, the
+//! standing by HJ 75, and how many days are left until the drift that HJ 75 allows.
+//!
+//! Zero and span have charts and a standing each; the analyser is as good as the worse of the two. A QAL3 signal is a
+//! finding: its published constants alone would alarm every fifty checks. It warns only beyond what HJ 75 allows, or
+//! with [`WARN_DAYS`] days left until there.
+
+use plume_schemas::time::{DAY_MS, Span};
+
+use super::checks::{Checked, Point};
+use super::control::{Check, Control, Grade, Limits, Standing};
+use super::ewma::{Ewma, EwmaState};
+use super::qal3::{Finding, Qal3, Qal3State};
+use super::slope::{DaysLeft, MAX_POINTS, Slope, theil_sen};
+
+/// So many days left are a warning: a week, the time to send for a contractor.
+pub const WARN_DAYS: f64 = 7.0;
+/// Action limit of the Shewhart chart, standard deviations.
+const ACTION_SD: f64 = 3.0;
+/// The EWMA beside them.
+const SLOW: Ewma = Ewma {
+    lambda: 0.2,
+    limit_sd: 3.0,
+};
+
+/// One analyser.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Instrument {
+    /// Full scale, units of the checks.
+    pub full_scale: f64,
+    /// Standard deviation of a check by its certification (s_AMS), units of the checks; without it nothing is charted.
+    pub sd: Option<f64>,
+    /// What HJ 75 allows of its kind.
+    pub limits: Limits,
+}
+
+/// What the charts say of a check.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Charts {
+    /// QAL3.
+    pub qal3: Finding,
+    /// Difference in standard deviations, and whether it is beyond the action limit.
+    pub shewhart: (f64, bool),
+    /// EWMA of the differences in standard deviations, and whether it is beyond its limit.
+    pub ewma: (f64, bool),
+}
+
+/// What a check says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Assessed {
+    /// The check.
+    pub check: Checked,
+    /// Reading less gas, % of full scale, as found.
+    pub drift_pct: f64,
+    /// The charts, where the analyser's standard deviation is known.
+    pub charts: Option<Charts>,
+    /// How it compares with HJ 75.
+    pub grade: Grade,
+    /// How the analyser stands after it: the worse of both points.
+    pub standing: Standing,
+    /// Data that do not count, once their end is known.
+    pub invalid: Option<Span>,
+    /// Drift as if nobody had adjusted anything, % of full scale per day.
+    pub slope: Option<Slope>,
+    /// Days until the drift that HJ 75 allows without a recalibration.
+    pub days_left: DaysLeft,
+    /// Beyond what HJ 75 allows and not put right, or [`WARN_DAYS`] or fewer left.
+    pub warns: bool,
+}
+
+/// One point of the analyser.
+#[derive(Debug, Default)]
+struct Watched {
+    control: Control,
+    qal3: Qal3State,
+    slow: EwmaState,
+    /// Sum of all corrections so far, % of full scale, and the drifts as they would be without them.
+    corrected_pct: f64,
+    drifts: Vec<(f64, f64)>,
+}
+
+/// Takes the checks of one analyser in order of time.
+pub fn assess(instrument: &Instrument, checks: &[Checked]) -> Vec<Assessed> {
+    let mut points = [Watched::default(), Watched::default()];
+    let mut assessed = Vec::with_capacity(checks.len());
+    for check in checks {
+        let [zero, span] = &mut points;
+        let (own, other) = match check.point {
+            Point::Zero => (zero, &mut *span),
+            Point::Span => (span, &mut *zero),
+        };
+        // What has become overdue since is part of how the analyser stands.
+        instrument.limits.overdue(&mut other.control, check.at);
+        let one = own.take(instrument, check);
+        assessed.push(Assessed {
+            standing: worse(own.control.standing, other.control.standing),
+            ..one
+        });
+    }
+    assessed
+}
+
+fn worse(one: Standing, other: Standing) -> Standing {
+    match (one, other) {
+        (Standing::OutOfControl(since), Standing::OutOfControl(also)) => Standing::OutOfControl(since.min(also)),
+        (Standing::OutOfControl(since), _) | (_, Standing::OutOfControl(since)) => Standing::OutOfControl(since),
+        (Standing::Recalibrate, _) | (_, Standing::Recalibrate) => Standing::Recalibrate,
+        (Standing::Unknown, other) => other,
+        (one, _) => one,
+    }
+}
+
+impl Watched {
+    fn take(&mut self, instrument: &Instrument, check: &Checked) -> Assessed {
+        let pct = |value: f64| value / instrument.full_scale * 100.0;
+        let difference = check.before - check.gas;
+        let drift_pct = pct(difference);
+        let place = |drift| match check.point {
+            Point::Zero => [Some(drift), None],
+            Point::Span => [None, Some(drift)],
+        };
+        let as_check = |drift, adjusted| Check {
+            at: check.at,
+            drift_pct: place(drift),
+            zero_absolute: None,
+            adjusted,
+        };
+        // An adjustment puts it right where what it shows afterwards is good, or nobody noted it.
+        let left_pct = pct(check.after.unwrap_or(check.gas) - check.gas);
+        let put_right = check.adjusted && instrument.limits.grade(&as_check(left_pct, false)) == Grade::Good;
+        let found = as_check(drift_pct, put_right);
+        let grade = instrument.limits.grade(&found);
+        let change = instrument.limits.check(&mut self.control, &found);
+        let charts = instrument.sd.map(|sd| self.chart(sd, difference));
+        let day = check.at.0 as f64 / DAY_MS as f64;
+        self.drifts.push((day, drift_pct + self.corrected_pct));
+        if self.drifts.len() > MAX_POINTS {
+            self.drifts.remove(0);
+        }
+        if check.adjusted {
+            self.corrected_pct += drift_pct - left_pct;
+            (self.qal3, self.slow) = (Qal3State::default(), EwmaState::default());
+        }
+        let slope = theil_sen(&self.drifts).map(|line| Slope {
+            now: line.now - self.corrected_pct,
+            ..line
+        });
+        let [zero, span] = instrument.limits.required_pct;
+        let limit = if check.point == Point::Zero { zero } else { span };
+        let days_left = slope.map_or(DaysLeft::Undetermined, |slope| slope.days_until(limit));
+        let soon = match days_left {
+            DaysLeft::Passed => true,
+            DaysLeft::Days(days) => days <= WARN_DAYS,
+            DaysLeft::Undetermined => false,
+        };
+        Assessed {
+            check: *check,
+            drift_pct,
+            charts,
+            grade,
+            standing: self.control.standing,
+            invalid: change.and_then(|change| change.invalid),
+            slope,
+            days_left,
+            warns: soon || grade > Grade::Good && !put_right,
+        }
+    }
+
+    fn chart(&mut self, sd: f64, difference: f64) -> Charts {
+        let distance = difference / sd;
+        let slow = SLOW.step(&mut self.slow, distance);
+        Charts {
+            qal3: Qal3::published(sd).step(&mut self.qal3, difference),
+            shewhart: (distance, distance.abs() > ACTION_SD),
+            ewma: (self.slow.mean, slow.is_some()),
+        }
+    }
+}
