@@ -194,8 +194,8 @@ async fn worked_off(bus: &Bus, partition: u32) {
     }
 }
 
-/// Resolves when the judge waits for records while some are not judged: the log has answered all it was asked, again and
-/// again, and nothing moves.
+/// Resolves when the judge waits for records while some are not judged: the log has answered all it was asked, again
+/// and again, and nothing moves.
 async fn stands_still(bus: &Bus, partition: u32) -> String {
     let line = at(Topic::Reports, partition);
     let mut last = (0, None);
