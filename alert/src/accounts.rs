@@ -73,6 +73,8 @@ pub enum Action {
     Mark,
     /// See the log of operations.
     ViewAudit,
+    /// Have a device examined, and ask it for its time or its data.
+    AskDevices,
     /// Do this to a case in scope.
     Act(ActKind),
 }
@@ -94,6 +96,7 @@ pub const fn authorise(role: Role, action: Action) -> bool {
         Action::AddUsers => matches!(role, Role::Admin),
         Action::Mark => crate::marks::may_mark(role),
         Action::ViewAudit => matches!(role, Role::Audit | Role::Security),
+        Action::AskDevices => matches!(role, Role::CityDuty | Role::Branch | Role::LeadOfficer),
         Action::Act(kind) => may_act(role, kind),
     }
 }

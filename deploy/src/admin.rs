@@ -16,19 +16,13 @@ use plume_ingest::exchange::command::Command as CommandRecord;
 use plume_ingest::exchange::order;
 use plume_ingest::hj212::explain::Lang;
 use plume_schemas::ids::Mn;
-use plume_schemas::time::Span;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
-use crate::conformance::of_archive;
 use crate::roles::stop::Stop;
 use crate::roles::troubles::look_at_log;
 use crate::roles::{self, Context, measure_lag};
 use crate::{balance, explain};
-
-/// Whoever asks for the archive to be written gives up after so long and reads what there is.
-const ARCHIVE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Longest wait for what a device does with an order: a history of a day comes within it.
 const COMMAND_LIMIT: Duration = Duration::from_mins(10);
@@ -144,23 +138,10 @@ async fn status(State(context): State<Context>) -> Response {
 
 /// Writes what waits for the archive, so that a query sees it; answers when it is on disk.
 async fn archive(State(context): State<Context>) -> Response {
-    match write_archive(&context).await {
-        Ok(()) => "archived\n".into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
-    }
-}
-
-/// Has what waits for the archive written; why it was not.
-async fn write_archive(context: &Context) -> Result<(), &'static str> {
-    let (asker, answered) = oneshot::channel();
-    let asked = tokio::time::timeout(ARCHIVE_LIMIT, async {
-        context.archive_now.send(asker).await.ok()?;
-        answered.await.ok()
-    });
-    match asked.await {
-        Ok(Some(())) => Ok(()),
-        Ok(None) => Err("the archive is stopping\n"),
-        Err(_) => Err("the archive is busy or cannot write; see /readyz\n"),
+    match roles::archive::write_now(&context).await {
+        Ok(true) => "archived\n".into_response(),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "the archive is stopping\n").into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
@@ -181,18 +162,7 @@ async fn conformance(State(context): State<Context>, Query(asked): Query<Inspect
         Ok(last) => last,
         Err(why) => return (StatusCode::UNPROCESSABLE_ENTITY, why + "\n").into_response(),
     };
-    if let Err(why) = write_archive(&context).await {
-        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-    }
-    let report = tokio::task::spawn_blocking(move || {
-        let reader = roles::archive::reader(&context.archive)?;
-        let registry = Arc::clone(&context.registry.borrow());
-        let end = context.clock.now();
-        let start = end.plus(-last.ms);
-        let expect = context.ingest.expect_encryption_2025;
-        of_archive(&reader, &registry, asked.mn, Span { start, end }, expect)
-    });
-    match report.await.map_err(anyhow::Error::from).flatten() {
+    match roles::inspect::report(&context, asked.mn, last.ms).await {
         Ok(report) if asked.lang.is_empty() => {
             ([(header::CONTENT_TYPE, "application/json")], report.to_json()).into_response()
         }

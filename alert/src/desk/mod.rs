@@ -14,6 +14,7 @@ mod auth;
 mod chart;
 mod headers;
 mod history;
+mod inspect;
 pub mod limits;
 mod live;
 mod names;
@@ -38,6 +39,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use history::{HistoryQuestion, HistoryQueue, HourValue, Quantity};
+pub use inspect::{ClockOffset, Departure, InspectQuestion, InspectQueue, Inspection, Interval};
 pub(crate) use pulse::in_scope;
 pub use serve::serve;
 pub use state::{Answerer, Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};

@@ -4,8 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, bulletin, case, device, duty, enter, faults, link, login, marks, numbers, outlet, overview, phone, photos,
-    problems, records, reports, silences, tables, users,
+    act, bulletin, case, conformance, device, duty, enter, faults, link, login, marks, numbers, outlet, overview,
+    phone, photos, problems, records, reports, silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -84,6 +84,7 @@ pub struct Route {
 }
 
 const VIEW: Action = Action::ViewCases;
+const DEVICE: Action = Action::AskDevices;
 const COMMENT: Action = Action::Act(ActKind::Comment);
 const ANSWER: Action = Action::Act(ActKind::Answer);
 const FAULT: Action = Action::Act(ActKind::ReportFault);
@@ -133,6 +134,7 @@ pub static ROUTES: &[Route] = routes! {
     GET "/enterprises/{id}", Need::Office(VIEW), outlet::enterprise;
     GET "/devices", Need::Office(VIEW), overview::devices;
     GET "/devices/{mn}", Need::Office(VIEW), device::page;
+    GET "/devices/{mn}/conformance", Need::Office(DEVICE), conformance::page;
     GET "/devices/{mn}/events", Need::Office(VIEW), device::events;
     GET "/reports", Need::Office(VIEW), reports::list;
     GET "/outlets/{id}/report", Need::Office(VIEW), reports::page;

@@ -10,6 +10,7 @@ use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use super::history::HistoryQueue;
+use super::inspect::InspectQueue;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::pulse::{Devices, Life, Pulse, in_scope};
@@ -126,6 +127,7 @@ struct Inner {
     marks: OnceLock<MarkQueue>,
     answerer: OnceLock<Answerer>,
     history: OnceLock<HistoryQueue>,
+    inspector: OnceLock<InspectQueue>,
     tail: Mutex<Tail>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
@@ -151,6 +153,7 @@ impl DeskState {
             marks: OnceLock::new(),
             answerer: OnceLock::new(),
             history: OnceLock::new(),
+            inspector: OnceLock::new(),
             tail: Mutex::default(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
@@ -183,6 +186,10 @@ impl DeskState {
 
     pub(super) fn history_queue(&self) -> &OnceLock<HistoryQueue> {
         &self.0.history
+    }
+
+    pub(super) fn inspect_queue(&self) -> &OnceLock<InspectQueue> {
+        &self.0.inspector
     }
 
     /// Records marks; gives how many once they are durable.

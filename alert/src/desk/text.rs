@@ -312,6 +312,15 @@ texts! {
     findings: "不符合项", "Findings";
     tail_pause: "暂停", "Pause"; tail_go_on: "继续", "Go on";
     tail_live: "实时", "live"; tail_held: "已暂停，{} 条待显示", "paused, {} waiting";
+    conformance: "符合性报告", "Conformance";
+    conformance_about: "近 {} 小时的报文，对照 HJ 212-2025。", "Packets of the last {} hours against HJ 212-2025.";
+    no_conformance: "符合性报告暂时无法生成，请稍后重试。", "The report cannot be made now; try again soon.";
+    item: "项目", "Item"; content: "内容", "Content"; times_seen: "次数", "Times";
+    example: "示例（密码已遮蔽）", "Example (password masked)"; to_change: "应改", "Change";
+    device_clock: "设备时钟", "Device clock"; device_clock_note: "设备减平台，秒", "device less platform, seconds";
+    median: "中位数", "Median"; intervals: "上传间隔", "Intervals"; kind_of_data: "数据", "Data";
+    interval_s: "间隔（秒）", "Interval (s)"; data_due: "应到", "Due"; data_came: "实到", "Came";
+    data_missed: "缺失", "Missed"; data_late: "补传", "Sent again"; delay_s: "延迟（秒）", "Delay (s)";
     hour_value: "小时均值", "Hour mean"; reports: "报表", "Reports";
     reports_about: "按排放口出具，可打印，可导出 CSV 和 XLSX。", "For each outlet; to print, or as CSV and XLSX.";
     report_day: "小时日报表", "Hours of a day"; report_month: "日均月报表", "Days of a month";

@@ -28,10 +28,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(crate) type Requests = mpsc::Sender<oneshot::Sender<()>>;
 /// Questions that wait at a time: each is answered by one turn, so the next can wait for its caller.
 const WAITING_REQUESTS: usize = 4;
+/// Whoever asks for the archive to be written gives up after so long.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A way to ask, and to hear it.
 pub(crate) fn requests() -> (Requests, mpsc::Receiver<oneshot::Sender<()>>) {
     mpsc::channel(WAITING_REQUESTS)
+}
+
+/// Has what waits for the archive written; false where no loop of this process does that, or no longer.
+pub(crate) async fn write_now(context: &Context) -> anyhow::Result<bool> {
+    let (asker, answered) = oneshot::channel();
+    let asked = tokio::time::timeout(WRITE_LIMIT, async {
+        context.archive_now.send(asker).await.ok()?;
+        answered.await.ok()
+    });
+    let written = asked.await;
+    Ok(written
+        .context("the archive is busy or cannot write; see /readyz")?
+        .is_some())
 }
 
 /// Archives until told to stop, then writes what waits.

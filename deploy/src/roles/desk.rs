@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::{DeskState, HistoryQueue, MarkBatch, MarkQueue};
+use plume_alert::desk::{DeskState, HistoryQueue, InspectQueue, MarkBatch, MarkQueue};
 use plume_bus::{NewRecord, Topic};
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
@@ -32,6 +32,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const MARKS_WAITING: usize = 16;
 /// Reports and long charts that wait for the archive: a page gives up before a longer line is worked off.
 const HISTORY_WAITING: usize = 16;
+/// Conformance reports that wait: each takes seconds, so that a longer line is given up by its pages.
+const INSPECTIONS_WAITING: usize = 4;
 
 /// Which desk takes which events.
 pub(crate) struct Feed {
@@ -118,6 +120,9 @@ pub(crate) fn open_queues(context: &Context, pages: &DeskState, stop: &Stop, tas
     let (queue, questions) = mpsc::channel(HISTORY_WAITING);
     pages.set_history(HistoryQueue::new(queue));
     tasks.spawn(super::history::answer(context.clone(), questions, stop.clone()));
+    let (queue, questions) = mpsc::channel(INSPECTIONS_WAITING);
+    pages.set_inspector(InspectQueue::new(queue));
+    tasks.spawn(super::inspect::answer(context.clone(), questions, stop.clone()));
 }
 
 /// Appends what people marked to the log, and says so once it is durable.

@@ -8,6 +8,7 @@ pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod exchange;
 pub(crate) mod history;
+pub(crate) mod inspect;
 pub(crate) mod judges;
 pub(crate) mod lag;
 pub(crate) mod marks;

@@ -55,6 +55,22 @@ fn a_device_of_the_registry_is_reported_on_from_the_log_and_the_archive() {
     assert_eq!((&json["verdict"], &json["packets"]), (&"fails".into(), &11.into()));
     assert!(running.get("/conformance?mn=x&last=1y").contains("up to 31d"));
 
+    // The officer's page says the same.
+    let data = site.data();
+    let enter = ["enter", "--data", data.to_str().unwrap(), "--role", "city_duty"];
+    let (fine, link) = site.plume(&enter);
+    assert!(fine, "{link}");
+    let page = running.page(&link, &format!("/devices/{MN}/conformance"));
+    for words in [
+        "不符合：有错误须先改正",
+        "废气流量像是按 m³/h 发送",
+        "上传间隔",
+        "设备时钟",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("123456"), "the password is shown: {page}");
+
     let args = ["conformance", "--mn", MN, "--config", "plume.toml"];
     let (fine, text) = site.plume(&args);
     assert!(

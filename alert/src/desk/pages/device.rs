@@ -7,6 +7,7 @@ use axum::response::Response;
 use plume_schemas::ids::Mn;
 use plume_schemas::mask::shown;
 
+use crate::accounts::Action;
 use crate::desk::auth::Visitor;
 use crate::desk::live::After;
 use crate::desk::problem::Problem;
@@ -18,7 +19,7 @@ use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::Link;
 use crate::desk::view::figures::Figure;
 use crate::desk::view::number::{stamp, when};
-use crate::desk::view::sheet::{Cell, Sheet, Table, link, number, numbers, text, words};
+use crate::desk::view::sheet::{Cell, Choice, Sheet, Table, link, number, numbers, text, words};
 
 /// `GET /devices/{mn}`.
 pub(crate) async fn page(
@@ -47,14 +48,6 @@ pub(crate) async fn page(
         (tail.of(mn), tail.last())
     };
     let findings = packets.iter().filter(|heard| !heard.complaints.is_empty()).count();
-    let figure = |label: &str, value: String| Figure {
-        value,
-        unit: String::new(),
-        label: label.to_owned(),
-        note: String::new(),
-        first: false,
-        ends: None,
-    };
     let outlets = own.iter().map(|source| {
         vec![
             link(
@@ -71,6 +64,7 @@ pub(crate) async fn page(
         }],
         title: format!("MN {mn}"),
         about: t.tail_about.to_owned(),
+        choices: doors(&visitor, mn),
         figures: vec![
             figure(t.state, word.to_owned()),
             figure(
@@ -97,6 +91,43 @@ pub(crate) async fn page(
     sheet.respond(&visitor)
 }
 
+fn figure(label: &str, value: String) -> Figure {
+    Figure {
+        value,
+        unit: String::new(),
+        label: label.to_owned(),
+        note: String::new(),
+        first: false,
+        ends: None,
+    }
+}
+
+/// The device, if it serves an outlet that this person may see.
+pub(super) fn theirs(state: &DeskState, visitor: &Visitor, mn: &str) -> Result<Mn, Problem> {
+    let mn = Mn::new(mn).map_err(|_| Problem::NotFound)?;
+    let registry = state.desk().registry();
+    let mut sources = registry.registry().sources.iter().filter(|source| source.mn == mn);
+    let seen = sources.any(|source| state.sees(&visitor.viewer, source.outlet));
+    seen.then_some(mn).ok_or(Problem::NotFound)
+}
+
+/// What an officer may do with a device.
+fn doors(visitor: &Visitor, mn: Mn) -> Vec<Choice> {
+    let t = visitor.lang.texts();
+    let doors = [("conformance", t.conformance)];
+    let may = visitor.viewer.may(Action::AskDevices);
+    let doors = doors.into_iter().filter(|_| may);
+    doors
+        .map(|(page, word)| Choice {
+            link: Link {
+                href: format!("/devices/{mn}/{page}"),
+                word: word.to_owned(),
+            },
+            here: false,
+        })
+        .collect()
+}
+
 /// `GET /devices/{mn}/events`.
 pub(crate) async fn events(
     State(state): State<DeskState>,
@@ -105,12 +136,7 @@ pub(crate) async fn events(
     Query(query): Query<After>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mn = Mn::new(&mn).map_err(|_| Problem::NotFound)?;
-    let registry = state.desk().registry();
-    let mut sources = registry.registry().sources.iter().filter(|source| source.mn == mn);
-    if !sources.any(|source| state.sees(&visitor.viewer, source.outlet)) {
-        return Err(Problem::NotFound);
-    }
+    let mn = theirs(&state, &visitor, &mn)?;
     tail_stream::stream(state, visitor, mn, query.after, &headers)
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod bulletin;
 pub(crate) mod case;
+pub(crate) mod conformance;
 pub(crate) mod device;
 pub(crate) mod duty;
 pub(crate) mod enter;

@@ -5,13 +5,17 @@
 use plume_alert::accounts::{Role, Scope, Viewer};
 use plume_alert::case::{Act, ActKind};
 use plume_alert::config::AlertConfig;
-use plume_alert::desk::{DeskState, HistoryQuestion, HistoryQueue, HourValue, Quantity};
+use plume_alert::desk::{
+    ClockOffset, Departure, DeskState, HistoryQuestion, HistoryQueue, HourValue, InspectQuestion, InspectQueue,
+    Inspection, Interval, Quantity,
+};
 use plume_alert::problem::Source;
 use plume_alert::store::{CaseFilter, Order, Page};
+use plume_alert::words::Lang;
 use plume_alert::{Desk, Finding};
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{EntryBody, Presence, PresenceState, Tick};
-use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, IngestId, Inline, OutletId};
+use plume_schemas::ids::{ContentId, EnterpriseId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
 use plume_schemas::registry::Registry;
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
@@ -28,9 +32,12 @@ use story::{Step, afternoon, morning};
 pub(crate) const NOW: &str = "20261121144210";
 /// The enterprise that is warned inside the hour.
 pub(crate) const HEAT: &str = "91330100MA27X0AB1C";
-/// Its outlet.
+/// Its device.
 pub(crate) const HEAT_MN: &str = "88888880000001000101A1";
+/// Its outlet.
 pub(crate) const HEAT_OUTLET: &str = "91330100MA27X0AB1C:DA001";
+/// A device in another district.
+pub(crate) const CEMENT_MN: &str = "88888880000002000101B2";
 
 /// A moment by its stamp.
 pub(crate) fn at(stamp: &str) -> Time {
@@ -103,6 +110,7 @@ pub(crate) async fn fill(desk: &Desk, state: &DeskState) {
     minutes(state);
     signs_of_life(state);
     history(state);
+    inspector(state);
     inspection(desk).await;
     for (offset, (stamp, what)) in (0..).zip(morning().into_iter().chain(afternoon())) {
         match what {
@@ -295,6 +303,54 @@ fn history(state: &DeskState) {
             drop(question.answer.send(hours));
         }
     });
+}
+
+/// Stands in for whoever examines devices.
+fn inspector(state: &DeskState) {
+    let (queue, mut questions) = mpsc::channel::<InspectQuestion>(8);
+    state.set_inspector(InspectQueue::new(queue));
+    tokio::spawn(async move {
+        while let Some(InspectQuestion { mn, lang, answer, .. }) = questions.recv().await {
+            drop(answer.send(Ok(examined(mn, lang))));
+        }
+    });
+}
+
+fn examined(mn: Mn, lang: Lang) -> Inspection {
+    let word = |zh: &'static str, en: &'static str| lang.pick(zh, en).to_owned();
+    Inspection {
+        is_fine: false,
+        facts: vec![
+            [
+                word("结论", "verdict"),
+                word("不符合：有错误须先改正", "does not conform"),
+            ],
+            [word("依据", "standard"), "HJ 212-2025".into()],
+        ],
+        departures: vec![Departure {
+            level: word("错误", "error"),
+            is_error: true,
+            what: word("流量像是 m³/h", "the flow looks like m³/h"),
+            clause: "HJ 212-2025 B".into(),
+            count: 1440,
+            detail: "a00000-Avg=7200".into(),
+            example: format!("QN=20261121140000001;ST=31;CN=2051;PW=******;MN={mn};CP=&&<b>&&"),
+            change: word("按 m³/s 上传", "send m³/s"),
+        }],
+        clock: Some(ClockOffset {
+            median_s: 2.4,
+            least_s: -0.6,
+            most_s: 31.0,
+        }),
+        intervals: vec![Interval {
+            name: word("分钟数据", "minutes"),
+            interval_s: 60,
+            due: 1440,
+            came: 1431,
+            late: 3,
+            delay_s: 1.96,
+        }],
+    }
 }
 
 fn hours_of(question: &HistoryQuestion) -> Result<Vec<HourValue>, String> {

@@ -102,3 +102,27 @@ fn scripts_and_styles_ask_nothing_of_the_network() {
         }
     }
 }
+
+/// The table of pages names tests and steps that exist.
+#[test]
+fn the_table_of_pages_is_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let table = fs::read_to_string(root.join("docs/desk/README.md")).unwrap();
+    let mut sources = fs::read_to_string(root.join(".ci/desk-browser")).unwrap();
+    for entry in fs::read_dir(root.join("alert/tests/it/desk")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "rs") {
+            sources += &fs::read_to_string(path).unwrap();
+        }
+    }
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with('|')).skip(2) {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in cell.split('`').skip(1).step_by(2) {
+            let here = sources.contains(&format!("fn {name}(")) || sources.contains(&format!("def {name}("));
+            assert!(here, "no test or step `{name}`");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named} names were read");
+}

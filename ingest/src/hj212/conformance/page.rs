@@ -51,13 +51,12 @@ impl fmt::Display for Page<'_> {
 }
 
 impl Page<'_> {
-    fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What comes first, names and values: the verdict, the standard, the packets, what the device speaks.
+    pub fn facts(&self) -> Vec<[String; 2]> {
         let (report, lang) = (self.report, self.lang);
-        let mn = plain(report.mn.as_deref().unwrap_or("-"));
-        writeln!(f, "{}  MN {mn}", say(lang, ("设备符合性报告", "conformance report")))?;
-        let mut table = Table::default();
+        let mut facts = Vec::new();
         let mut row =
-            |name: (&'static str, &'static str), value: String| table.row([say(lang, name).to_owned(), value]);
+            |name: (&'static str, &'static str), value: String| facts.push([say(lang, name).to_owned(), value]);
         row(("结论", "verdict"), report.verdict.word(lang).to_owned());
         row(("依据", "standard"), report.standard.to_owned());
         if let Some((from, until)) = report.from.zip(report.until) {
@@ -83,6 +82,17 @@ impl Page<'_> {
             row(("其他版本的特征", "of other editions"), listed(&report.spoken.foreign));
         }
         row(("加密", "encryption"), self.encryption());
+        facts
+    }
+
+    fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (report, lang) = (self.report, self.lang);
+        let mn = plain(report.mn.as_deref().unwrap_or("-"));
+        writeln!(f, "{}  MN {mn}", say(lang, ("设备符合性报告", "conformance report")))?;
+        let mut table = Table::default();
+        for fact in self.facts() {
+            table.row(fact);
+        }
         write!(f, "{table}")?;
         let title = if report.departures.is_empty() {
             ("没有发现不符之处", "no departures found")
