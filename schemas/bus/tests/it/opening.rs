@@ -147,6 +147,8 @@ fn the_section_of_the_configuration() {
         [kafka]
         replication = 3
         retention_days = 7
+        ack = "isr"
+        spool_max_bytes = 21474836480
     "#;
     let config: BusConfig = toml::from_str(text).unwrap();
     let (url, options) = config
