@@ -125,7 +125,7 @@ impl Engine {
             counts: Counts::default(),
             dedupe,
             common: CommonCause::default(),
-            registry: registry_record(Registry::default()),
+            registry: registry_record(&Registry::default()),
             assembly: Assembly::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
@@ -316,12 +316,12 @@ impl Engine {
         let Some(registry) = self.assembly.take(part) else {
             return;
         };
-        let plan = Plan::new(&registry, self.partition.index, self.partition.count);
-        let record = registry_record(registry);
+        let record = registry_record(&registry);
         if record == self.registry && !self.plan.outlets.is_empty() {
             return;
         }
         self.registry = record;
+        let plan = Plan::new(&registry, self.partition.index, self.partition.count);
         let old_plan = std::mem::replace(&mut self.plan, plan);
         let mut old: HashMap<OutletId, (Outlet, OutletPlan)> = old_plan
             .outlets

@@ -32,7 +32,7 @@ impl Engine {
         (self.assembly.parts().len() as u64).save(&mut to);
         blob(&self.registry, &mut to);
         for part in self.assembly.parts() {
-            blob(&registry_record(part.clone()), &mut to);
+            blob(&registry_record(part), &mut to);
         }
         self.outlets.save(&mut to);
         self.scheduled.save(&mut to);
@@ -97,8 +97,8 @@ fn blob(bytes: &[u8], to: &mut Vec<u8>) {
 }
 
 /// A registry as the log has it: a judge keeps this, its plan has what it asks about.
-pub(super) fn registry_record(registry: Registry) -> Vec<u8> {
-    encode_entry(&EntryBody::Registry(Box::new(registry)))
+pub(super) fn registry_record(registry: &Registry) -> Vec<u8> {
+    encode_entry(&EntryBody::Registry(Box::new(registry.clone())))
 }
 
 fn registry_of(record: &[u8], from: &Reader<'_>) -> Result<Registry, RestoreError> {
