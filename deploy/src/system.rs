@@ -117,15 +117,10 @@ impl System {
 
         let (intake, stop_intake) = pair();
         let (ingest, poller) = if has(Role::Ingest) {
-            let ends = roles::exchange::ends(&context).await?;
+            let ends = roles::exchange::Ends::ask(&context).await?;
             let bus = roles::spool::intake(&context, &config, &stop, &mut tasks).await?;
             let ingest = start_ingest(&context, &config, bus.clone(), stop_intake.clone()).await?;
-            if !has(Role::Desk) {
-                for (partition, end) in (0..).zip(ends) {
-                    tasks.spawn(roles::exchange::hear(context.reading(), partition, end, stop.clone()));
-                }
-            }
-            tasks.spawn(roles::exchange::run(context.reading(), ingest.links.clone(), stop));
+            roles::exchange::start(&context, &ingest.links, ends, !has(Role::Desk), &stop, &mut tasks);
             let poller = start_poller(&context, &config, polling, (&ingest, bus), stop_intake)?;
             (Some(ingest), poller)
         } else {

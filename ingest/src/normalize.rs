@@ -5,7 +5,7 @@ use plume_schemas::ids::{ContentId, FactorCode, Inline, Mn, OutletId};
 use plume_schemas::reading::{Reading, ReportKind, Value};
 use plume_schemas::registry::{RegistryIndex, Source};
 use plume_schemas::report::{Complaint, ComplaintCode, Evidence, Origin, QuarantineReason, Report, Times};
-use plume_schemas::time::{Civil, DAY_MS, HOUR_MS, MINUTE_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
 
 use crate::config::IngestConfig;
 use crate::hj212::complaints::{Complaints, inline};
@@ -186,16 +186,7 @@ fn measured_at(
         let detail = format!("DataTime {at} is {} s ahead of our clock {now}", at.since(now) / 1000);
         return Err((QuarantineReason::FutureDataTime, detail));
     }
-    let oldest = Civil {
-        year: config.oldest_data_year,
-        month: 1,
-        day: 1,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        millisecond: 0,
-    };
-    if Time::from_civil(oldest).is_some_and(|oldest| at < oldest) {
+    if Time::first_of_month(config.oldest_data_year, 1).is_some_and(|oldest| at < oldest) {
         let detail = format!("DataTime {at} lies before {}", config.oldest_data_year);
         return Err((QuarantineReason::AncientDataTime, detail));
     }

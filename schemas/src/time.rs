@@ -65,6 +65,19 @@ impl Time {
         })
     }
 
+    /// The first moment of a Beijing month, or `None` where there is no such month.
+    pub fn first_of_month(year: i32, month: u8) -> Option<Self> {
+        Self::from_civil(Civil {
+            year,
+            month,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            millisecond: 0,
+        })
+    }
+
     /// The moment of a Beijing calendar time, or `None` where there is no such time.
     pub fn from_civil(civil: Civil) -> Option<Self> {
         let Civil {

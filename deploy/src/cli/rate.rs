@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use plume_detect::rate::Policy;
 use plume_schemas::ids::OutletId;
-use plume_schemas::time::{Civil, DAY_MS, Span, Time};
+use plume_schemas::time::{DAY_MS, Span, Time};
 
 use super::archive::{Place, outlet, time};
 
@@ -103,15 +103,7 @@ fn first_of(year: i32, month: u8) -> Option<Time> {
     } else {
         (year, month)
     };
-    Time::from_civil(Civil {
-        year,
-        month,
-        day: 1,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        millisecond: 0,
-    })
+    Time::first_of_month(year, month)
 }
 
 fn months(year: &str, month: u8, count: u8) -> Option<Span> {

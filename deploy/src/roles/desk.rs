@@ -125,13 +125,18 @@ pub(crate) fn open_queues(context: &Context, pages: &DeskState, stop: &Stop, tas
     tasks.spawn(super::inspect::answer(context.clone(), questions, stop.clone()));
 }
 
+/// What a page asks or brings next; none when told to stop, or when nobody can ask any more.
+pub(super) async fn next<T>(queue: &mut mpsc::Receiver<T>, stop: &Stop) -> Option<T> {
+    tokio::select! {
+        question = queue.recv() => question,
+        () = stop.clone().wait() => None,
+    }
+}
+
 /// Appends what people marked to the log, and says so once it is durable.
 pub(crate) async fn marks(context: Context, mut queue: mpsc::Receiver<MarkBatch>, stop: Stop) -> anyhow::Result<()> {
     loop {
-        let batch = tokio::select! {
-            batch = queue.recv() => batch,
-            () = stop.clone().wait() => None,
-        };
+        let batch = next(&mut queue, &stop).await;
         let Some(MarkBatch { marks, done }) = batch else {
             return Ok(());
         };

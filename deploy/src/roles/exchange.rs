@@ -17,6 +17,7 @@ use plume_schemas::entry::{EntryBody, PresenceState};
 use plume_schemas::ids::IngestId;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
+use tokio::task::JoinSet;
 
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
@@ -165,16 +166,54 @@ fn ended(result: &CommandResult) -> anyhow::Result<NewRecord> {
     ))
 }
 
-/// Carries out orders until told to stop. Orders recorded before it began are history.
-pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::Result<()> {
+/// Where a process begins to read of orders and devices. What is before is history.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    commands: u64,
+    results: u64,
+    /// By partition.
+    reports: Vec<u64>,
+}
+
+impl Ends {
+    /// Asked before any device can connect and before plume says that it runs: an order given after that is carried
+    /// out.
+    pub(crate) async fn ask(context: &Context) -> anyhow::Result<Self> {
+        let bus = &context.bus;
+        let mut reports = Vec::new();
+        for partition in 0..bus.partitions() {
+            reports.push(bus.range(at(Topic::Reports, partition)).await?.end);
+        }
+        Ok(Self {
+            commands: bus.range(at(Topic::Commands, 0)).await?.end,
+            results: bus.range(at(Topic::CommandResults, 0)).await?.end,
+            reports,
+        })
+    }
+}
+
+/// Carries out orders, and `hears` devices itself in a process without the desk, whose loop does that.
+pub(crate) fn start(
+    context: &Context,
+    links: &Links,
+    ends: Ends,
+    hears: bool,
+    stop: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) {
+    if hears {
+        for (partition, end) in (0..).zip(ends.reports.iter().copied()) {
+            tasks.spawn(hear(context.reading(), partition, end, stop.clone()));
+        }
+    }
+    tasks.spawn(run(context.reading(), links.clone(), ends, stop.clone()));
+}
+
+/// Carries out orders until told to stop.
+async fn run(context: Context, links: Links, begin: Ends, stop: Stop) -> anyhow::Result<()> {
     let (bus, orders) = (&context.bus, &context.orders);
     let (commands, results) = (at(Topic::Commands, 0), at(Topic::CommandResults, 0));
-    let (Some(mut next), Some(mut next_result)) = (
-        context.end_of(EXCHANGE, commands, &stop).await?,
-        context.end_of(EXCHANGE, results, &stop).await?,
-    ) else {
-        return Ok(());
-    };
+    let (mut next, mut next_result) = (begin.commands, begin.results);
     let mut pause = tokio::time::interval(LOOK_EVERY);
     let mut looks = 0_u32;
     while !stop.told() {
@@ -218,17 +257,8 @@ pub(crate) async fn run(context: Context, links: Links, stop: Stop) -> anyhow::R
     Ok(())
 }
 
-/// Where a process without the desk begins to hear devices, by partition: asked before any of them can connect.
-pub(crate) async fn ends(context: &Context) -> anyhow::Result<Vec<u64>> {
-    let mut ends = Vec::new();
-    for partition in 0..context.bus.partitions() {
-        ends.push(context.bus.range(at(Topic::Reports, partition)).await?.end);
-    }
-    Ok(ends)
-}
-
-/// Hears devices from a partition of the log until told to stop, in a process without the desk, whose loop does that.
-pub(crate) async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> anyhow::Result<()> {
+/// Hears devices from a partition of the log until told to stop.
+async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> anyhow::Result<()> {
     let place = at(Topic::Reports, partition);
     while !stop.told() {
         tokio::select! {

@@ -21,10 +21,7 @@ pub(crate) async fn answer(
     stop: Stop,
 ) -> anyhow::Result<()> {
     loop {
-        let question = tokio::select! {
-            question = questions.recv() => question,
-            () = stop.clone().wait() => None,
-        };
+        let question = super::desk::next(&mut questions, &stop).await;
         let Some(InspectQuestion {
             mn,
             hours,

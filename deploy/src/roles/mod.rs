@@ -65,22 +65,6 @@ impl Context {
         }
     }
 
-    /// The end of a line; while the brokers are away it asks again. `None` when told to stop.
-    pub(crate) async fn end_of(
-        &self,
-        role: &'static str,
-        place: TopicPartition,
-        stop: &Stop,
-    ) -> Result<Option<u64>, BusError> {
-        while !stop.told() {
-            match self.bus.range(place).await {
-                Err(error @ BusError::Broker { .. }) => self.brokers_away(role, &error, stop).await,
-                range => return range.map(|range| Some(range.end)),
-            }
-        }
-        Ok(None)
-    }
-
     /// Reads on; while the brokers are away it tries again. Empty when told to stop.
     pub(crate) async fn read_on(
         &self,

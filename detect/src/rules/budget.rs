@@ -22,7 +22,7 @@ use plume_schemas::entry::{Mark, MarkKind};
 use plume_schemas::event::Edge;
 use plume_schemas::judgement::{FactKey, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
-use plume_schemas::time::{Civil, HOUR_MS, MINUTE_MS, Span, Time};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, Span, Time};
 
 use crate::config::BudgetSettings;
 use crate::engine::Ctx;
@@ -52,15 +52,7 @@ fn level_of(used_min: i64, settings: &BudgetSettings) -> u8 {
 
 /// The first moment of a year, Beijing.
 fn first_of(year: i32) -> Option<Time> {
-    Time::from_civil(Civil {
-        year,
-        month: 1,
-        day: 1,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        millisecond: 0,
-    })
+    Time::first_of_month(year, 1)
 }
 
 /// Takes a mark that was entered or withdrawn, and by how much it changed the time that is marked.

@@ -99,17 +99,8 @@ fn day_of(at: Time) -> Span {
 }
 
 fn first_of(year: i32, month: u8) -> Time {
-    let civil = Civil {
-        year,
-        month,
-        day: 1,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        millisecond: 0,
-    };
     // The first of any month is a day; of a year beyond the calendar the report is empty.
-    Time::from_civil(civil).unwrap_or(Time(0))
+    Time::first_of_month(year, month).unwrap_or(Time(0))
 }
 
 /// A day, as a browser sends it: `2026-11-21`.
