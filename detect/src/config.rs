@@ -11,7 +11,7 @@ mod quality;
 pub use quality::*;
 
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -65,13 +65,15 @@ pub struct Settings {
     pub cap: CapSettings,
     /// SMOOTH, a lead: no irregularity.
     pub smooth: SmoothSettings,
+    /// RATIO, a lead: what went with the oxygen goes against it.
+    pub ratio: RatioSettings,
     /// CALGAP, a lead: calibration after exceedance.
     pub calgap: CalGapSettings,
     /// MARKABUSE, a lead: running while marked as stopped.
     pub mark_abuse: MarkAbuseSettings,
     /// NEARMARK, a lead: not measured after a warning.
     pub near_mark: NearMarkSettings,
-    /// POWER, a lead: running while flagged as stopped.
+    /// POWER, a lead: running while flagged as stopped, or while treatment draws no power.
     pub power: PowerSettings,
 }
 

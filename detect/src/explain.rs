@@ -87,7 +87,7 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
 ];
 
 /// Words of the evidence that are no code of a closed set.
-const WORDS: [(&str, &str, &str); 45] = [
+const WORDS: [(&str, &str, &str); 47] = [
     ("device_hour", "设备上报小时值", "the device's hour value"),
     ("device_minutes", "分钟数据", "minute packets"),
     (
@@ -149,6 +149,16 @@ const WORDS: [(&str, &str, &str); 45] = [
     ("clock_ahead", "时钟超前", "the clock is ahead"),
     ("clock_behind", "时钟滞后", "the clock is behind"),
     ("cut_off", "数值在限值处被截断", "values are cut off at the limit"),
+    (
+        "sign_flips",
+        "与含氧量的变化方向反转",
+        "goes against the oxygen where it went with it, or the other way round",
+    ),
+    (
+        "treatment_draws_nothing",
+        "生产设施用电而治理设施不用电",
+        "production draws power while treatment draws none",
+    ),
     ("irregularity_gone", "细小波动消失", "small irregularities are gone"),
     (
         "calibration_after_exceedance",

@@ -5,7 +5,7 @@ use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::time::{Span, Time};
 
 /// Format of checkpoints. Counts up with every change of what is written.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// First bytes of a checkpoint.
 const MAGIC: &[u8; 8] = b"plumechk";
 /// No list in a checkpoint is longer: a lying length must not ask for memory.

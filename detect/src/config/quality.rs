@@ -164,6 +164,19 @@ section! {
     }
 }
 section! {
+    /// `[detect.ratio]`.
+    RatioSettings {
+        /// Least correlation with the oxygen, of the past and of each hour now.
+        correlation: f64,
+        /// Hours in a row with the other sign.
+        hours: u8,
+        /// Hours of the past before anything is said.
+        history_hours: u16,
+        /// Hours without that end it.
+        clear_hours: u8,
+    }
+}
+section! {
     /// `[detect.calgap]`.
     CalGapSettings {
         /// Minutes of calibration or maintenance in the hour after.
@@ -209,6 +222,16 @@ section! {
         minutes: u16,
         /// Minutes without that end it.
         clear_minutes: u16,
+        /// Beginnings of codes of production's power (HJ 212-2025, ST 44).
+        production: Vec<String>,
+        /// Beginnings of codes of treatment's power.
+        treatment: Vec<String>,
+        /// Production draws at least this share of its usual power, percent.
+        on_pct: f64,
+        /// Treatment draws at most this share of its usual power, percent.
+        off_pct: f64,
+        /// Hours of both before anything is said.
+        history_hours: u16,
     }
 }
 section! {

@@ -9,7 +9,7 @@ use crate::outlet::{Factor, Outlet};
 use crate::plan::OutletPlan;
 use crate::rules::exceed::Period;
 use crate::rules::exceed_hour::Hour;
-use crate::rules::{calgap, cap, hourmin, mark_abuse, near_mark, smooth};
+use crate::rules::{calgap, cap, hourmin, mark_abuse, near_mark, ratio, smooth};
 use crate::value::Minutes;
 
 /// Hours before a mark's arrival that it may still say something new of.
@@ -37,6 +37,7 @@ impl Outlet {
             near_mark::look(ctx, hour, &minutes, hourly.near_at, &mut hourly.near_mark);
             cap::look(ctx, hour, &minutes, &mut hourly.cap);
             smooth::look(ctx, hour, &minutes, &mut hourly.smooth);
+            ratio::look(ctx, hour, &minutes, &mut hourly.ratio);
             if let Some(Factor { series, .. }) = self.factors.get(i) {
                 calgap::look(ctx, hour, &minutes, &series.hours, &mut hourly.calgap);
             }

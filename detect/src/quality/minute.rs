@@ -133,6 +133,7 @@ pub(crate) fn report(
         return;
     }
     let minute = report.times.measured_at.0.div_euclid(MINUTE_MS);
+    power::electricity(ctx, outlet, plan, report, minute);
     let temperature: FactorCode = plan.temperature;
     let reading = report
         .readings

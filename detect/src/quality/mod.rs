@@ -23,6 +23,8 @@ use crate::plan::{FactorPlan, OutletPlan};
 use crate::rules::budget::Budget;
 use crate::rules::calgap::Followed;
 use crate::rules::jump::Jump;
+use crate::rules::power::Electric;
+use crate::rules::ratio::Ratio;
 use crate::rules::smooth::Smooth;
 use crate::rules::zsdev::Tally;
 use crate::state::persist;
@@ -50,6 +52,7 @@ pub(crate) struct Hourly {
     pub(crate) amount: Spell,
     pub(crate) cap: Spell,
     pub(crate) smooth: Smooth,
+    pub(crate) ratio: Ratio,
     pub(crate) calgap: Followed,
     pub(crate) near_mark: Spell,
     /// Minute at which NEAR_HOUR first wanted attention, in its hour.
@@ -64,6 +67,7 @@ persist!(Hourly {
     amount,
     cap,
     smooth,
+    ratio,
     calgap,
     near_mark,
     near_at,
@@ -72,7 +76,7 @@ persist!(Hourly {
 });
 
 /// Bytes of what is looked at once an hour or seldom.
-const HOURLY_LIMIT: usize = 160;
+const HOURLY_LIMIT: usize = 176;
 const _: () = assert!(size_of::<Hourly>() <= HOURLY_LIMIT);
 
 impl Quality {
@@ -108,6 +112,7 @@ impl Hourly {
             (RuleCode::Amount, &mut self.amount),
             (RuleCode::Cap, &mut self.cap),
             (RuleCode::Smooth, &mut self.smooth.spell),
+            (RuleCode::Ratio, &mut self.ratio.spell),
             (RuleCode::CalGap, &mut self.calgap.spell),
             (RuleCode::NearMark, &mut self.near_mark),
         ])
@@ -122,6 +127,7 @@ pub(crate) struct OutletQuality {
     pub(crate) o2hi: Spell,
     pub(crate) mark_abuse: Spell,
     pub(crate) clock: Spell,
+    pub(crate) electric: Electric,
     /// The device whose clock is off.
     pub(crate) clock_of: Option<Mn>,
     /// Last oxygen, percent, last gas temperature, °C, each with its minute.
@@ -140,6 +146,7 @@ persist!(OutletQuality {
     o2hi,
     mark_abuse,
     clock,
+    electric,
     clock_of,
     oxygen,
     oxygen_minute,
@@ -157,6 +164,7 @@ impl OutletQuality {
             (RuleCode::O2Hi, &mut self.o2hi),
             (RuleCode::MarkAbuse, &mut self.mark_abuse),
             (RuleCode::Clock, &mut self.clock),
+            (RuleCode::Power, &mut self.electric.spell),
         ])
     }
 
@@ -216,6 +224,12 @@ pub(crate) fn tell(ctx: &mut Ctx<'_>, about: About<'_>, turn: Turn, mut facts: F
     };
     let judgement = ctx.emit.say(subject, say);
     ctx.emit.happen(turn.first, turn.edge, false, judgement);
+}
+
+/// Seven digits are plenty for an average.
+#[expect(clippy::cast_possible_truncation, reason = "a past to compare with, not a result")]
+pub(crate) fn narrow(value: f64) -> f32 {
+    value as f32
 }
 
 /// The limit that gives the size of things, units of the factor: the hour's, else the day's, in force at `minute`.

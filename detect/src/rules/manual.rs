@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plume_schemas::rule::RuleCode;
 
 /// Every rule with the file that holds it, in the order of the manual.
-const PAGES: [&str; 27] = [
+const PAGES: [&str; 28] = [
     include_str!("exceed_hour.rs"),
     include_str!("near_hour.rs"),
     include_str!("exceed_day.rs"),
@@ -29,6 +29,7 @@ const PAGES: [&str; 27] = [
     include_str!("budget.rs"),
     include_str!("cap.rs"),
     include_str!("smooth.rs"),
+    include_str!("ratio.rs"),
     include_str!("calgap.rs"),
     include_str!("mark_abuse.rs"),
     include_str!("near_mark.rs"),

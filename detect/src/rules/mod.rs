@@ -25,6 +25,7 @@ pub(crate) mod neg;
 pub(crate) mod o2hi;
 pub(crate) mod power;
 pub(crate) mod range;
+pub(crate) mod ratio;
 pub(crate) mod shift;
 pub(crate) mod smooth;
 pub(crate) mod zero;

@@ -23,7 +23,7 @@ use crate::engine::Ctx;
 use crate::minutes::Slot;
 use crate::number::to_f64;
 use crate::out::Facts;
-use crate::quality::{About, Lasts, Spell, size, tell};
+use crate::quality::{About, Lasts, Spell, narrow, size, tell};
 use crate::rules::exceed_hour::Hour;
 use crate::state::persist;
 use crate::value::Minutes;
@@ -83,12 +83,6 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, sm
         severity: Severity::Notice,
     };
     tell(ctx, about, turn, facts);
-}
-
-/// Seven digits are plenty for an average.
-#[expect(clippy::cast_possible_truncation, reason = "a past to compare with, not a result")]
-fn narrow(value: f64) -> f32 {
-    value as f32
 }
 
 /// Mean of an hour, and mean square of the second differences of its minutes, relative to the mean: noise grows with

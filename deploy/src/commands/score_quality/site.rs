@@ -13,6 +13,10 @@ use super::world::{Minute, POLLUTANTS, REFERENCE_O2, START, code};
 const OXYGEN: &str = "a19001";
 const FLOW: &str = "a00000";
 const TEMPERATURE: &str = "a01012";
+/// Power of production and treatment (HJ 212-2025, examples of ST 44).
+const POWER: [&str; 2] = ["d20405", "d30406"];
+/// Minutes between two readings of the meters.
+const METERS_EVERY: i64 = 5;
 /// Upper end of the measuring range of every gas analyser, mg/m³.
 const RANGE: f64 = 200.0;
 /// A logger that reports its hours too low multiplies by this; one that gets its amounts wrong by that.
@@ -159,6 +163,21 @@ impl Site {
         };
         let mut bodies = vec![EntryBody::Tick(tick)];
         bodies.push(self.report(ReportKind::Minute, start, (received_at, now.ahead_s), readings));
+        if minute % METERS_EVERY == 0 {
+            let meters = POWER.iter().zip(now.power).filter_map(|(code, power)| {
+                let reading = plain(code, power, Flag::Normal)?;
+                Some(Reading {
+                    statistic: Statistic::Sample,
+                    ..reading
+                })
+            });
+            bodies.push(self.report(
+                ReportKind::RealTime,
+                start,
+                (received_at, now.ahead_s),
+                meters.collect(),
+            ));
+        }
         self.add(now);
         if start.plus(MINUTE_MS).floor(HOUR_MS) == start.plus(MINUTE_MS) {
             let sums = std::mem::take(&mut self.sums);
@@ -208,7 +227,11 @@ impl Site {
                 packet: ContentId::of(&[&measured_at.0.to_le_bytes(), kind.code().as_bytes()]),
                 raw: Vec::new(),
                 share: (0, 1),
-                cn: if kind == ReportKind::Minute { 2051 } else { 2061 },
+                cn: match kind {
+                    ReportKind::Minute => 2051,
+                    ReportKind::Hour => 2061,
+                    _ => 2011,
+                },
                 qn: Inline::default(),
                 part: (0, 0),
                 key_id: None,

@@ -21,6 +21,8 @@ pub(super) const START: Time = Time(1_772_380_800_000);
 const DAY_MIN: i64 = 1_440;
 /// Correlation of a minute with the next.
 const CORRELATION: f64 = 0.9;
+/// How far the oxygen goes up and down within an hour, percent (standard deviation).
+const BREATH: f64 = 0.4;
 /// Upsets a day, calibrations a day, stops a day: project assumptions, on the high side.
 const UPSETS: f64 = 0.3;
 const CALIBRATIONS: f64 = 0.3;
@@ -54,10 +56,12 @@ pub(super) enum Plant {
     FalseStop,
     AfterWarning,
     RunsWhileStopped,
+    TreatmentOff,
+    Swapped,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Zero,
         Self::Negative,
         Self::OverRange,
@@ -76,6 +80,8 @@ impl Plant {
         Self::FalseStop,
         Self::AfterWarning,
         Self::RunsWhileStopped,
+        Self::TreatmentOff,
+        Self::Swapped,
     ];
 
     /// The rule that must find it.
@@ -97,7 +103,8 @@ impl Plant {
             Self::CalibrationHabit => RuleCode::CalGap,
             Self::FalseStop => RuleCode::MarkAbuse,
             Self::AfterWarning => RuleCode::NearMark,
-            Self::RunsWhileStopped => RuleCode::Power,
+            Self::RunsWhileStopped | Self::TreatmentOff => RuleCode::Power,
+            Self::Swapped => RuleCode::Ratio,
         }
     }
 
@@ -107,9 +114,17 @@ impl Plant {
             Self::Jump => chance.minute(10.0, 60.0),
             Self::OverRange | Self::Negative => chance.minute(30.0, 240.0),
             Self::AfterWarning => 60,
-            Self::Cap | Self::Smooth => chance.minute(840.0, 1_200.0),
+            Self::Cap | Self::Smooth | Self::Swapped => chance.minute(840.0, 1_200.0),
             Self::CalibrationHabit => 2 * DAY_MIN,
             _ => chance.minute(240.0, 600.0),
+        }
+    }
+
+    /// The first minute at which it may begin: what it is compared with must be known.
+    fn earliest(self) -> f64 {
+        match self {
+            Self::Swapped => 4_500.0,
+            _ => 1_700.0,
         }
     }
 
@@ -139,6 +154,8 @@ pub(super) struct Minute {
     /// m³/s.
     pub(super) flow: f64,
     pub(super) celsius: f64,
+    /// Power of production and of treatment, as their meters give it.
+    pub(super) power: [f64; 2],
     pub(super) flag: Flag,
     /// Seconds that the device's clock is ahead.
     pub(super) ahead_s: i64,
@@ -164,6 +181,8 @@ pub(super) struct World {
     upsets: Vec<(Minutes, usize, f64, f64)>,
     calibrations: Vec<Minutes>,
     stops: Vec<Minutes>,
+    /// Oxygen above its usual course, percent: more air and less.
+    breath: f64,
     held: Option<f64>,
     smooth: f64,
     /// From 0, stopped and cold, to 1, running.
@@ -175,7 +194,8 @@ impl World {
         let mut chance = Chance(seed);
         let (days_f, minutes) = (f64::from(days), f64::from(days) * 1_440.0);
         let base = POLLUTANTS.map(|(_, limit, (low, high))| limit * chance.between(low, high));
-        let noise = chance.between(0.015, 0.06);
+        // Where the noise of a pollutant drowns what the air does to it, nobody sees that it goes the wrong way.
+        let noise = chance.between(0.015, if plant == Plant::Swapped { 0.03 } else { 0.06 });
         let spans = |chance: &mut Chance, a_day: f64, low: f64, high: f64| {
             let mut spans = Vec::new();
             let mut at = -chance.share().max(1e-9).ln() / a_day;
@@ -198,8 +218,8 @@ impl World {
         let stops = spans(&mut chance, STOPS, 240.0, 720.0);
         let lasts = plant.lasts(&mut chance);
         // Not before the outlet is known, and whole hours for what is looked at by the hour.
-        let latest = (minutes - lasts as f64 - 400.0).max(1_701.0);
-        let from = chance.minute(1_700.0, latest).div_euclid(60) * 60;
+        let latest = (minutes - lasts as f64 - 400.0).max(plant.earliest() + 1.0);
+        let from = chance.minute(plant.earliest(), latest).div_euclid(60) * 60;
         let on = (from, from + lasts);
         upsets.retain(|&((begins, ends), ..)| ends < on.0 - 120 || begins > on.1);
         let mut stops: Vec<Minutes> = stops;
@@ -231,6 +251,7 @@ impl World {
             upsets,
             calibrations,
             stops,
+            breath: 0.0,
             held: None,
             smooth: 0.0,
             heat: 1.0,
@@ -260,10 +281,14 @@ impl World {
         let hour = (minute % DAY_MIN) as f64 / 60.0;
         let load = 1.0 + 0.12 * ((hour - 14.0) / 24.0 * std::f64::consts::TAU).cos();
         let heat = if self.heat < 0.02 { 0.0 } else { self.heat };
-        let mut oxygen = 20.9 - heat * (20.9 - 8.0 + 2.0 * (load - 1.0) * 8.0) + 0.05 * self.chance.normal();
+        self.breath =
+            CORRELATION * self.breath + BREATH * (1.0 - CORRELATION * CORRELATION).sqrt() * self.chance.normal();
+        let course = 20.9 - heat * (20.9 - 8.0 + 2.0 * (load - 1.0) * 8.0);
+        let mut oxygen = course + heat * self.breath + 0.05 * self.chance.normal();
         let mut now = Minute {
             values: [Value::default(); POLLUTANTS.len()],
             oxygen: 0.0,
+            power: self.power(heat * load, on),
             flow: heat * 200.0 * load * (1.0 + 0.01 * self.chance.normal()),
             celsius: 20.0 + heat * (35.0 + 0.5 * self.chance.normal()),
             flag: self.flag(minute, on, stopped),
@@ -274,7 +299,9 @@ impl World {
         for place in 0..POLLUTANTS.len() {
             let level = self.level(place, minute, load) * heat;
             // The level is that at the reference oxygen.
-            let measured = level * (AIR_O2 - oxygen.min(20.8)) / (AIR_O2 - REFERENCE_O2);
+            let swapped = on && place == 0 && self.plant == Plant::Swapped;
+            let air = if swapped { 2.0 * course - oxygen } else { oxygen };
+            let measured = level * (AIR_O2 - air.min(20.8)) / (AIR_O2 - REFERENCE_O2);
             now.values[place].measured = round(self.shown(place, measured, on));
         }
         now.oxygen = round(oxygen.min(20.9));
@@ -308,6 +335,13 @@ impl World {
             }
         }
         now
+    }
+
+    /// Production follows the load, treatment runs as long as it does.
+    fn power(&mut self, load: f64, on: bool) -> [f64; 2] {
+        let runs = load > 0.1 && !(on && self.plant == Plant::TreatmentOff);
+        let treatment = if runs { 0.4 } else { 0.01 };
+        [0.24 * load, treatment].map(|power| round(power * (1.0 + 0.02 * self.chance.normal())))
     }
 
     fn flag(&self, minute: i64, on: bool, stopped: bool) -> Flag {

@@ -1,0 +1,121 @@
+//! RATIO
+//!
+//! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after
+//! hour. A lead: `疑似比值异常，待核查`.
+//! What-zh: 数日以来与含氧量同向（或反向）变化的污染物，连续数小时转为相反。线索：`疑似比值异常，待核查`。
+//! Why: fuel, air and dilution move both within a minute, in a way that belongs to the plant; a value that is made up or
+//! swapped does not know what the oxygen does.
+//! Why-zh: 燃料、配风与稀释同时影响二者，其关系由装置决定；人为编造或调换的数值不随含氧量变化。
+//! Fooled by: another fuel, burner or way of controlling the denitrification; a leak that dilutes what did not vary.
+//! Fooled-zh: 更换燃料、燃烧器或脱硝控制方式；原本平稳的烟气出现漏风稀释。
+//! Parameter: ratio.correlation | - | 0.5 | 0.2..0.95 | least correlation with the oxygen, of the past and of each hour
+//! now
+//! Parameter: ratio.hours | h | 6 | 2..48 | hours in a row with the other sign
+//! Parameter: ratio.history_hours | h | 72 | 24..720 | hours of the past before anything is said
+//! Parameter: ratio.clear_hours | h | 6 | 1..240 | hours without that end it
+//! Order: arrival
+//! Source: correlation signs of NOx and SO2 with O2 that flip, a score and no alarm: public rule tables; numbers are
+//! project choices. The correlation of an hour is Pearson's, of minutes as measured; its past is the mean of Fisher's z
+//! with a memory of thirty days, and stands still meanwhile.
+
+use plume_schemas::judgement::FactKey;
+use plume_schemas::rule::{RuleCode, Severity};
+
+use crate::engine::Ctx;
+use crate::minutes::Slot;
+use crate::number::to_f64;
+use crate::out::Facts;
+use crate::quality::{About, Lasts, Spell, narrow, tell};
+use crate::rules::exceed_hour::Hour;
+use crate::state::persist;
+use crate::value::Minutes;
+
+/// Hours the past is remembered by.
+const MEMORY_H: f64 = 720.0;
+/// Minutes of both that an hour needs.
+const LEAST: u32 = 45;
+/// Oxygen of air, percent.
+const AIR_PCT: f64 = 21.0;
+/// Beyond this a correlation is as good as perfect, and its z stays finite.
+const MOST: f64 = 0.999;
+
+/// How a factor goes with the oxygen.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) struct Ratio {
+    pub(crate) spell: Spell,
+    /// Mean of Fisher's z of the past.
+    past: f32,
+    hours: u16,
+}
+persist!(Ratio { spell, past, hours });
+
+/// Looks at an hour.
+pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ratio: &mut Ratio) {
+    let settings = &ctx.settings.ratio;
+    let Some(now) = correlation(minutes, hour.number) else {
+        return;
+    };
+    let past = f64::from(ratio.past).tanh();
+    let known = ratio.hours >= settings.history_hours && past.abs() >= settings.correlation;
+    let holds = known && now.abs() >= settings.correlation && now * past < 0.0;
+    if !holds {
+        ratio.hours = ratio.hours.saturating_add(1);
+        let mean = f64::from(ratio.past);
+        ratio.past = narrow(mean + (now.atanh() - mean) / f64::from(ratio.hours).min(MEMORY_H));
+    }
+    let start = hour.number * 60;
+    let lasts = Lasts {
+        rise: u16::from(settings.hours) * 60,
+        fall: u16::from(settings.clear_hours) * 60,
+    };
+    let Some(turn) = ratio.spell.look(holds, start, start + 60, lasts) else {
+        return;
+    };
+    let mut facts = Facts::with_capacity(6);
+    facts
+        .float(FactKey::Statistic, now)
+        .float(FactKey::Usual, past)
+        .float(FactKey::Score, ((now - past).abs() / 2.0).clamp(0.0, 1.0))
+        .text(FactKey::Reason, "sign_flips");
+    let about = About {
+        rule: RuleCode::Ratio,
+        plan: hour.plan,
+        factor: Some(hour.factor.code),
+        severity: Severity::Notice,
+    };
+    tell(ctx, about, turn, facts);
+}
+
+/// Pearson's correlation of the minutes of an hour with their oxygen; none where there are too few, or one of the two
+/// does not move.
+fn correlation(minutes: &Minutes<'_>, hour: i64) -> Option<f64> {
+    let (own, reference) = (minutes.own?, minutes.reference_o2.map(to_f64));
+    let (mut n, mut mean, mut square, mut product) = (0_u32, [0.0; 2], [0.0; 2], 0.0);
+    own.each(hour, 60, |minute, slot| {
+        let Slot::Value { value, judged, .. } = slot else {
+            return;
+        };
+        let Some(oxygen) = minutes
+            .oxygen(hour, minute)
+            .map(to_f64)
+            .filter(|&oxygen| oxygen < AIR_PCT)
+        else {
+            return;
+        };
+        // What is stored corrected moves with the oxygen by its formula: as measured it says something of its own.
+        let back = match reference {
+            Some(reference) if judged => (AIR_PCT - oxygen) / (AIR_PCT - reference),
+            _ => 1.0,
+        };
+        let pair = [to_f64(value) * back, oxygen];
+        n += 1;
+        let before = [pair[0] - mean[0], pair[1] - mean[1]];
+        for side in 0..2 {
+            mean[side] += before[side] / f64::from(n);
+            square[side] += before[side] * (pair[side] - mean[side]);
+        }
+        product += before[0] * (pair[1] - mean[1]);
+    });
+    let size = (square[0] * square[1]).sqrt();
+    (n >= LEAST && size > 0.0).then(|| (product / size).clamp(-MOST, MOST))
+}
