@@ -83,8 +83,8 @@ pub(super) async fn run(
     grow.bus.close().await.map_err(explained)?;
     out::line(format_args!(
         "完成：{partitions} 个分区（第 {0} 代）。各进程将自行退出，须由守护程序重新启动；请把配置中的 `partitions` 改为 \
-         {partitions} / done: {partitions} partitions (generation {0}). Processes end by themselves and are to be started \
-         again; set `partitions = {partitions}` in the configuration",
+         {partitions} / done: {partitions} partitions (generation {0}). Processes end by themselves and are to be \
+         started again; set `partitions = {partitions}` in the configuration",
         next.number
     ));
     Ok(ExitCode::SUCCESS)

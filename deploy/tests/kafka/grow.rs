@@ -7,8 +7,8 @@ use crate::{brokers, conclude, fleet, round, talk};
 const MIDDLE_OF_AN_HOUR: usize = 90;
 
 /// Twice as many partitions in the middle of hours that are over their limits, while devices talk: nothing is lost or
-/// said twice, what is judged goes on, and the log of the new partitions, judged again from what was moved to them, says
-/// the same to the byte.
+/// said twice, what is judged goes on, and the log of the new partitions, judged again from what was moved to them,
+/// says the same to the byte.
 #[test]
 fn partitions_become_more_in_the_middle_of_an_hour() {
     let Some(brokers) = brokers("more partitions") else {

@@ -7,7 +7,7 @@ use plume_schemas::dedupe::Dedupe;
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::OutletId;
 use plume_schemas::partition::partition_of;
-use plume_schemas::registry::Registry;
+use plume_schemas::registry::{Assembly, Registry};
 use plume_schemas::time::Time;
 use plume_schemas::wire::decode_entry;
 
@@ -71,7 +71,7 @@ impl Engine {
         let same = judges
             .iter()
             .all(|judge| judge.assembly.parts() == first.assembly.parts());
-        let assembly = same.then(|| first.assembly.clone()).unwrap_or_default();
+        let assembly = if same { first.assembly.clone() } else { Assembly::default() };
         let (settings, clock, record) = (first.settings.clone(), ahead.clock.clone(), first.registry.clone());
         let registry = match decode_entry(&record) {
             Ok(EntryBody::Registry(registry)) => *registry,

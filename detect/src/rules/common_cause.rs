@@ -170,8 +170,8 @@ impl CommonCause {
         Some(since)
     }
 
-    /// What the partition at `index` goes on with where partitions become others: its own cases, and those of the others
-    /// as over, so that the silence of a device that comes from there counts from now on and not from before.
+    /// What the partition at `index` goes on with where partitions become others: its own cases, and those of the
+    /// others as over, so that the silence of a device that comes from there counts from now on and not from before.
     pub(crate) fn regrouped(old: &[Self], index: usize, clock: &JudgeClock) -> Self {
         let own = old.get(index);
         let mut cases = own.map(|own| own.cases.clone()).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Generations of topics (D7). The partitions of a topic are fixed once outlets have their places, so more of them means
-//! other topics: `PREFIX.reports` becomes `PREFIX.g2.reports`, and with it what is judged of it (`judgements`, `events`,
-//! `checkpoints`). What is not keyed by outlet stays where it is. `PREFIX.generation` says which are in use:
+//! Generations of topics (D7). The partitions of a topic are fixed once outlets have their places, so more of them
+//! means other topics: `PREFIX.reports` becomes `PREFIX.g2.reports`, and with it what is judged of it (`judgements`,
+//! `events`, `checkpoints`). What is not keyed by outlet stays where it is. `PREFIX.generation` says which are in use:
 //!
 //! ```text
 //! in-use 1 4 0            generation 1, 4 partitions, offsets from 0
