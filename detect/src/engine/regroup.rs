@@ -71,7 +71,11 @@ impl Engine {
         let same = judges
             .iter()
             .all(|judge| judge.assembly.parts() == first.assembly.parts());
-        let assembly = if same { first.assembly.clone() } else { Assembly::default() };
+        let assembly = if same {
+            first.assembly.clone()
+        } else {
+            Assembly::default()
+        };
         let (settings, clock, record) = (first.settings.clone(), ahead.clock.clone(), first.registry.clone());
         let registry = match decode_entry(&record) {
             Ok(EntryBody::Registry(registry)) => *registry,
