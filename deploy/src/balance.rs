@@ -35,13 +35,14 @@ pub(crate) async fn of(bus: &Bus, archive: &Location) -> anyhow::Result<Balance>
     for partition in 0..bus.partitions() {
         for topic in ARCHIVED {
             let line = at(topic, partition);
-            let end = bus.range(line).await?.end;
+            let range = bus.range(line).await?;
+            let end = range.end;
             let done = stats
                 .lines
                 .iter()
                 .find(|stats| stats.line == line.to_string())
                 .map_or(0, |stats| stats.next);
-            waiting += end.saturating_sub(done);
+            waiting += end.saturating_sub(done.max(range.start));
             behind &= done <= end;
         }
     }

@@ -11,9 +11,11 @@ use plume_schemas::time::{DAY_MS, MINUTE_MS, Time};
 
 mod ahead;
 mod outlook;
+mod regroup;
 mod saved;
 
 pub use outlook::HourOutlook;
+pub use regroup::RegroupError;
 
 use crate::apply;
 use crate::clock::JudgeClock;

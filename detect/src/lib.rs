@@ -40,7 +40,7 @@ mod state;
 mod value;
 
 pub use config::Settings;
-pub use engine::{Counts, Engine, HourOutlook, Memory, Partition};
+pub use engine::{Counts, Engine, HourOutlook, Memory, Partition, RegroupError};
 pub use explain::{Lang, explain, explain_event};
 pub use out::Out;
 pub use series::HOT_CORE_LIMIT;

@@ -15,7 +15,8 @@ const BUS_EXAMPLES: &str = "\
 示例 / Examples:
   plume bus init --config plume.toml      创建主题 / make the topics
   plume bus check --config plume.toml     与配置比较 / compare them with the configuration
-  plume bus lag --config plume.toml       各角色还差多少 / how far each role is behind";
+  plume bus lag --config plume.toml       各角色还差多少 / how far each role is behind
+  plume bus grow --partitions 48 --config plume.toml      增加到 48 个分区 / 48 partitions from now on";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -64,6 +65,22 @@ pub(crate) enum BusCommand {
     /// 各角色的滞后 / how far the judge and the archive are behind
     #[command(after_help = BUS_EXAMPLES)]
     Lag(BusArgs),
+    /// 增加分区：暂停接收上报，等各角色处理完，迁移判定状态后启用新主题 / more partitions: reports wait until every role has
+    /// read to the end, what the judges remember is moved, and new topics are in use; processes end and are to be
+    /// started again
+    #[command(after_help = BUS_EXAMPLES)]
+    Grow(GrowArgs),
+}
+
+/// Arguments of `bus grow`.
+#[derive(Debug, Args)]
+pub(crate) struct GrowArgs {
+    /// Which bus.
+    #[command(flatten)]
+    pub(crate) bus: BusArgs,
+    /// 新的分区数，须大于现有 / how many partitions there shall be, more than there are
+    #[arg(long)]
+    pub(crate) partitions: u32,
 }
 
 /// Arguments of the commands of `bus`.

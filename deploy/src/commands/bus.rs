@@ -8,7 +8,10 @@ use crate::out;
 
 /// Does what was asked; fails where the topics do not fit, or a role is too far behind.
 pub(crate) async fn run(command: &BusCommand) -> anyhow::Result<ExitCode> {
-    let (BusCommand::Init(args) | BusCommand::Check(args) | BusCommand::Lag(args)) = command;
+    let args = match command {
+        BusCommand::Init(args) | BusCommand::Check(args) | BusCommand::Lag(args) => args,
+        BusCommand::Grow(args) => &args.bus,
+    };
     let mut config = match Config::load(&args.run.config) {
         Ok(config) => config,
         Err(problems) => {
@@ -71,6 +74,7 @@ async fn on_kafka(command: &BusCommand, config: &Config) -> anyhow::Result<ExitC
             Ok(ExitCode::FAILURE)
         }
         BusCommand::Lag(_) => lag(&admin),
+        BusCommand::Grow(args) => super::grow::run(config, (&url, admin), args.partitions).await,
     }
 }
 
@@ -101,7 +105,7 @@ fn lag(admin: &plume_bus::TopicAdmin) -> anyhow::Result<ExitCode> {
 
 #[cfg(feature = "kafka")]
 #[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
-fn explained(error: plume_bus::BusError) -> anyhow::Error {
+pub(super) fn explained(error: plume_bus::BusError) -> anyhow::Error {
     let hint = error.hint();
     anyhow::anyhow!("{error} (hint: {hint})")
 }

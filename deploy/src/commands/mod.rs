@@ -14,6 +14,8 @@ pub(crate) mod doctor;
 pub(crate) mod enter;
 pub(crate) mod evidence;
 pub(crate) mod explain;
+#[cfg(feature = "kafka")]
+mod grow;
 pub(crate) mod init;
 pub(crate) mod marks;
 pub(crate) mod modbus;

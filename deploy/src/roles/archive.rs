@@ -248,9 +248,10 @@ impl Archiver {
             }
         }
         self.keep_checkpoints(stop).await?;
-        // A log that is full takes no Tick either: its time stands still, and no batch would end by it. What waits is
-        // written as it is, so that there is room again.
-        let ended = if self.context.bus.stats().full {
+        // A log that is full or sealed takes no Tick either: its time stands still, and no batch would end by it. What
+        // waits is written as it is, so that there is room again, or others can go on from here.
+        let stats = self.context.bus.stats();
+        let ended = if stats.full || stats.sealed {
             self.lines()
         } else {
             self.archive.due()

@@ -26,5 +26,8 @@ impl Context {
 
 /// True where the brokers did not answer, so that trying again mends it.
 pub(crate) fn is_away(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(BusError::Broker { .. }))
+    matches!(
+        error.downcast_ref(),
+        Some(BusError::Broker { .. } | BusError::Sealed { .. })
+    )
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
 use plume_alert::desk::{DeskState, HistoryQueue, InspectQueue, MarkBatch, MarkQueue};
-use plume_bus::{NewRecord, Topic};
+use plume_bus::{NewRecord, Topic, TopicPartition};
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
 use plume_schemas::partition::partition_of;
@@ -17,14 +17,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::stop::Stop;
-use super::{Context, at};
+use super::{Context, DESK, at, consumer};
 use crate::chance::chance;
 
 /// How many of the newest reports are read again after a start, so that charts are not empty: about a day of a
 /// hundred outlets.
 const LOOK_BACK_RECORDS: u64 = 200_000;
-/// The desk, as the one who complains.
-const DESK: &str = "desk";
 /// Pause after the database refused: the event is given again, nothing is lost meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,16 +53,20 @@ pub(crate) async fn events(context: Context, feed: Feed, stop: Stop) -> anyhow::
     let place = at(Topic::Events, partition);
     let retained = context.bus.range(place).await?;
     let mut next = desk.resume_offset(partition).await?;
-    if next < retained.start {
+    if next < retained.start && retained.start > context.bus.base() {
         tracing::warn!(
             partition,
             from = next,
             to = retained.start,
             "events expired before the desk read them"
         );
-        next = retained.start;
     }
+    next = next.max(retained.start);
+    let mut told = None;
     while !stop.told() {
+        if told != Some(next) && (!shared || desk.is_active()) && tell(&context, place, next).await {
+            told = Some(next);
+        }
         tokio::select! {
             () = context.bus.wait(place, next) => {}
             () = stop.clone().wait() => break,
@@ -93,6 +95,18 @@ pub(crate) async fn events(context: Context, feed: Feed, stop: Stop) -> anyhow::
         }
     }
     Ok(())
+}
+
+/// Lets others see how far the desk is; false where they do not know yet.
+async fn tell(context: &Context, place: TopicPartition, next: u64) -> bool {
+    if !context.bus.is_shared() {
+        return true;
+    }
+    let Ok(desk) = consumer(DESK) else { return false };
+    let told = context.bus.commit(desk, vec![(place, next)]).await;
+    // What counts is the database; it is told again with the next event.
+    told.inspect_err(|error| tracing::debug!(%error, "how far the desk is was not told"))
+        .is_ok()
 }
 
 /// Applies an event, or passes over one that cannot be read; tries until it works. False when told to stop before

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::signals::Signals;
 use super::stop::Stop;
-use super::{Context, DETECT, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer, is_away};
+use super::{Context, DETECT, DETECT_BEGIN, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer, is_away};
 use crate::admin::Health;
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -100,6 +100,22 @@ async fn judge(
     judge.save().await
 }
 
+/// The judge of a partition as its line begins: it knows nothing, or what those knew whose outlets it was given (D7).
+pub(crate) async fn beginning(bus: &Bus, partition: u32, settings: &Settings) -> anyhow::Result<Engine> {
+    let line = at(Topic::Reports, partition);
+    if bus.base() > 0
+        && let Some((_, state)) = bus.kept(consumer(DETECT_BEGIN)?, line).await?
+    {
+        match Engine::restore(&state, settings) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => tracing::warn!(partition, %error, "what was moved here does not fit, beginning with nothing"),
+        }
+    }
+    let count = bus.partitions();
+    let index = partition;
+    Ok(Engine::new(settings.clone(), Partition { index, count }))
+}
+
 impl Judge {
     /// The judge as its last checkpoint and the log after it left it.
     pub(crate) async fn open(
@@ -109,38 +125,39 @@ impl Judge {
         settings: &Settings,
         told: Told,
     ) -> anyhow::Result<Self> {
+        // Whoever had the line before is refused from here on, so what is committed now stays.
+        bus.claim(consumer(DETECT)?, at(Topic::Reports, partition)).await?;
+        Self::load(bus, data_dir, partition, settings, told).await
+    }
+
+    /// [`Self::open`] of a line that somebody else may be at work on: to look at, not to work.
+    pub(crate) async fn load(
+        bus: &Bus,
+        data_dir: &Path,
+        partition: u32,
+        settings: &Settings,
+        told: Told,
+    ) -> anyhow::Result<Self> {
         let place = at(Topic::Reports, partition);
         let path = checkpoint::path(data_dir, partition);
-        // Whoever had the line before is refused from here on, so what is committed now stays.
-        bus.claim(consumer(DETECT)?, place).await?;
         let retained = bus.range(place).await?;
         let committed = bus.committed(consumer(DETECT)?, place).await?.unwrap_or(retained.start);
-        let fresh = || {
-            Engine::new(
-                settings.clone(),
-                Partition {
-                    index: partition,
-                    count: bus.partitions(),
-                },
-            )
-        };
         let kept = if bus.is_shared() {
             let kept = bus.kept(consumer(DETECT)?, place).await?;
             kept.map(|(offset, state)| (offset, state.to_vec()))
         } else {
             checkpoint::load(&path)?
         };
-        let (engine, from) = match kept {
-            Some((offset, state)) if retained.contains(&offset) || offset == retained.end => {
-                match Engine::restore(&state, settings) {
-                    Ok(engine) => (engine, offset),
-                    Err(error) => {
-                        tracing::warn!(partition, %error, "checkpoint does not fit, rebuilding the judge from the log");
-                        (fresh(), retained.start)
-                    }
-                }
-            }
-            _ => (fresh(), retained.start),
+        let kept = kept.filter(|(offset, _)| retained.contains(offset) || *offset == retained.end);
+        let restored = kept.and_then(|(offset, state)| {
+            let restored = Engine::restore(&state, settings).inspect_err(|error| {
+                tracing::warn!(partition, %error, "checkpoint does not fit, rebuilding the judge from the log");
+            });
+            restored.ok().map(|engine| (engine, offset))
+        });
+        let (engine, from) = match restored {
+            Some(restored) => restored,
+            None => (beginning(bus, partition, settings).await?, retained.start),
         };
         let mut judge = Self {
             bus: bus.clone(),
@@ -153,6 +170,11 @@ impl Judge {
         };
         judge.catch_up(committed).await?;
         Ok(judge)
+    }
+
+    /// What it remembers, and the entry it would read next.
+    pub(crate) fn into_parts(self) -> (Engine, u64) {
+        (self.engine, self.next)
     }
 
     /// Steps what was judged before, without saying it again.

@@ -25,7 +25,7 @@ mod on_kafka {
     use plume_bus::{BusUrl, KafkaTopics, Topic, TopicAdmin};
 
     use super::{Config, Context, JoinSet, Stop};
-    use crate::roles::{ARCHIVE, ARCHIVED, DETECT, NOT_READY_PERCENT, WARN_PERCENT, consumer};
+    use crate::roles::{ARCHIVE, ARCHIVED, DETECT, NOT_READY_PERCENT, consumer};
 
     /// How often it looks: a percent of the shortest retention is more than an hour.
     const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -62,14 +62,12 @@ mod on_kafka {
             let (admin, now) = (Arc::clone(&admin), context.clock.now());
             let oldest = tokio::task::spawn_blocking(move || oldest(&admin, now.0)).await?;
             match oldest {
-                Ok((percent, sentence)) if percent >= NOT_READY_PERCENT => {
-                    tracing::error!("{sentence}");
-                    context.health.complain(LAG, sentence);
-                }
                 Ok((percent, sentence)) => {
-                    context.health.well(LAG);
-                    if percent >= WARN_PERCENT {
-                        tracing::warn!("{sentence}");
+                    context.signals.unread_age(percent, &sentence);
+                    if percent >= NOT_READY_PERCENT {
+                        context.health.complain(LAG, sentence);
+                    } else {
+                        context.health.well(LAG);
                     }
                 }
                 // The brokers are away, which others say already.

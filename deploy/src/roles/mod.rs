@@ -14,6 +14,7 @@ pub(crate) mod lag;
 pub(crate) mod marks;
 pub(crate) mod readmit;
 pub(crate) mod registry;
+pub(crate) mod respool;
 pub(crate) mod signals;
 pub(crate) mod spool;
 pub(crate) mod stop;
@@ -122,6 +123,8 @@ pub(crate) const READ_LIMIT: ReadLimit = ReadLimit {
 
 /// The judge's consumer: its offset moves in the transaction of its outputs.
 pub(crate) const DETECT: &str = "detect";
+/// What a judge begins with where its partition was made of others: kept as they left it, for good (D7).
+pub(crate) const DETECT_BEGIN: &str = "detect-begin";
 /// Pins what the judge would need after a restart: the offset of its last checkpoint.
 pub(crate) const DETECT_CHECKPOINT: &str = "detect-checkpoint";
 /// A role that has left records unread for so much of the retention, in percent, is complained of.
@@ -130,6 +133,8 @@ pub(crate) const WARN_PERCENT: u8 = 50;
 pub(crate) const NOT_READY_PERCENT: u8 = 80;
 /// The archive's consumer.
 pub(crate) const ARCHIVE: &str = "archive";
+/// The desk's consumer, where processes share the bus: for others to see how far it is. What counts is its database.
+pub(crate) const DESK: &str = "desk";
 
 /// The consumers that hold segments back, and on which topics (D6).
 pub(crate) fn pinning() -> anyhow::Result<Vec<Pinning>> {
@@ -173,9 +178,9 @@ pub(crate) async fn measure_lag(context: &Context) -> anyhow::Result<u64> {
         for (name, topics) in [(DETECT, &[Topic::Reports][..]), (ARCHIVE, &ARCHIVED[..])] {
             for topic in topics {
                 let place = at(*topic, partition);
-                let end = context.bus.range(place).await?.end;
-                let done = context.bus.committed(consumer(name)?, place).await?.unwrap_or(0);
-                let behind = end.saturating_sub(done);
+                let range = context.bus.range(place).await?;
+                let done = context.bus.committed(consumer(name)?, place).await?;
+                let behind = range.end.saturating_sub(done.unwrap_or(range.start));
                 context.signals.lag(name, *topic, partition, behind);
                 most = most.max(behind);
             }

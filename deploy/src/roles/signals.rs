@@ -15,6 +15,7 @@ pub(crate) struct Signals {
     finding: IntGaugeVec,
     judged: IntGauge,
     spooled: IntGaugeVec,
+    unread_age: IntGauge,
 }
 
 impl Signals {
@@ -54,6 +55,11 @@ impl Signals {
             &["topic", "partition"],
         )?;
         registry.register(Box::new(spooled.clone()))?;
+        let unread_age = IntGauge::new(
+            "plume_deploy_unread_age_percent",
+            "Share of the retention that the oldest unread record has used up, in steps; at 100 it expires",
+        )?;
+        registry.register(Box::new(unread_age.clone()))?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
@@ -66,6 +72,7 @@ impl Signals {
             finding,
             judged,
             spooled,
+            unread_age,
         })
     }
 
@@ -127,6 +134,20 @@ impl Signals {
         self.spooled
             .with_label_values(&labels)
             .set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// How much of the retention the oldest record left unread has used up; `sentence` says whose it is.
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(dead_code, reason = "only brokers let records expire unread")
+    )]
+    pub(crate) fn unread_age(&self, percent: u8, sentence: &str) {
+        self.unread_age.set(percent.into());
+        if percent >= super::NOT_READY_PERCENT {
+            tracing::error!("{sentence}");
+        } else if percent >= super::WARN_PERCENT {
+            tracing::warn!("{sentence}");
+        }
     }
 
     /// How many records a consumer has before it.

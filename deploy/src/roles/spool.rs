@@ -7,7 +7,7 @@
 //! where this process ends in between; it is known as a repeat there (D5).
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -20,23 +20,23 @@ use plume_schemas::wire;
 use tokio::task::JoinSet;
 
 use super::stop::Stop;
-use super::{Context, at, consumer};
+use super::{Context, at, consumer, respool};
 use crate::config::Config;
 
 /// Whoever carries records away pins them.
-const FORWARD: &str = "forward";
+pub(super) const FORWARD: &str = "forward";
 /// The spool, as the one who complains.
-const SPOOL: &str = "spool";
+pub(super) const SPOOL: &str = "spool";
 /// A record that has waited for so long waits because of us, milliseconds: well below the quiet in which a device is
 /// missed.
 const LATE_MS: i64 = 10_000;
 /// How much is carried at once.
-const CARRIED: ReadLimit = ReadLimit {
+pub(super) const CARRIED: ReadLimit = ReadLimit {
     records: 1_000,
     bytes: 4 << 20,
 };
 /// What an ingest writes.
-const SPOOLED: [Topic; 2] = [Topic::Reports, Topic::Quarantine];
+pub(super) const SPOOLED: [Topic; 2] = [Topic::Reports, Topic::Quarantine];
 
 type Devices = BTreeSet<(Mn, OutletId)>;
 
@@ -50,16 +50,26 @@ pub(crate) async fn intake(
     if !context.bus.is_shared() || config.bus.kafka.ack == Ack::Isr {
         return Ok(context.bus.clone());
     }
-    let spool = open(&config.bus, &context.data_dir).await?;
+    respool::carry_earlier(context, &config.bus, stop).await?;
+    let (generation, partitions) = (context.bus.generation(), context.bus.partitions());
+    let spool = open(&config.bus, &context.data_dir, generation, partitions).await?;
     let ingest = config.ingest.id;
     tasks.spawn(carry_all(context.clone(), spool.clone(), ingest, stop.clone()));
     Ok(spool)
 }
 
-async fn open(config: &BusConfig, data_dir: &Path) -> anyhow::Result<Bus> {
-    let dir = data_dir.join("spool");
+/// Where the spool of a generation of topics lies: its lines are those topics'.
+pub(super) fn dir(data_dir: &Path, generation: u32) -> PathBuf {
+    match generation {
+        1 => data_dir.join("spool"),
+        later => data_dir.join(format!("spool-g{later}")),
+    }
+}
+
+pub(super) async fn open(config: &BusConfig, data_dir: &Path, generation: u32, partitions: u32) -> anyhow::Result<Bus> {
+    let dir = dir(data_dir, generation);
     let options = BusOptions {
-        partitions: config.partitions,
+        partitions,
         clock: ClockKind::System,
         segment_bytes: config.segment_bytes,
         keep_bytes: 0,
@@ -210,10 +220,10 @@ impl Carrier {
                     self.context.health.well(SPOOL);
                     return Ok(true);
                 }
-                Err(error @ BusError::Broker { .. }) if !stop.told() => {
+                Err(error @ (BusError::Broker { .. } | BusError::Sealed { .. })) if !stop.told() => {
                     self.context.brokers_away(SPOOL, &error, stop).await;
                 }
-                Err(BusError::Broker { .. } | BusError::Closed) => return Ok(false),
+                Err(BusError::Broker { .. } | BusError::Sealed { .. } | BusError::Closed) => return Ok(false),
                 Err(error) => return Err(error).context("carry the spool to the brokers"),
             }
         }

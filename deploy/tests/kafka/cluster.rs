@@ -69,6 +69,9 @@ impl Part {
 pub(crate) struct Cluster {
     brokers: String,
     prefix: String,
+    partitions: u32,
+    /// Counts how often partitions became more, from 1.
+    generation: u32,
     sites: BTreeMap<Part, Site>,
     running: BTreeMap<Part, Running>,
 }
@@ -97,6 +100,8 @@ impl Cluster {
         let mut cluster = Self {
             brokers: brokers.to_owned(),
             prefix,
+            partitions: PARTITIONS,
+            generation: 1,
             sites,
             running: BTreeMap::new(),
         };
@@ -104,6 +109,34 @@ impl Cluster {
             cluster.begin(part);
         }
         cluster
+    }
+
+    /// `plume bus grow`, given in one place; every process ends by itself and is started again as by a supervisor.
+    pub(crate) fn grow(&mut self, partitions: u32) {
+        let words = [
+            "bus",
+            "grow",
+            "--partitions",
+            &partitions.to_string(),
+            "--config",
+            "plume.toml",
+        ];
+        let (grown, said) = self.sites[&Part::Desk].plume(&words);
+        assert!(grown, "{said}");
+        println!("{said}");
+        (self.partitions, self.generation) = (partitions, self.generation + 1);
+        let parts: Vec<Part> = self.running.keys().copied().collect();
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        for part in parts {
+            while !self.running.get_mut(&part).unwrap().has_ended() {
+                assert!(
+                    Instant::now() < deadline,
+                    "{part:?} does not end though topics have moved"
+                );
+            }
+            drop(self.running.remove(&part));
+            self.begin(part);
+        }
     }
 
     /// Waits until the judges share the partitions: each as many as the list says, most first.
@@ -125,6 +158,11 @@ impl Cluster {
 
     pub(crate) fn site(&self, part: Part) -> &Site {
         &self.sites[&part]
+    }
+
+    /// A topic of this cluster, as the brokers name it.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
     }
 
     pub(crate) fn devices(&self) -> SocketAddr {
@@ -178,7 +216,7 @@ impl Cluster {
                 self.end(part);
             }
         }
-        let events = readers::events(&self.brokers, &self.prefix);
+        let events = readers::events(&self.brokers, &self.prefix, self.generation);
         readers::check_alerts(&self.brokers, &self.prefix, &events);
         let last = |partition| {
             events
@@ -187,7 +225,7 @@ impl Cluster {
                 .map(|(_, offset)| offset + 1)
                 .max()
         };
-        for partition in 0..PARTITIONS {
+        for partition in 0..self.partitions {
             while self.applied(partition) < last(partition).unwrap_or(0) {
                 assert!(Instant::now() < deadline, "the desk does not come to its end");
             }

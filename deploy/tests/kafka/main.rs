@@ -23,6 +23,8 @@ mod cluster;
 #[path = "../crash/fleet.rs"]
 #[allow(dead_code, reason = "the devices of the crash harness; this test uses its part")]
 mod fleet;
+mod grow;
+mod lag;
 mod orders;
 mod proxy;
 mod readers;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use plume_schemas::ids::ContentId;
 use plume_schemas::rule::Stream;
 use plume_schemas::wire;
 
@@ -18,8 +19,10 @@ pub(crate) fn crate_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn console(brokers: &str, prefix: &str) -> Output {
-    let topic = format!("{prefix}.events");
+/// Offsets of each later generation begin above all before; so far apart in these tests.
+const GENERATION_STEP: u64 = 1_000_000;
+
+fn console(brokers: &str, topic: &str) -> Output {
     Command::new(crate_file("kafka/dev-broker"))
         .args([
             "tool",
@@ -29,7 +32,7 @@ fn console(brokers: &str, prefix: &str) -> Output {
         ])
         .args([
             "--topic",
-            &topic,
+            topic,
             "--from-beginning",
             "--isolation-level",
             "read_committed",
@@ -51,15 +54,30 @@ fn console(brokers: &str, prefix: &str) -> Output {
 }
 
 /// Everything a `read_committed` console consumer of Kafka's own reads from the events, each with another id.
-pub(crate) fn events(brokers: &str, prefix: &str) -> BTreeMap<(u32, u64), Vec<u8>> {
-    // On a busy machine its limit may be over before its first answer.
-    let output = (0..CONSOLE_TRIES)
-        .map(|_| console(brokers, prefix))
-        .find(|output| !output.stdout.is_empty());
-    let output = output.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut ids = BTreeSet::new();
-    let mut events = BTreeMap::new();
+pub(crate) fn events(brokers: &str, prefix: &str, generations: u32) -> BTreeMap<(u32, u64), Vec<u8>> {
+    let (mut ids, mut events) = (BTreeSet::new(), BTreeMap::new());
+    for generation in 1..=generations {
+        let topic = match generation {
+            1 => format!("{prefix}.events"),
+            later => format!("{prefix}.g{later}.events"),
+        };
+        // On a busy machine its limit may be over before its first answer.
+        let output = (0..CONSOLE_TRIES)
+            .map(|_| console(brokers, &topic))
+            .find(|output| !output.stdout.is_empty());
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        take(
+            &text,
+            u64::from(generation - 1) * GENERATION_STEP,
+            &mut ids,
+            &mut events,
+        );
+    }
+    events
+}
+
+/// Takes the events of a console consumer's lines, whose offsets count from `base`.
+fn take(text: &str, base: u64, ids: &mut BTreeSet<ContentId>, events: &mut BTreeMap<(u32, u64), Vec<u8>>) {
     for line in text.lines() {
         let mut words = line.splitn(3, '\t');
         let mut number = |label: &str| {
@@ -71,7 +89,7 @@ pub(crate) fn events(brokers: &str, prefix: &str) -> BTreeMap<(u32, u64), Vec<u8
                 .parse::<u64>()
                 .unwrap()
         };
-        let place = (u32::try_from(number("Partition:")).unwrap(), number("Offset:"));
+        let place = (u32::try_from(number("Partition:")).unwrap(), base + number("Offset:"));
         let content = unescape(words.next().unwrap());
         let event = wire::decode_event(&content).unwrap();
         assert!(
@@ -81,8 +99,8 @@ pub(crate) fn events(brokers: &str, prefix: &str) -> BTreeMap<(u32, u64), Vec<u8
         );
         assert!(events.insert(place, content).is_none());
     }
-    events
 }
+
 /// Every event that is no lead stands on `PREFIX.alerts` once, as JSON that its schema allows, in the partition of its
 /// outlet: read by confluent-kafka, committed records only.
 pub(crate) fn check_alerts(brokers: &str, prefix: &str, events: &BTreeMap<(u32, u64), Vec<u8>>) {

@@ -4,6 +4,7 @@
 #[path = "../../src/roles/away.rs"]
 pub(crate) mod away;
 #[path = "../../src/roles/detect.rs"]
+#[expect(dead_code, reason = "the world moves no judges")]
 pub(crate) mod detect;
 #[path = "../../src/roles/signals.rs"]
 #[expect(dead_code, reason = "the world keeps no gauge of lag")]
@@ -37,7 +38,13 @@ pub(crate) const READ_LIMIT: ReadLimit = ReadLimit {
 /// As in deploy.
 pub(crate) const DETECT: &str = "detect";
 /// As in deploy.
+pub(crate) const DETECT_BEGIN: &str = "detect-begin";
+/// As in deploy.
 pub(crate) const DETECT_CHECKPOINT: &str = "detect-checkpoint";
+/// As in deploy.
+pub(crate) const WARN_PERCENT: u8 = 50;
+/// As in deploy.
+pub(crate) const NOT_READY_PERCENT: u8 = 80;
 /// As in deploy.
 pub(crate) const ARCHIVE: &str = "archive";
 /// As in deploy.

@@ -81,13 +81,18 @@ impl Engine {
         if !same || !engine.plan.outlets.iter().zip(&engine.outlets).all(fits) {
             return Err(from.damaged("the outlets of its registry"));
         }
-        engine.index();
-        engine.due.clear();
-        for (place, &at) in scheduled.iter().enumerate() {
-            engine.scheduled[place] = Time(i64::MAX);
-            engine.schedule(place, at);
-        }
+        engine.resume(&scheduled);
         Ok(engine)
+    }
+
+    /// Lets time pass for the outlets of the plan at these moments.
+    pub(super) fn resume(&mut self, scheduled: &[Time]) {
+        self.index();
+        self.due.clear();
+        for (place, &at) in scheduled.iter().enumerate() {
+            self.scheduled[place] = Time(i64::MAX);
+            self.schedule(place, at);
+        }
     }
 }
 

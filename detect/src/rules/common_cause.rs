@@ -23,6 +23,7 @@ use plume_schemas::judgement::{FactKey, Judgement, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{DAY_MS, MINUTE_MS, SECOND_MS, Span, Time};
 
+use crate::clock::JudgeClock;
 use crate::config::CommonCauseSettings;
 use crate::engine::Ctx;
 use crate::out::{Facts, Say, Subject};
@@ -167,6 +168,29 @@ impl CommonCause {
             }
         }
         Some(since)
+    }
+
+    /// What the partition at `index` goes on with where partitions become others: its own cases, and those of the
+    /// others as over, so that the silence of a device that comes from there counts from now on and not from before.
+    pub(crate) fn regrouped(old: &[Self], index: usize, clock: &JudgeClock) -> Self {
+        let own = old.get(index);
+        let mut cases = own.map(|own| own.cases.clone()).unwrap_or_default();
+        let others = old.iter().enumerate().filter(|(place, _)| *place != index);
+        for case in others.flat_map(|(_, other)| &other.cases) {
+            let over = Case {
+                end: case.end.or(clock.now()),
+                ..case.clone()
+            };
+            if !cases.contains(&over) && cases.len() < MAX_CASES {
+                cases.push(over);
+            }
+        }
+        Self {
+            cases,
+            looked_at: own.map_or(Time::default(), |own| own.looked_at),
+            listening_since: clock.listening_since(),
+            scratch: Groups::default(),
+        }
     }
 
     /// Looks at all groups, once a minute of the judge's clock. True where a case began or ended.

@@ -14,6 +14,7 @@ mod manual;
 mod print;
 mod property;
 mod rate;
+mod regroup;
 mod score;
 mod script;
 mod state;

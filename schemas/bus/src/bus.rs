@@ -117,7 +117,16 @@ impl Bus {
             Carrier::Memory(_) => 1,
             Carrier::Embedded(log) => log.generation(),
             #[cfg(feature = "kafka")]
-            Carrier::Kafka(_) => 1,
+            Carrier::Kafka(kafka) => kafka.generation().number,
+        }
+    }
+
+    /// The first offset of reports and of what is judged of them, in this generation; 0 in the first.
+    pub fn base(&self) -> u64 {
+        match &self.carrier {
+            Carrier::Memory(_) | Carrier::Embedded(_) => 0,
+            #[cfg(feature = "kafka")]
+            Carrier::Kafka(kafka) => kafka.generation().base,
         }
     }
 
@@ -131,14 +140,14 @@ impl Bus {
         }
     }
 
-    /// Resolves with [`BusError::Stopped`] once the bus takes no more writes, so that the process can end and be
-    /// started again. Never, while all is well.
+    /// Resolves with [`BusError::Stopped`] once the bus takes no more writes, and with [`BusError::Moved`] once its
+    /// topics are no longer those in use, so that the process can end and be started again. Never, while all is well.
     pub async fn stopped(&self) -> BusError {
         match &self.carrier {
             Carrier::Memory(_) => std::future::pending().await,
             Carrier::Embedded(log) => log.stopped().await,
             #[cfg(feature = "kafka")]
-            Carrier::Kafka(_) => std::future::pending().await,
+            Carrier::Kafka(kafka) => kafka.moved().await,
         }
     }
 

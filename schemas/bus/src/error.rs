@@ -215,6 +215,20 @@ pub enum BusError {
         /// The brokers' words.
         reason: String,
     },
+    /// The reports' partitions are being made more: these take no records any more, others soon will.
+    #[error("{at} takes no more records: `plume bus grow` is moving its topics")]
+    Sealed {
+        /// The line it was for.
+        at: TopicPartition,
+    },
+    /// The topics this process works on are no longer those in use.
+    #[error("the topics in use are those of generation {now}, this process works on generation {own}")]
+    Moved {
+        /// Its own.
+        own: u32,
+        /// The one in use.
+        now: u32,
+    },
     /// `close` was called.
     #[error("the bus is closed")]
     Closed,
@@ -276,6 +290,8 @@ impl BusError {
                     .into()
             }
             Self::Fenced { .. } => "nothing to do: the other process goes on from the last commit".into(),
+            Self::Sealed { .. } => "nothing to do: it goes on by itself, and nothing answered is lost".into(),
+            Self::Moved { .. } => "start it again; a supervisor does".into(),
             Self::Closed => "open the bus again".into(),
         }
     }

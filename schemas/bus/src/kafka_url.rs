@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::BusError;
+#[cfg(feature = "kafka")]
+use crate::kafka::Generation;
 
 /// Topic names begin with this where the URL names no prefix.
 const DEFAULT_PREFIX: &str = "plume";
@@ -33,6 +35,9 @@ pub struct KafkaUrl {
     pub(crate) prefix: String,
     /// Options of librdkafka, passed through.
     pub(crate) options: BTreeMap<String, String>,
+    /// Which topics, where it is not those in use.
+    #[cfg(feature = "kafka")]
+    pub(crate) generation: Option<Generation>,
 }
 
 impl KafkaUrl {
@@ -75,7 +80,19 @@ impl KafkaUrl {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
             options,
+            #[cfg(feature = "kafka")]
+            generation: None,
         })
+    }
+
+    /// The topics of a generation, in use or not.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn in_generation(self, generation: Generation) -> Self {
+        Self {
+            generation: Some(generation),
+            ..self
+        }
     }
 }
 

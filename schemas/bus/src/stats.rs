@@ -43,6 +43,8 @@ pub struct BusStats {
     pub refused_full: u64,
     /// The last `append` was refused for want of room.
     pub full: bool,
+    /// Reports are refused while `plume bus grow` moves their topics.
+    pub sealed: bool,
     /// Segments released by retention.
     pub released_segments: u64,
     /// Why the bus takes no writes any more, if so.

@@ -19,6 +19,7 @@
 //! collision of hashes (1 in 2^32 for one reading, 1 in 2^64 for a whole).
 
 mod hash;
+mod regroup;
 mod shape;
 mod state;
 mod stream;

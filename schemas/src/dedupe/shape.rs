@@ -89,6 +89,16 @@ impl Shapes {
         }
     }
 
+    /// The shape of another memory, without a use of it yet.
+    pub(super) fn adopt(&mut self, other: &Shape) -> ShapeId {
+        let alike = self.by_print.get(&other.print).into_iter().flatten();
+        let mut same = alike.filter(|&&id| self.get(id).is_some_and(|shape| shape.keys == other.keys));
+        match same.next() {
+            Some(&id) => id,
+            None => self.add(other.keys.clone(), other.print, 0),
+        }
+    }
+
     pub(super) fn add(&mut self, keys: Box<[Key]>, print: u64, uses: u32) -> ShapeId {
         #[expect(
             clippy::cast_possible_truncation,

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use plume_bus::{Bus, Topic};
-use plume_detect::{Engine, Partition, Settings};
+use plume_detect::{Engine, Settings};
 
+use crate::roles::detect::beginning;
 use crate::roles::{at, checkpoint};
 
 /// A judge, and the entry it reads next.
@@ -52,7 +53,7 @@ pub(super) async fn find(
             days.retain(|(day, _)| day.as_str() <= from);
             days.reverse();
         }
-        None if log.start == 0 => days.clear(),
+        None if log.start == bus.base() => days.clear(),
         None => {}
     }
     for (day, path) in days {
@@ -74,23 +75,16 @@ pub(super) async fn find(
             Err(error) => tracing::warn!(partition, day, %error, "a checkpoint does not fit and is passed over"),
         }
     }
-    if log.start > 0 {
+    if log.start > bus.base() {
         bail!(
             "the log of partition {partition} begins at offset {}: what came before has expired, and no checkpoint \
              kept since fits; an exact replay needs the log from its beginning or from a checkpoint",
             log.start
         );
     }
-    let count = bus.partitions();
     Ok(Start {
-        engine: Engine::new(
-            settings.clone(),
-            Partition {
-                index: partition,
-                count,
-            },
-        ),
-        offset: 0,
+        engine: beginning(bus, partition, settings).await?,
+        offset: log.start,
         partition,
         day: None,
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
+use super::generation::Generation;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::record::{ConsumerId, Topic};
@@ -113,9 +114,24 @@ pub(super) fn admin(url: &KafkaUrl) -> ClientConfig {
     common(url, &[])
 }
 
-/// `plume.reports`.
+/// `plume.reports`, in a later generation `plume.g2.reports`.
 pub(super) fn topic_name(url: &KafkaUrl, topic: Topic) -> String {
-    format!("{}.{}", url.prefix, topic.as_str())
+    format!("{}.{}", url.prefix, generation(url).name(topic))
+}
+
+/// The generation a settled URL stands for.
+pub(super) fn generation(url: &KafkaUrl) -> Generation {
+    url.generation.unwrap_or(Generation::FIRST)
+}
+
+/// plume's offset of the brokers' one.
+pub(super) fn from_brokers(url: &KafkaUrl, topic: Topic, offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or_default() + generation(url).base_of(topic)
+}
+
+/// The brokers' offset of plume's one; the first where it lies in an earlier generation.
+pub(super) fn to_brokers(url: &KafkaUrl, topic: Topic, offset: u64) -> i64 {
+    i64::try_from(offset.saturating_sub(generation(url).base_of(topic))).unwrap_or(i64::MAX)
 }
 
 /// `plume.detect`.

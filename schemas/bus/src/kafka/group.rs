@@ -11,7 +11,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::client::{ASK_LIMIT, blocking, consumer as options, failed, group_name, patiently, topic_name};
+use super::client::{ASK_LIMIT, blocking, consumer as options, failed, from_brokers, group_name, patiently};
+use super::client::{to_brokers, topic_name};
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::membership::{Change, Released};
@@ -148,7 +149,7 @@ impl Groups {
     pub(super) fn list(&self, commits: &[(TopicPartition, u64)]) -> Result<TopicPartitionList, BusError> {
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for &(at, offset) in commits {
-            let offset = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
+            let offset = Offset::Offset(to_brokers(&self.url, at.topic, offset));
             let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
             let placed = list.add_partition_offset(&topic_name(&self.url, at.topic), partition, offset);
             placed.map_err(failed("commit", at.to_string()))?;
@@ -172,14 +173,15 @@ impl Groups {
 
     pub(super) async fn committed(&self, consumer: &ConsumerId, at: TopicPartition) -> Result<Option<u64>, BusError> {
         let (member, name) = (self.member(consumer).await?, topic_name(&self.url, at.topic));
-        let group = group_name(&self.url, consumer);
+        let (group, url) = (group_name(&self.url, consumer), self.url.clone());
         blocking(move || {
             let mut list = TopicPartitionList::new();
             list.add_partition(&name, i32::try_from(at.partition).unwrap_or(i32::MAX));
             let found = patiently(|| member.client().committed_offsets(list.clone(), ASK_LIMIT));
             let found = found.map_err(failed("ask for the offsets of", group))?;
             let offset = found.elements().first().and_then(|place| place.offset().to_raw());
-            Ok(offset.and_then(|offset| u64::try_from(offset).ok()))
+            let offset = offset.filter(|offset| *offset >= 0);
+            Ok(offset.map(|offset| from_brokers(&url, at.topic, offset)))
         })
         .await
     }

@@ -54,6 +54,11 @@ impl Known {
         }
     }
 
+    /// Whether the reports are being moved.
+    pub(super) fn moving(&self, moving: bool) {
+        self.lock().stats.sealed = moving;
+    }
+
     pub(super) fn stats(&self) -> BusStats {
         let seen = self.lock();
         let extents = seen.lines.iter().map(|(&at, line)| Extent {

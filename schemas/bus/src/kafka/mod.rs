@@ -12,7 +12,9 @@
 //! be in, and comes again as a repeat (D5).
 
 mod client;
+mod generation;
 mod group;
+mod grow;
 mod known;
 mod read;
 mod state;
@@ -28,6 +30,7 @@ use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
 
+pub use generation::Generation;
 pub use topics::{AGE_STEPS, Ends, KafkaTopics, TopicAdmin};
 
 use self::client::{ASK_LIMIT, blocking, failed};
@@ -73,17 +76,29 @@ impl Kafka {
                 expected: "`file:` or `memory:` for a demo or simulation; devices on Kafka are real".into(),
             });
         }
-        let (asked, wanted) = (url.clone(), options.partitions);
-        blocking(move || check(&asked, wanted)).await?;
+        let (asked, configured) = (url.clone(), options.partitions);
+        let (url, partitions) = blocking(move || {
+            let (url, standing) = generation::settle(&asked)?;
+            let partitions = standing.generation.partitions.unwrap_or(configured);
+            if partitions != configured {
+                tracing::warn!(
+                    partitions,
+                    configured,
+                    "the topics have grown; set `partitions` to what they have now"
+                );
+            }
+            check(&url, partitions).map(|()| (url, partitions))
+        })
+        .await?;
         let (known, closed) = (Arc::new(Known::default()), Arc::new(AtomicBool::new(false)));
         let shared = Arc::new(Shared {
-            url: url.clone(),
-            partitions: options.partitions,
+            partitions,
             writer: Writer::new(url.clone())?,
             groups: Groups::new(url.clone(), Arc::clone(&closed)),
             known,
             closed,
             slots: Mutex::default(),
+            url,
         });
         Ok(Self::handle(shared))
     }
@@ -104,6 +119,30 @@ impl Kafka {
 
     pub(crate) fn partitions(&self) -> u32 {
         self.shared.partitions
+    }
+
+    /// The generation whose topics these are.
+    pub(crate) fn generation(&self) -> Generation {
+        client::generation(&self.shared.url)
+    }
+
+    /// Resolves once another generation is in use.
+    pub(crate) async fn moved(&self) -> BusError {
+        let (own, mut seen) = (self.generation(), 0);
+        loop {
+            tokio::time::sleep(generation::LOOK_EVERY).await;
+            let found = self.reader.generation_since(&mut seen).await;
+            match found {
+                Ok(Some(standing)) if standing.generation.number != own.number => {
+                    let now = standing.generation.number;
+                    return BusError::Moved { own: own.number, now };
+                }
+                Ok(Some(standing)) => self.shared.known.moving(standing.moving),
+                Ok(None) => {}
+                // Brokers that are away are told of by those who wait for them.
+                Err(error) => tracing::debug!(%error, "which generation is in use is not known"),
+            }
+        }
     }
 
     fn check(&self, at: TopicPartition) -> Result<(), BusError> {
@@ -268,15 +307,16 @@ fn check(url: &KafkaUrl, partitions: u32) -> Result<(), BusError> {
         .create()
         .map_err(failed("make a client for", url.brokers.clone()))?;
     let mut problems = Vec::new();
-    for name in topics::names(url) {
+    for (name, wanted) in topics::names(url, partitions) {
         let found = asked
             .fetch_metadata(Some(&name), ASK_LIMIT)
             .map_err(failed("ask", url.brokers.clone()))?;
         let count = found.topics().first().map_or(0, |topic| topic.partitions().len());
         if count == 0 {
             problems.push(format!("`{name}` is missing"));
-        } else if count != partitions as usize {
-            problems.push(format!("`{name}` has {count} partitions, configured are {partitions}"));
+        } else if !wanted.contains(&count) {
+            let configured = wanted.start();
+            problems.push(format!("`{name}` has {count} partitions, configured are {configured}"));
         }
     }
     if problems.is_empty() {

@@ -19,7 +19,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::client::{ASK_LIMIT, blocking, consumer, failed, is_moving, patiently, patiently_while, topic_name};
+use super::client::{ASK_LIMIT, blocking, consumer, failed, from_brokers, is_moving, patiently, patiently_while};
+use super::client::{to_brokers, topic_name};
+use super::generation::{self, Standing};
 use super::known::Known;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -88,6 +90,8 @@ impl Turns {
 #[derive(Default)]
 struct Cursor {
     queue: Option<Queue>,
+    /// Where the line's offsets begin in its generation.
+    base: u64,
     /// The client was told to fetch the line, or is just being told: whoever waited may have given up meanwhile.
     assigned: bool,
     /// The offset the next record will have at least.
@@ -163,16 +167,32 @@ impl Reader {
     /// First retained offset to next offset, by the brokers: what a committed reader may see.
     pub(super) async fn range(&self, at: TopicPartition) -> Result<Range<u64>, BusError> {
         let client = self.client().await?;
-        let name = topic_name(&self.url, at.topic);
+        let (name, url) = (topic_name(&self.url, at.topic), self.url.clone());
         let range = blocking(move || {
             let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
             let (low, high) = patiently(|| client.fetch_watermarks(&name, partition, ASK_LIMIT))
                 .map_err(failed("ask for the ends of", at.to_string()))?;
-            Ok(u64::try_from(low).unwrap_or_default()..u64::try_from(high).unwrap_or_default())
+            Ok(from_brokers(&url, at.topic, low)..from_brokers(&url, at.topic, high))
         })
         .await?;
         self.known.extent(at, &range);
         Ok(range)
+    }
+
+    /// Which generation is in use, where something was said of it since `seen`.
+    pub(super) async fn generation_since(&self, seen: &mut u64) -> Result<Option<Standing>, BusError> {
+        let (client, url, before) = (self.client().await?, self.url.clone(), *seen);
+        let (end, standing) = blocking(move || {
+            let topic = generation::topic(&url);
+            let ends = client.fetch_watermarks(&topic, 0, ASK_LIMIT);
+            let (_, end) = ends.map_err(failed("ask for the ends of", topic))?;
+            let end = u64::try_from(end).unwrap_or_default();
+            let standing = (end != before).then(|| generation::read(&url)).transpose()?;
+            Ok((end, standing))
+        })
+        .await?;
+        *seen = end;
+        Ok(standing)
     }
 
     pub(super) async fn read(
@@ -301,6 +321,7 @@ impl Reader {
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
         let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
+        let raw = to_brokers(&self.url, at.topic, offset);
         let again = std::mem::replace(&mut cursor.assigned, true);
         let mut queue = client.split_partition_queue(&name, partition).ok_or(BusError::Broker {
             action: "read",
@@ -313,18 +334,19 @@ impl Reader {
         blocking(move || {
             turns.carry_out(turn, || {
                 let mut list = TopicPartitionList::new();
-                let place = list.add_partition_offset(&name, partition, to_offset(offset));
+                let place = list.add_partition_offset(&name, partition, Offset::Offset(raw));
                 place.map_err(failed("read", at.to_string()))?;
                 let begun = client.incremental_assign(&list);
                 if again && begun.as_ref().is_err_and(is_assigned) {
                     // Taking it away and giving it anew would leave the queue behind.
-                    return seek_to(&client, &name, at, offset);
+                    return seek_to(&client, &name, at, raw);
                 }
                 begun.map_err(failed("read", at.to_string()))
             })
         })
         .await?;
         cursor.queue = Some(queue);
+        cursor.base = from_brokers(&self.url, at.topic, 0);
         cursor.begin(offset);
         Ok(())
     }
@@ -332,10 +354,11 @@ impl Reader {
     async fn seek(&self, cursor: &mut Cursor, line: &Line, at: TopicPartition, offset: u64) -> Result<(), BusError> {
         let client = self.client().await?;
         let name = topic_name(&self.url, at.topic);
+        let raw = to_brokers(&self.url, at.topic, offset);
         // Until this has ended the cursor stands nowhere, also for whoever comes after a caller that gave up.
         cursor.next = u64::MAX;
         let (turns, turn) = (line.turns.clone(), line.turns.next());
-        blocking(move || turns.carry_out(turn, || seek_to(&client, &name, at, offset))).await?;
+        blocking(move || turns.carry_out(turn, || seek_to(&client, &name, at, raw))).await?;
         cursor.begin(offset);
         Ok(())
     }
@@ -347,24 +370,20 @@ fn is_assigned(error: &KafkaError) -> bool {
 }
 
 /// Goes on elsewhere in a line that is fetched, or is just beginning to be. Blocks.
-fn seek_to(client: &BaseConsumer, name: &str, at: TopicPartition, offset: u64) -> Result<(), BusError> {
+fn seek_to(client: &BaseConsumer, name: &str, at: TopicPartition, offset: i64) -> Result<(), BusError> {
     let begins = |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::State);
     let sought = patiently_while(
         |error| begins(error) || is_moving(error),
         || {
             let mut list = TopicPartitionList::new();
             let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
-            list.add_partition_offset(name, partition, to_offset(offset))?;
+            list.add_partition_offset(name, partition, Offset::Offset(offset))?;
             let sought = client.seek_partitions(list, ASK_LIMIT)?;
             let refused = sought.elements().iter().find_map(|place| place.error().err());
             refused.map_or(Ok(()), Err)
         },
     );
     sought.map_err(failed("seek in", at.to_string()))
-}
-
-fn to_offset(offset: u64) -> Offset {
-    Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
 }
 
 impl Cursor {
@@ -383,7 +402,7 @@ impl Cursor {
             match queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(message)) => {
-                    let offset = u64::try_from(message.offset()).unwrap_or_default();
+                    let offset = u64::try_from(message.offset()).unwrap_or_default() + self.base;
                     self.ended = false;
                     self.seen = self.seen.max(offset + 1);
                     if offset >= self.next {

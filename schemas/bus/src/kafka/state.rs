@@ -19,7 +19,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{ASK_LIMIT, consumer as options, failed};
+use super::client::{ASK_LIMIT, consumer as options, failed, generation};
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::record::{ConsumerId, TopicPartition};
@@ -31,7 +31,7 @@ const HEAD_BYTES: usize = 8 + 8 + 4 + 4 + 1;
 
 /// `plume.checkpoints`.
 pub(super) fn topic(url: &KafkaUrl) -> String {
-    format!("{}.checkpoints", url.prefix)
+    format!("{}.{}", url.prefix, generation(url).named("checkpoints"))
 }
 
 /// The line of the list above that says which slot holds, and what.

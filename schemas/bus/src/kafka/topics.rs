@@ -1,5 +1,6 @@
 //! The topics as plume needs them: made by `plume bus init`, compared by `plume bus check`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -11,6 +12,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{ASK_LIMIT, admin, consumer as consumer_options, failed, group_name, patiently, topic_name};
+use super::generation::{self, is_keyed};
 use super::state;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -62,21 +64,37 @@ impl Ends {
 /// A topic as plume needs it.
 struct Wanted {
     name: String,
+    /// How many partitions it may have; made with the least.
+    partitions: RangeInclusive<usize>,
     settings: Vec<(&'static str, String)>,
 }
 
-/// The names of all topics.
-pub(super) fn names(url: &KafkaUrl) -> Vec<String> {
-    let mut names: Vec<_> = Topic::ALL.into_iter().map(|topic| topic_name(url, topic)).collect();
-    names.push(state::topic(url));
+/// The names of all topics, and how many partitions each may have where outlets have `partitions`.
+pub(super) fn names(url: &KafkaUrl, partitions: u32) -> Vec<(String, RangeInclusive<usize>)> {
+    let count = partitions as usize;
+    // What is not keyed by outlet may have grown already for a generation to come.
+    let of = |topic| {
+        if is_keyed(topic) {
+            count..=count
+        } else {
+            count..=usize::MAX
+        }
+    };
+    let mut names: Vec<_> = Topic::ALL
+        .into_iter()
+        .map(|topic| (topic_name(url, topic), of(topic)))
+        .collect();
+    names.push((state::topic(url), count..=count));
+    names.push((generation::topic(url), 1..=1));
     names
 }
 
 /// Makes and compares topics.
 pub struct TopicAdmin {
-    url: KafkaUrl,
-    wanted: KafkaTopics,
-    client: AdminClient<DefaultClientContext>,
+    /// With the generation in use.
+    pub(super) url: KafkaUrl,
+    pub(super) wanted: KafkaTopics,
+    pub(super) client: AdminClient<DefaultClientContext>,
     asked: BaseConsumer,
 }
 
@@ -87,7 +105,9 @@ impl std::fmt::Debug for TopicAdmin {
 }
 
 impl TopicAdmin {
-    /// An administrator of the topics of `url`. Errors: [`BusError::Option`], [`BusError::Broker`].
+    /// An administrator of the topics of `url`: those in use, with as many partitions as they have grown to. Blocks.
+    ///
+    /// Errors: [`BusError::Option`], [`BusError::Broker`], [`BusError::Topics`].
     pub fn new(url: &KafkaUrl, wanted: KafkaTopics) -> Result<Self, BusError> {
         if wanted.retention_days < LEAST_RETENTION_DAYS {
             return Err(BusError::Option {
@@ -96,16 +116,21 @@ impl TopicAdmin {
                 expected: format!("at least {LEAST_RETENTION_DAYS}"),
             });
         }
-        let options = admin(url);
+        let (url, standing) = generation::settle(url)?;
+        let grown = standing.generation.partitions;
+        let options = admin(&url);
         Ok(Self {
-            url: url.clone(),
-            wanted,
+            wanted: KafkaTopics {
+                partitions: grown.unwrap_or(wanted.partitions),
+                ..wanted
+            },
             client: options
                 .create()
                 .map_err(failed("make a client for", url.brokers.clone()))?,
             asked: options
                 .create()
                 .map_err(failed("make a client for", url.brokers.clone()))?,
+            url,
         })
     }
 
@@ -114,8 +139,8 @@ impl TopicAdmin {
         let retention = u64::from(self.wanted.retention_days) * 24 * 3600 * 1000;
         let in_sync = if self.wanted.replication >= 3 { 2 } else { 1 };
         let by_age = |name: &str| {
-            // Every revision of the registry stays: it is the truth about what was valid when.
-            let for_ever = name == topic_name(&self.url, Topic::Registry);
+            // Every revision of the registry stays: it is the truth about what was valid when. So do generations.
+            let for_ever = name == topic_name(&self.url, Topic::Registry) || name == generation::topic(&self.url);
             let kept = if for_ever {
                 "-1".to_owned()
             } else {
@@ -132,14 +157,19 @@ impl TopicAdmin {
             ];
             settings.map(|(key, value)| (key, value.to_owned())).to_vec()
         };
-        let all = names(&self.url).into_iter().map(|name| {
+        let all = names(&self.url, self.wanted.partitions).into_iter();
+        let all = all.map(|(name, partitions)| {
             let mut settings = if name == state::topic(&self.url) {
                 by_key()
             } else {
                 by_age(&name)
             };
             settings.push(("min.insync.replicas", in_sync.to_string()));
-            Wanted { name, settings }
+            Wanted {
+                name,
+                partitions,
+                settings,
+            }
         });
         all.collect()
     }
@@ -190,7 +220,7 @@ impl TopicAdmin {
     }
 
     fn new_topic<'a>(&self, wanted: &'a Wanted) -> NewTopic<'a> {
-        let partitions = i32::try_from(self.wanted.partitions).unwrap_or(i32::MAX);
+        let partitions = i32::try_from(*wanted.partitions.start()).unwrap_or(i32::MAX);
         let replication = TopicReplication::Fixed(i32::from(self.wanted.replication));
         let fresh = NewTopic::new(&wanted.name, partitions, replication);
         wanted
@@ -221,11 +251,12 @@ impl TopicAdmin {
                 missing.push(wanted);
                 continue;
             };
-            if partitions.len() != self.wanted.partitions as usize {
+            if !wanted.partitions.contains(&partitions.len()) {
                 problems.push(format!(
-                    "`{name}` has {} partitions, configured are {}; the number is fixed, outlets would change places",
+                    "`{name}` has {} partitions, configured are {}; outlets would change places (`plume bus grow` \
+                     moves them)",
                     partitions.len(),
-                    self.wanted.partitions
+                    wanted.partitions.start()
                 ));
             }
             let copies = first.replicas().len();

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
-use super::client::{ASK_LIMIT, blocking, failed, group_name, producer, topic_name, transactional};
+use super::client::{ASK_LIMIT, blocking, failed, from_brokers, group_name, producer, topic_name, transactional};
 use super::group::Groups;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -73,7 +73,7 @@ impl Writer {
         }
         let mut offsets = Vec::with_capacity(records.len());
         for (record, delivery) in records.iter().zip(deliveries) {
-            offsets.push(delivered(record, delivery).await?);
+            offsets.push(delivered(&self.url, record, delivery).await?);
         }
         Ok(offsets)
     }
@@ -179,7 +179,7 @@ impl Writer {
         committed?;
         let mut offsets = Vec::with_capacity(outputs.len());
         for (record, delivery) in outputs.iter().zip(deliveries) {
-            offsets.push(delivered(record, delivery).await?);
+            offsets.push(delivered(&self.url, record, delivery).await?);
         }
         Ok(offsets)
     }
@@ -204,9 +204,13 @@ impl Writer {
     }
 }
 
-async fn delivered(record: &NewRecord, delivery: DeliveryFuture) -> Result<u64, BusError> {
+async fn delivered(url: &KafkaUrl, record: &NewRecord, delivery: DeliveryFuture) -> Result<u64, BusError> {
     match delivery.await {
-        Ok(Ok(delivery)) => Ok(u64::try_from(delivery.offset).unwrap_or_default()),
+        Ok(Ok(delivery)) => Ok(from_brokers(url, record.to.topic, delivery.offset)),
+        // No record that gets here is too large for a topic but one that was sealed.
+        Ok(Err((error, _))) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            Err(BusError::Sealed { at: record.to })
+        }
         Ok(Err((error, _))) => Err(failed("write to", record.to.to_string())(error)),
         Err(_) => Err(BusError::Closed),
     }

@@ -10,7 +10,10 @@ use crate::support::{EVENTS, Home, REPORTS, REPORTS_1, consumer, options, record
 /// Each test has topics of its own.
 static TOPICS: AtomicU32 = AtomicU32::new(0);
 
-const TWO_PARTITIONS: KafkaTopics = KafkaTopics {
+/// With the judges' memory, and which generation is in use.
+const ALL_TOPICS: usize = Topic::ALL.len() + 2;
+
+pub(crate) const TWO_PARTITIONS: KafkaTopics = KafkaTopics {
     partitions: 2,
     replication: 1,
     retention_days: 7,
@@ -18,7 +21,7 @@ const TWO_PARTITIONS: KafkaTopics = KafkaTopics {
 
 /// The brokers to test against, if any.
 #[expect(clippy::print_stdout, reason = "a test says what it skips")]
-fn brokers() -> Option<String> {
+pub(crate) fn brokers() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the broker of a test run is named by its environment"
@@ -30,7 +33,7 @@ fn brokers() -> Option<String> {
     found
 }
 
-fn fresh(brokers: &str) -> KafkaUrl {
+pub(crate) fn fresh(brokers: &str) -> KafkaUrl {
     let number = TOPICS.fetch_add(1, Ordering::Relaxed);
     KafkaUrl::parse(&format!(
         "kafka://{brokers}/t{}-{number}?session.timeout.ms=6000",
@@ -195,12 +198,12 @@ async fn topics_are_made_once_and_compared() {
     let bus_url = BusUrl::Kafka(url.clone());
     let missing = Bus::open(&bus_url, options()).await.unwrap_err();
     assert!(
-        matches!(&missing, BusError::Topics { problems } if problems.len() == Topic::ALL.len() + 1),
+        matches!(&missing, BusError::Topics { problems } if problems.len() == ALL_TOPICS),
         "{missing}"
     );
     let admin = TopicAdmin::new(&url, TWO_PARTITIONS).unwrap();
-    assert_eq!(admin.check().await.unwrap().len(), Topic::ALL.len() + 1);
-    assert_eq!(admin.init().await.unwrap().len(), Topic::ALL.len() + 1);
+    assert_eq!(admin.check().await.unwrap().len(), ALL_TOPICS);
+    assert_eq!(admin.init().await.unwrap().len(), ALL_TOPICS);
     assert_eq!(
         (admin.init().await.unwrap(), admin.check().await.unwrap()),
         (vec![], vec![])

@@ -15,6 +15,10 @@ mod files;
 mod group;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_grow;
+#[cfg(feature = "kafka-tls")]
+mod kafka_tls;
 mod messages;
 mod model;
 mod opening;

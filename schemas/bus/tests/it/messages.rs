@@ -116,6 +116,8 @@ fn all() -> Vec<BusError> {
             at: REPORTS,
             reason: "a newer producer has this id".into(),
         },
+        BusError::Sealed { at: REPORTS },
+        BusError::Moved { own: 1, now: 2 },
         BusError::Closed,
     ]
 }
