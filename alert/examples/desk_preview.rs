@@ -1,5 +1,5 @@
 //! The desk's pages over a seeded bureau, on loopback, for looking at: `cargo run -p plume-alert --example
-//! desk_preview`. Prints one sign-in link for each role and serves until stopped.
+//! desk_preview`. Prints a login with its password and one sign-in link for each role, and serves until stopped.
 
 #![expect(
     clippy::print_stdout,
@@ -15,7 +15,10 @@
 #[path = "../tests/it/desk/seed.rs"]
 mod seed;
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use plume_alert::Desk;
+use plume_alert::accounts::Chance;
 use plume_alert::desk::{DeskOptions, DeskState};
 use plume_schemas::time::Clock;
 use tokio::net::TcpListener;
@@ -30,6 +33,13 @@ async fn main() {
     let options = DeskOptions::new(false, true);
     let state = DeskState::new(desk.clone(), options);
     seed::fill(&desk, &state).await;
+    seed::confirm(&desk).await;
+    // The same password on every run: nothing here is secret.
+    let drawn = AtomicU8::new(100);
+    desk.set_chance(Chance::new(move || Some([drawn.fetch_add(1, Ordering::SeqCst); 32])));
+    if let Some((login, password)) = desk.first_admin().await.unwrap() {
+        println!("{login:<13} password {password}");
+    }
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -75,6 +75,8 @@ pub enum Action {
     ViewAudit,
     /// Have a device examined, and ask it for its time or its data.
     AskDevices,
+    /// Import and edit the registry.
+    EditRegistry,
     /// Do this to a case in scope.
     Act(ActKind),
 }
@@ -93,7 +95,7 @@ pub const fn authorise(role: Role, action: Action) -> bool {
             Role::CityDuty | Role::Admin | Role::Security | Role::Audit | Role::ReadOnly
         ),
         Action::ViewUsers => matches!(role, Role::Admin | Role::Security | Role::CityDuty | Role::Branch),
-        Action::AddUsers => matches!(role, Role::Admin),
+        Action::AddUsers | Action::EditRegistry => matches!(role, Role::Admin),
         Action::Mark => crate::marks::may_mark(role),
         Action::ViewAudit => matches!(role, Role::Audit | Role::Security),
         Action::AskDevices => matches!(role, Role::CityDuty | Role::Branch | Role::LeadOfficer),

@@ -12,8 +12,6 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use plume_ingest::exchange::command::Command as CommandRecord;
-use plume_ingest::exchange::order;
 use plume_ingest::hj212::explain::Lang;
 use plume_schemas::ids::Mn;
 use prometheus::{Encoder, TextEncoder};
@@ -26,8 +24,6 @@ use crate::{balance, explain};
 
 /// Longest wait for what a device does with an order: a history of a day comes within it.
 const COMMAND_LIMIT: Duration = Duration::from_mins(10);
-/// Characters of the name of who gives an order.
-const MAX_NAME_CHARS: usize = 40;
 /// Orders and results shown.
 const LISTED_COMMANDS: u64 = 100;
 
@@ -221,21 +217,11 @@ async fn command(State(context): State<Context>, text: String) -> Response {
         Ok(asked) => asked,
         Err(error) => return refused(format!("not an order: {error}")),
     };
-    let order = match order::order(&asked.order, &asked.arguments) {
-        Ok(order) => order,
-        Err(error) => return refused(format!("{error} (hint: {})", error.hint())),
+    let command = roles::exchange::checked(&context, asked.mn, &asked.order, &asked.arguments, &asked.by);
+    let command = match command {
+        Ok(command) => command,
+        Err(why) => return refused(why),
     };
-    if !context.registry.borrow().knows(asked.mn) {
-        return refused(format!("MN {} is not in the registry", asked.mn));
-    }
-    let by: String = asked
-        .by
-        .chars()
-        .filter(|letter| !letter.is_control())
-        .take(MAX_NAME_CHARS)
-        .collect();
-    let patience = context.orders.patience_ms();
-    let command = CommandRecord::new(asked.mn, order, by, context.clock.now(), patience);
     let wait = Duration::from_secs(asked.wait_s).min(COMMAND_LIMIT);
     let given = roles::exchange::give(&context, &command, wait).await;
     match given.and_then(|result| result.map(|result| Ok(result.to_record()?)).transpose()) {

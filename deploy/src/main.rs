@@ -16,6 +16,7 @@ mod logging;
 mod out;
 mod polling;
 mod rates;
+mod registry_files;
 mod reload;
 mod roles;
 mod run;

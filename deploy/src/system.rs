@@ -13,11 +13,11 @@ use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
 use plume_ingest::{Ingest, IngestHandle, Poller};
 use plume_schemas::factors::Catalogue;
-use plume_schemas::registry::{Registry, RegistryIndex};
+use plume_schemas::registry::Registry;
 use plume_schemas::time::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin::{self, Health};
@@ -72,7 +72,6 @@ pub(crate) struct System {
     pub(crate) context: Context,
     pub(crate) desk: Option<Desk>,
     pub(crate) addresses: Addresses,
-    tell_registry: watch::Sender<Arc<RegistryIndex>>,
     intake: Stopper,
     rest: Stopper,
     ingest: Option<IngestHandle>,
@@ -98,10 +97,10 @@ impl System {
         } = plan;
         let has = |role| roles.contains(&role);
         let place = (data_dir.as_path(), clock_kind, clock);
-        let (context, lock, tell_registry, archive_requests) = open_context(&config, place, registry, &roles).await?;
+        let (context, lock, archive_requests) = open_context(&config, place, registry, &roles).await?;
         let (rest, stop) = pair();
         let mut tasks = JoinSet::new();
-        roles::registry::keep_up(&context, &tell_registry, &stop, &mut tasks).await?;
+        roles::registry::keep_up(&context, &stop, &mut tasks).await?;
         let (desk, desk_address) = if has(Role::Desk) {
             let desk = open_desk(&context, &config, pace, console).await?;
             let address = start_desk(&context, &config, (clock_kind, pace), &desk, &stop, &mut tasks).await?;
@@ -137,7 +136,6 @@ impl System {
             context,
             desk,
             addresses,
-            tell_registry,
             intake,
             rest,
             ingest,
@@ -183,13 +181,17 @@ impl System {
     /// Records a changed registry.
     pub(crate) async fn import(&self, registry: Registry) -> anyhow::Result<u64> {
         let Context {
-            bus, clock, data_dir, ..
+            bus,
+            clock,
+            data_dir,
+            recorder,
+            ..
         } = &self.context;
         anyhow::ensure!(
             self.desk.is_some() || !bus.is_shared(),
             "this process follows the registry on the bus; the role `desk` records it"
         );
-        roles::registry::import(bus, data_dir, registry, clock.now(), &self.tell_registry).await
+        recorder.import((bus, data_dir), registry, clock.now()).await
     }
 
     /// Resolves when judge and desk have worked off what is in the log now, and the archive's files hold what it held
@@ -306,12 +308,7 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
     })
 }
 
-type Opened = (
-    Context,
-    Option<std::fs::File>,
-    watch::Sender<Arc<RegistryIndex>>,
-    mpsc::Receiver<oneshot::Sender<()>>,
-);
+type Opened = (Context, Option<std::fs::File>, mpsc::Receiver<oneshot::Sender<()>>);
 
 /// The log, the registry in it, and what every role is given.
 async fn open_context(
@@ -324,9 +321,9 @@ async fn open_context(
     let bus = open_bus(config, clock_kind, data_dir).await?;
     let lock = roles::alone(&bus, roles, data_dir)?;
     let metrics = prometheus::Registry::new();
-    let (tell_registry, registry_watch) = watch::channel(Arc::default());
+    let (recorder, registry_watch) = roles::registry::Recorder::new();
     if roles.contains(&Role::Desk) || !bus.is_shared() {
-        roles::registry::import(&bus, data_dir, registry, clock.now(), &tell_registry).await?;
+        recorder.import((&bus, data_dir), registry, clock.now()).await?;
     }
     let (archive_now, archive_requests) = roles::archive::requests();
     let context = Context {
@@ -341,6 +338,7 @@ async fn open_context(
         clock,
         catalogue: Arc::new(Catalogue::embedded()?),
         registry: registry_watch,
+        recorder,
         signals: Signals::new(&metrics)?,
         health: Health::default(),
         status: Status::default(),
@@ -348,7 +346,7 @@ async fn open_context(
         archive: roles::archive::location(data_dir, &config.archive)?,
         data_dir: data_dir.to_owned(),
     };
-    Ok((context, lock, tell_registry, archive_requests))
+    Ok((context, lock, archive_requests))
 }
 
 /// Judge and archive, where this process has those roles.
@@ -444,12 +442,13 @@ async fn start_desk(
     desk.set_rates(crate::rates::source(&context.data_dir, &config.archive)?);
     let pages = DeskState::with_decoder(desk.clone(), options, Some(decoder::decode));
     pages.set_answerer(decoder::answer);
-    roles::desk::open_queues(context, &pages, stop, tasks);
+    let shared = roles::desk::is_shared(&config.alert.store);
+    roles::desk::open_queues(context, (desk, shared), &pages, stop, tasks);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
             desk: desk.clone(),
             partition,
-            shared: roles::desk::is_shared(&config.alert.store),
+            shared,
         };
         tasks.spawn(roles::desk::events(context.reading(), feed, stop.clone()));
         tasks.spawn(roles::desk::reports(

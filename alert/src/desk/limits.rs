@@ -40,6 +40,12 @@ pub const BODY_BYTES: usize = 48 * 1_024;
 /// Largest upload: one photo of a phone as it comes, with the rest of its form.
 pub const PHOTO_BYTES: usize = 8 * 1_024 * 1_024;
 
+/// Largest upload of a registry: ten thousand outlets of six factors are about 12 MB.
+pub const REGISTRY_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// Files of one upload of a registry: a TOML file, or a sheet for each kind of row.
+pub const REGISTRY_FILES: usize = plume_schemas::registry::RowKind::ALL.len();
+
 /// Packets of one device in its live tail.
 pub const TAIL_PACKETS: usize = 50;
 

@@ -18,10 +18,12 @@ mod inspect;
 pub mod limits;
 mod live;
 mod names;
+mod orders;
 mod pages;
 mod plot;
 mod problem;
 mod pulse;
+mod registry;
 pub mod routes;
 mod series;
 mod serve;
@@ -40,7 +42,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use history::{HistoryQuestion, HistoryQueue, HourValue, Quantity};
 pub use inspect::{ClockOffset, Departure, InspectQuestion, InspectQueue, Inspection, Interval};
+pub use orders::{DeviceOrder, OrderGiven, OrderKind, OrderNeeds, OrderQuestion, OrderQueue, OrderResult};
 pub(crate) use pulse::in_scope;
+pub use registry::{Fault, ReadRegistry, RecordRefusal, RegistryFile, RegistryQuestion, RegistryQueue};
 pub use serve::serve;
 pub use state::{Answerer, Decoded, DecodedRow, Decoder, DeskOptions, DeskState, MarkBatch, MarkQueue, Trouble};
 pub use wellbeing::Sentence;
@@ -53,6 +57,9 @@ pub fn router(state: DeskState) -> Router {
         let mut handler = (route.handler)();
         if route.path.ends_with("/photos") {
             handler = handler.layer(DefaultBodyLimit::max(limits::PHOTO_BYTES));
+        }
+        if route.path.ends_with("/upload") {
+            handler = handler.layer(DefaultBodyLimit::max(limits::REGISTRY_BYTES));
         }
         if route.need == routes::Need::Tables {
             handler = handler.layer(DefaultBodyLimit::max(limits::TABLE_BYTES));

@@ -4,8 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, bulletin, case, conformance, device, duty, enter, faults, link, login, marks, numbers, outlet, overview,
-    phone, photos, problems, records, reports, silences, tables, users,
+    act, bulletin, case, conformance, device, duty, enter, faults, link, login, marks, numbers, orders, outlet,
+    overview, phone, photos, problems, records, registry, reports, silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -85,6 +85,7 @@ pub struct Route {
 
 const VIEW: Action = Action::ViewCases;
 const DEVICE: Action = Action::AskDevices;
+const REGISTRY: Action = Action::EditRegistry;
 const COMMENT: Action = Action::Act(ActKind::Comment);
 const ANSWER: Action = Action::Act(ActKind::Answer);
 const FAULT: Action = Action::Act(ActKind::ReportFault);
@@ -135,6 +136,8 @@ pub static ROUTES: &[Route] = routes! {
     GET "/devices", Need::Office(VIEW), overview::devices;
     GET "/devices/{mn}", Need::Office(VIEW), device::page;
     GET "/devices/{mn}/conformance", Need::Office(DEVICE), conformance::page;
+    GET "/devices/{mn}/orders", Need::Office(DEVICE), orders::page;
+    POST "/devices/{mn}/orders", Need::Office(DEVICE), orders::give;
     GET "/devices/{mn}/events", Need::Office(VIEW), device::events;
     GET "/reports", Need::Office(VIEW), reports::list;
     GET "/outlets/{id}/report", Need::Office(VIEW), reports::page;
@@ -150,7 +153,15 @@ pub static ROUTES: &[Route] = routes! {
     POST "/silences/{id}/end", Need::Duty, silences::end;
     GET "/alerts/{id}/silence", Need::Duty, silences::form;
     POST "/alerts/{id}/silence", Need::Duty, silences::add;
-    GET "/registry", Need::Office(VIEW), records::registry;
+    GET "/registry", Need::Office(VIEW), registry::page;
+    GET "/registry/import", Need::Office(REGISTRY), registry::import_form;
+    POST "/registry/upload", Need::Office(REGISTRY), registry::upload;
+    GET "/registry/sheets/{file}", Need::Office(REGISTRY), registry::sheet;
+    GET "/registry/rows", Need::Office(REGISTRY), registry::rows;
+    GET "/registry/edit", Need::Office(REGISTRY), registry::edit_form;
+    POST "/registry/edit", Need::Office(REGISTRY), registry::edit;
+    GET "/registry/drafts/{draft}", Need::Office(REGISTRY), registry::draft;
+    POST "/registry/drafts/{draft}", Need::Office(REGISTRY), registry::record;
     GET "/rules", Need::Office(VIEW), overview::rules;
     GET "/tables", Need::Office(VIEW), tables::page;
     GET "/tables/{table}", Need::Office(VIEW), tables::download;

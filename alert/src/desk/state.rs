@@ -13,7 +13,9 @@ use super::history::HistoryQueue;
 use super::inspect::InspectQueue;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
+use super::orders::OrderQueue;
 use super::pulse::{Devices, Life, Pulse, in_scope};
+use super::registry::RegistryDesk;
 use super::tail::Tail;
 use super::wellbeing::Sentence;
 use crate::Desk;
@@ -128,6 +130,8 @@ struct Inner {
     answerer: OnceLock<Answerer>,
     history: OnceLock<HistoryQueue>,
     inspector: OnceLock<InspectQueue>,
+    orders: OnceLock<OrderQueue>,
+    registry: RegistryDesk,
     tail: Mutex<Tail>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
@@ -154,6 +158,8 @@ impl DeskState {
             answerer: OnceLock::new(),
             history: OnceLock::new(),
             inspector: OnceLock::new(),
+            orders: OnceLock::new(),
+            registry: RegistryDesk::default(),
             tail: Mutex::default(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
@@ -192,6 +198,14 @@ impl DeskState {
         &self.0.inspector
     }
 
+    pub(super) fn registry_desk(&self) -> &RegistryDesk {
+        &self.0.registry
+    }
+
+    pub(super) fn order_queue(&self) -> &OnceLock<OrderQueue> {
+        &self.0.orders
+    }
+
     /// Records marks; gives how many once they are durable.
     pub(crate) async fn record_marks(&self, viewer: &Viewer, marks: Vec<Mark>) -> Result<usize, MarkError> {
         let lost = |detail: &str| MarkError::Log {
@@ -225,7 +239,13 @@ impl DeskState {
                 self.0.desk.observe(report);
             }
             EntryBody::Registry(registry) => {
-                if let Some(whole) = self.assembly().take(registry) {
+                // After a start the last days are read again: what was in force then is not in force now.
+                let in_force = self.0.desk.registry().registry().revision;
+                if let Some(whole) = self
+                    .assembly()
+                    .take(registry)
+                    .filter(|whole| whole.revision >= in_force)
+                {
                     self.0.desk.set_registry(Arc::new(RegistryIndex::new(whole)));
                 }
             }

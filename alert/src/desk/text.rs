@@ -312,6 +312,18 @@ texts! {
     findings: "不符合项", "Findings";
     tail_pause: "暂停", "Pause"; tail_go_on: "继续", "Go on";
     tail_live: "实时", "live"; tail_held: "已暂停，{} 条待显示", "paused, {} waiting";
+    orders: "设备命令", "Device commands";
+    orders_about: "只读取或校时，不触动仪器。每条命令记入操作日志。",
+        "They read, or set the clock; none touches an instrument. Each is kept in the log of operations.";
+    order_settings: "时间与间隔", "Time and intervals"; order_history: "补取数据", "Ask for data";
+    order_serial: "设备唯一标识", "Serial number"; orders_given: "最近命令", "Last commands";
+    order_result: "结果", "Result"; order_confirm: "确认下达以下命令", "Send this command?";
+    order_send: "下达", "Send"; order_waiting: "等待结果", "waiting";
+    order_ended: "命令已执行完毕，结果见下。", "The command has ended; its result stands below.";
+    order_waiting_long: "命令已记录，等待设备返回结果；请稍后刷新。", "Recorded; the device has not answered yet. Look again soon.";
+    order_span_wrong: "请填写起止时间：结束不早于开始，最长 {} 天。", "From and until are needed, at most {} days apart.";
+    order_refused: "命令未下达，请稍后重试。", "The command was not given; try again soon.";
+    no_orders: "设备命令暂时无法读取，请稍后重试。", "The commands cannot be read now; try again soon.";
     conformance: "符合性报告", "Conformance";
     conformance_about: "近 {} 小时的报文，对照 HJ 212-2025。", "Packets of the last {} hours against HJ 212-2025.";
     no_conformance: "符合性报告暂时无法生成，请稍后重试。", "The report cannot be made now; try again soon.";
@@ -363,6 +375,42 @@ texts! {
     advice_causes: "常见原因", "Usual causes"; advice_checks: "检查要点", "What to check";
     advice_measures: "建议措施", "What to do";
 
+    // Registry
+    registry_import: "导入基础档案", "Import the registry"; registry_add: "新增企业", "Add an enterprise";
+    registry_add_one: "新增{}", "Add: {}"; registry_edit: "修改", "Edit";
+    registry_bring: "上传文件", "Bring files"; registry_files: "TOML 或 CSV 文件", "TOML or CSV files";
+    registry_bring_about: "一个 TOML 文件，或按下列名称的 CSV（UTF-8），可同时选择多个。上传的文件取代全部档案；先预览，确认后生效。",
+        "One TOML file, or CSV sheets (UTF-8) by the names beside, several at once. They replace the whole registry; \
+         you see what changes before it is in force.";
+    registry_look: "预览", "Preview"; registry_take: "下载现行档案", "Take what is in force";
+    registry_take_about: "CSV（UTF-8），密码已遮蔽；原样上传时保留原密码。",
+        "CSV in UTF-8, passwords masked; a mask brought back keeps the password.";
+    registry_no_file: "请选择文件。", "Choose a file."; registry_many: "一次最多 {} 个文件。", "No more than {} files at once.";
+    registry_large: "文件合计不能超过 {} MB。", "Files may have {} MB in all.";
+    registry_workbook: "这是 Excel 工作簿，不是 CSV", "this is a workbook, not CSV";
+    registry_utf16: "文件编码为 UTF-16", "the file is in UTF-16";
+    registry_no_text: "不是文本文件", "this is not text";
+    registry_gbk: "文件编码不是 UTF-8（可能为 GBK）", "the file is not in UTF-8 (perhaps in GBK)";
+    registry_save_as: "在 Excel 中另存为“CSV UTF-8（逗号分隔）”后重新上传",
+        "save it as “CSV UTF-8 (comma delimited)” and bring it again";
+    registry_wrong: "有误", "Wrong"; registry_odd: "提醒（不影响生效）", "Odd, and taken all the same";
+    registry_place: "位置", "Place"; registry_cells: "变更内容", "Cells";
+    registry_faults: "有 {} 处错误，档案未变。", "{} faults; nothing is changed.";
+    registry_same: "与现行档案一致，无需变更。", "It says what is in force already.";
+    registry_changed: "档案已被他人更新，请核对现行内容后重新提交。", "The registry has changed meanwhile; look again, then send it anew.";
+    registry_standby: "当前由另一值班台主用，请在主用值班台修改。", "Another desk is the active one; edit the registry there.";
+    registry_failed: "未能完成，档案未变，请稍后重试。", "Not done, nothing is changed; try again soon.";
+    registry_draft: "变更预览", "What changes"; registry_draft_about: "来源 {}，基于版本 {}", "From {}, made of revision {}";
+    registry_counts: "新增 {} 行，删除 {} 行，修改 {} 行", "{} rows added, {} removed, {} changed";
+    registry_record: "确认生效", "Put in force";
+    registry_spell: "自生效时间起按新内容执行，原记录到此为止；生效时间与原记录相同则为更正原记录。",
+        "What was in force ends when this begins; with the beginning of an earlier row it corrects that row.";
+    registry_at_once: "确认后立即生效；以前的内容保留在此前的档案版本中。",
+        "In force at once; what it said before stays in the revisions before.";
+    registry_moment: "如 2026-12-01 或 2026-12-01T08:00，留空为不限", "2026-12-01 or 2026-12-01T08:00; empty for no bound";
+    registry_masked: "****** 表示沿用原密码", "****** keeps the password on record";
+    registry_factors: "仅这些因子，以空格分隔；留空为全部", "only these, with blanks between; empty for all";
+
     // Accounts
     users: "用户", "Users"; accounts: "账号", "Accounts";
     login: "账号", "Login"; password: "密码", "Password";
@@ -378,7 +426,8 @@ texts! {
     invitations: "邀请链接", "Invitations";
     invitations_note: "仅显示这一次，七日内有效，每个链接只能使用一次", "shown this once; good for seven days, one use each";
     audit: "操作日志", "Audit";
-    audit_about: "账号与登录操作，只增不改；预警处置见各预警的处置记录。", "Accounts and sign-ins; acts on alerts stand in their traces.";
+    audit_about: "账号、登录与设备命令，只增不改；预警处置见各预警的处置记录。",
+        "Accounts, sign-ins, device commands; acts on alerts stand in their traces.";
     object: "对象", "Object"; sign_in_here: "登录", "Sign in";
     sign_in_by_code: "短信验证码登录", "Sign in by code"; send_code: "发送验证码", "Send code";
     login_code: "验证码", "Code";

@@ -389,6 +389,34 @@ impl Desk {
         tx.commit().await
     }
 
+    /// Notes a change of the registry, or that it was not recorded.
+    pub(crate) async fn note_registry(
+        &self,
+        viewer: &Viewer,
+        kind: AuditKind,
+        object: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let line = AuditLine {
+            at: self.now(),
+            kind,
+            actor: viewer.name.clone(),
+            role: Some(viewer.role),
+            object: object.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let mut tx = self.0.store.begin().await?;
+        audit::note(&mut tx, &line).await?;
+        tx.commit().await
+    }
+
+    /// Notes a command to a device, or what came of it.
+    pub(crate) async fn note_order(&self, viewer: &Viewer, kind: AuditKind, object: &str) -> Result<(), StoreError> {
+        let mut tx = self.0.store.begin().await?;
+        note(&mut tx, kind, Some(viewer), object, self.now()).await?;
+        tx.commit().await
+    }
+
     async fn hashed(&self, given: String) -> Result<String, UserError> {
         let mut salt = [0; password::SALT_BYTES];
         for (byte, drawn) in salt.iter_mut().zip(self.draw()?) {

@@ -39,8 +39,14 @@ named! {
         SilenceEnded = "silence_ended", "结束暂停提醒", "silence ended";
         /// A table was changed: routes, sentences, holidays, guidance, the duty calendar.
         TableChanged = "table_changed", "修改数据表", "table changed";
+        /// A device was asked for something.
+        Ordered = "ordered", "下达设备命令", "device command given";
+        /// A device answered a command, or did not.
+        OrderEnded = "order_ended", "设备命令结果", "device command ended";
         /// The registry was changed.
         RegistryChanged = "registry_changed", "修改基础档案", "registry changed";
+        /// A change of the registry that was noted was not recorded after all.
+        RegistryRefused = "registry_refused", "基础档案修改未生效", "registry change not recorded";
     }
 }
 

@@ -1,9 +1,11 @@
 //! `plume command`: asks something of a device through the running plume, and says what came of it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use plume_alert::words::Lang as DeskLang;
 use plume_ingest::exchange::command::{Command, CommandResult, Outcome};
 use plume_ingest::exchange::order::ORDERS;
 use plume_ingest::hj212::explain::{Lang, result_name};
@@ -70,13 +72,39 @@ pub(crate) async fn run(args: &CommandArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Name of an order in both languages.
-fn name(cn: u16) -> String {
+/// Words in both languages, behind what is the same in both.
+pub(crate) struct Said {
+    code: String,
+    zh: String,
+    en: String,
+}
+
+impl Said {
+    fn new(code: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            zh: zh.into(),
+            en: en.into(),
+        }
+    }
+
+    /// In one of them.
+    pub(crate) fn in_lang(&self, lang: DeskLang) -> String {
+        format!("{}{}", self.code, lang.pick(&self.zh, &self.en))
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} / {}", self.code, self.zh, self.en)
+    }
+}
+
+/// Name of an order.
+pub(crate) fn name(cn: u16) -> Said {
     let order = ORDERS.iter().find(|order| order.cn == cn);
-    order.map_or_else(
-        || format!("CN {cn}"),
-        |order| format!("CN {cn} {} / {}", order.zh, order.en),
-    )
+    let (zh, en) = order.map_or(("其他命令", "another command"), |order| (order.zh, order.en));
+    Said::new(format!("CN {cn} "), zh, en)
 }
 
 /// One line for the result, and one for each thing the device told.
@@ -90,20 +118,25 @@ fn said(result: &CommandResult) -> String {
 }
 
 /// How an order ended, in words.
-fn ended(result: &CommandResult) -> String {
-    let code = |of_request, code| {
+pub(crate) fn ended(result: &CommandResult) -> Said {
+    let code = |field: &str, of_request, code| {
         let name = |lang| result_name(lang, of_request, code).unwrap_or("?");
-        format!("{} / {}", name(Lang::Zh), name(Lang::En))
+        Said::new(format!("{field}={code} "), name(Lang::Zh), name(Lang::En))
     };
+    let plain = |zh: &str, en: &str| Said::new("", zh, en);
     match &result.outcome {
-        Outcome::Done { code: 1 } if matches!(result.cn, 2012 | 2022) => "已应答 9013 / noticed (9013)".to_owned(),
-        Outcome::Done { code: done } => format!("ExeRtn={done} {}", code(false, *done)),
-        Outcome::Refused { code: refused } => format!("QnRtn={refused} {}", code(true, *refused)),
-        Outcome::NoAnswer { sent } => format!("设备无应答，已发送 {sent} 次 / no answer, sent {sent} times"),
-        Outcome::NoResult => "设备已接收但未返回执行结果 9012 / taken, but no 9012 in time".to_owned(),
-        Outcome::Unreachable => "设备不在线 / the device has no link".to_owned(),
-        Outcome::TooMany => "等待的命令过多 / too many orders wait for this device".to_owned(),
-        Outcome::Unwritable { why } => format!("无法发送 / cannot be sent: {why}"),
+        Outcome::Done { code: 1 } if matches!(result.cn, 2012 | 2022) => plain("已应答 9013", "noticed (9013)"),
+        Outcome::Done { code: done } => code("ExeRtn", false, *done),
+        Outcome::Refused { code: refused } => code("QnRtn", true, *refused),
+        Outcome::NoAnswer { sent } => Said::new(
+            "",
+            format!("设备无应答，已发送 {sent} 次"),
+            format!("no answer, sent {sent} times"),
+        ),
+        Outcome::NoResult => plain("设备已接收但未返回执行结果 9012", "taken, but no 9012 in time"),
+        Outcome::Unreachable => plain("设备不在线", "the device has no link"),
+        Outcome::TooMany => plain("等待的命令过多", "too many orders wait for this device"),
+        Outcome::Unwritable { why } => Said::new("", format!("无法发送: {why}"), format!("cannot be sent: {why}")),
     }
 }
 
@@ -127,7 +160,7 @@ fn listing(records: &str) -> String {
             .collect();
         let result = results
             .get(&order.id)
-            .map_or_else(|| "等待中 / waiting".to_owned(), ended);
+            .map_or_else(|| "等待中 / waiting".to_owned(), |result| ended(result).to_string());
         let (by, mn, what) = (&order.by, order.mn, name(order.cn));
         format!("{at}  {by}  {mn}  {what}  {}\n    → {result}", fields.join(";"))
     });

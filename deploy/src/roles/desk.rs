@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::{DeskState, HistoryQueue, InspectQueue, MarkBatch, MarkQueue};
+use plume_alert::desk::{DeskState, HistoryQueue, InspectQueue, MarkBatch, MarkQueue, OrderQueue, RegistryQueue};
 use plume_bus::{NewRecord, Topic, TopicPartition};
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
@@ -32,6 +32,10 @@ const MARKS_WAITING: usize = 16;
 const HISTORY_WAITING: usize = 16;
 /// Conformance reports that wait: each takes seconds, so that a longer line is given up by its pages.
 const INSPECTIONS_WAITING: usize = 4;
+/// Files to read and revisions to record: an administrator or two, each waiting for one page.
+const EDITS_WAITING: usize = 4;
+/// Orders on their way to the log, which takes them within milliseconds.
+const ORDERS_WAITING: usize = 16;
 
 /// Which desk takes which events.
 pub(crate) struct Feed {
@@ -127,7 +131,17 @@ async fn take(desk: &Desk, position: LogPosition, event: Option<&Event>, stop: &
 }
 
 /// Gives the pages their ways to what they do not know themselves: the log for marks, the archive for the past.
-pub(crate) fn open_queues(context: &Context, pages: &DeskState, stop: &Stop, tasks: &mut JoinSet<anyhow::Result<()>>) {
+pub(crate) fn open_queues(
+    context: &Context,
+    (desk, shared): (&Desk, bool),
+    pages: &DeskState,
+    stop: &Stop,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) {
+    let (queue, questions) = mpsc::channel(EDITS_WAITING);
+    pages.set_registry_queue(RegistryQueue::new(queue));
+    let edits = super::edits::answer(context.clone(), (desk.clone(), shared), questions, stop.clone());
+    tasks.spawn(edits);
     let (queue, batches) = mpsc::channel(MARKS_WAITING);
     pages.set_mark_queue(MarkQueue::new(queue));
     tasks.spawn(marks(context.clone(), batches, stop.clone()));
@@ -137,6 +151,9 @@ pub(crate) fn open_queues(context: &Context, pages: &DeskState, stop: &Stop, tas
     let (queue, questions) = mpsc::channel(INSPECTIONS_WAITING);
     pages.set_inspector(InspectQueue::new(queue));
     tasks.spawn(super::inspect::answer(context.clone(), questions, stop.clone()));
+    let (queue, questions) = mpsc::channel(ORDERS_WAITING);
+    pages.set_orders(OrderQueue::new(queue, super::orders::kinds()));
+    tasks.spawn(super::orders::answer(context.clone(), questions, stop.clone()));
 }
 
 /// What a page asks or brings next; none when told to stop, or when nobody can ask any more.

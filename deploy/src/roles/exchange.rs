@@ -1,6 +1,7 @@
 //! Orders to devices: from the topic of commands to the newest link of the device, and what came of them to the topic
 //! of results (D16). It hears devices through the loop that shows reports to the desk.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use plume_ingest::exchange::config::ExchangeConfig;
 use plume_ingest::exchange::engine::{Exchange, Output};
 use plume_ingest::exchange::gaps::Gaps;
 use plume_ingest::exchange::heard::Heard;
-use plume_ingest::exchange::order::span_fields;
+use plume_ingest::exchange::order::{order, span_fields};
 use plume_schemas::entry::{EntryBody, PresenceState};
-use plume_schemas::ids::IngestId;
+use plume_schemas::ids::{IngestId, Mn};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 use tokio::task::JoinSet;
@@ -30,6 +31,8 @@ const LOOKS_PER_SEARCH: u32 = 50;
 const EXCHANGE: &str = "exchange";
 /// Who asks for the hours of an outage.
 const BY_GAPS: &str = "plume (gaps)";
+/// Characters of the name of who gives an order.
+const MAX_NAME_CHARS: usize = 40;
 
 /// The exchange with all devices. Clones share it.
 #[derive(Clone, Debug)]
@@ -141,7 +144,7 @@ impl Orders {
 }
 
 impl Core {
-    fn gone(&mut self, mn: plume_schemas::ids::Mn, epoch: u64, now: Time) {
+    fn gone(&mut self, mn: Mn, epoch: u64, now: Time) {
         self.exchange.gone(mn, epoch, now);
         if let Some(gaps) = self.gaps.as_mut().filter(|_| !self.exchange.has_link(mn)) {
             gaps.gone(mn);
@@ -275,16 +278,49 @@ async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> an
     Ok(())
 }
 
+/// An order to a device of the registry, its arguments checked; else why it cannot be given.
+pub(crate) fn checked(
+    context: &Context,
+    mn: Mn,
+    name: &str,
+    arguments: &BTreeMap<String, String>,
+    by: &str,
+) -> Result<Command, String> {
+    let order = order(name, arguments).map_err(|error| format!("{error} (hint: {})", error.hint()))?;
+    if !context.registry.borrow().knows(mn) {
+        return Err(format!("MN {mn} is not in the registry"));
+    }
+    let plain = by.chars().filter(|letter| !letter.is_control());
+    let by: String = plain.take(MAX_NAME_CHARS).collect();
+    let patience_ms = context.orders.patience_ms();
+    Ok(Command::new(mn, order, by, context.clock.now(), patience_ms))
+}
+
+/// Where results of orders that are given from now on will stand.
+pub(crate) async fn end_of_results(context: &Context) -> anyhow::Result<u64> {
+    Ok(context.bus.range(at(Topic::CommandResults, 0)).await?.end)
+}
+
 /// Records an order, and waits until it has ended or so long.
 pub(crate) async fn give(
     context: &Context,
     command: &Command,
     wait: Duration,
 ) -> anyhow::Result<Option<CommandResult>> {
-    let results = at(Topic::CommandResults, 0);
-    let mut next = context.bus.range(results).await?.end;
+    let next = end_of_results(context).await?;
     let appended = context.bus.append(vec![recorded(command)?]).await;
     appended.context("record the order")?;
+    result_of(context, command, next, wait).await
+}
+
+/// What came of an order, if it ends within so long; results are looked at from `next` on.
+pub(crate) async fn result_of(
+    context: &Context,
+    command: &Command,
+    mut next: u64,
+    wait: Duration,
+) -> anyhow::Result<Option<CommandResult>> {
+    let results = at(Topic::CommandResults, 0);
     let ended = async {
         loop {
             context.bus.wait(results, next).await;

@@ -6,12 +6,14 @@ pub(crate) mod away;
 pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
+pub(crate) mod edits;
 pub(crate) mod exchange;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod judges;
 pub(crate) mod lag;
 pub(crate) mod marks;
+pub(crate) mod orders;
 pub(crate) mod readmit;
 pub(crate) mod registry;
 pub(crate) mod respool;
@@ -43,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) registry: watch::Receiver<Arc<RegistryIndex>>,
+    /// Records what comes after it.
+    pub(crate) recorder: Arc<registry::Recorder>,
     pub(crate) metrics: prometheus::Registry,
     pub(crate) signals: signals::Signals,
     pub(crate) health: crate::admin::Health,

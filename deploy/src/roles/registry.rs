@@ -1,5 +1,5 @@
-//! The registry's way into the log (D8): an import that differs from the last revision is appended to every partition,
-//! in parts where it is larger than a record may be.
+//! The registry's way into the log (D8): a file that was not taken before, or an edit of the desk, is appended to every
+//! partition, in parts where it is larger than a record may be.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use plume_bus::{Bus, NewRecord, Topic};
 use plume_schemas::entry::EntryBody;
+use plume_schemas::ids::ContentId;
 use plume_schemas::registry::{Assembly, Part, Registry, RegistryIndex};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::stop::Stop;
@@ -24,47 +25,183 @@ const PART_BYTES: usize = plume_bus::MAX_PAYLOAD_BYTES / 2;
 /// Most parts appended at once; so one import takes a quarter of what a batch may, and others get between.
 const BATCH_PARTS: usize = 8;
 
-/// Appends `registry` as the next revision if it says anything new; tells the rooms through `tell`.
+/// Where revisions are recorded, one after the other: a file at the start and on SIGHUP, edits of the desk.
 ///
-/// The last revision is kept as `state/registry.json`; should that be lost, the same content is recorded once more,
-/// which harms nobody. An import that was cut off half way is begun again under the same number, at another time: the
-/// parts of the two are told apart by it.
-pub(crate) async fn import(
-    bus: &Bus,
-    data_dir: &Path,
-    mut registry: Registry,
-    now: Time,
-    tell: &watch::Sender<Arc<RegistryIndex>>,
-) -> anyhow::Result<u64> {
-    let kept = kept_path(data_dir);
-    // Where processes share the log, what this one kept may not be the last.
-    let last = if bus.is_shared() {
-        Follower::new().read(&bus.reader()).await?
-    } else {
-        load_kept(&kept)?
-    };
-    if let Some(last) = last
-        .as_ref()
-        .filter(|last| last.content_hash() == registry.content_hash())
-    {
-        tell.send_replace(Arc::new(RegistryIndex::new(last.clone())));
-        return Ok(last.revision);
+/// A file is taken when it says something else than the file that was taken before, whose hash every revision carries:
+/// a restart, or a reload for another reason, leaves alone what was edited on the desk since.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    tell: watch::Sender<Arc<RegistryIndex>>,
+    /// Held while a revision is compared and recorded.
+    turn: Mutex<()>,
+}
+
+/// What becomes of a file that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// It says what is in force, and is known to.
+    InForce,
+    /// It was taken before; what is in force was edited since.
+    TakenBefore,
+    /// It is the next revision, in the place of edits or not.
+    Next { over_edits: bool },
+}
+
+impl Reading {
+    fn of(file: ContentId, last: Option<&Registry>) -> Self {
+        let Some(last) = last else {
+            return Self::Next { over_edits: false };
+        };
+        let (content, imported) = (last.content_hash(), imported(last));
+        if imported == file && content == file {
+            Self::InForce
+        } else if imported == file {
+            Self::TakenBefore
+        } else {
+            Self::Next {
+                over_edits: imported != content && content != file,
+            }
+        }
     }
-    registry.revision = last.map_or(0, |last| last.revision) + 1;
-    registry.recorded_at = now;
-    registry.part = Part::WHOLE;
-    append(bus, &registry).await.context("append the registry to the log")?;
-    keep(&kept, &registry)?;
-    tracing::info!(
-        revision = registry.revision,
-        enterprises = registry.enterprises.len(),
-        outlets = registry.outlets.len(),
-        devices = registry.sources.len(),
-        "registry revision recorded"
-    );
-    let revision = registry.revision;
-    tell.send_replace(Arc::new(RegistryIndex::new(registry)));
-    Ok(revision)
+}
+
+/// The file behind a revision; one recorded before files were remembered was a file's.
+fn imported(last: &Registry) -> ContentId {
+    last.imported.unwrap_or_else(|| last.content_hash())
+}
+
+/// Why an edit is not recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EditError {
+    /// Another revision came first.
+    #[error("revision {base} was edited, and {found} is in force")]
+    Changed {
+        /// What was edited.
+        base: u64,
+        /// What is in force.
+        found: u64,
+    },
+    /// The log did not take it.
+    #[error(transparent)]
+    Log(#[from] anyhow::Error),
+}
+
+impl Recorder {
+    /// With whoever follows what is recorded.
+    pub(crate) fn new() -> (Arc<Self>, watch::Receiver<Arc<RegistryIndex>>) {
+        let (tell, told) = watch::channel(Arc::default());
+        let turn = Mutex::new(());
+        (Arc::new(Self { tell, turn }), told)
+    }
+
+    /// Appends what a file says as the next revision, if it has not been taken before; tells the rooms.
+    ///
+    /// An import that was cut off half way is begun again under the same number, at another time: the parts of the two
+    /// are told apart by it.
+    pub(crate) async fn import(
+        &self,
+        (bus, data_dir): (&Bus, &Path),
+        mut file: Registry,
+        now: Time,
+    ) -> anyhow::Result<u64> {
+        let _turn = self.turn.lock().await;
+        let last = last(bus, data_dir).await?;
+        let lacking = file.unmask(last.as_ref().unwrap_or(&Registry::default()));
+        anyhow::ensure!(
+            lacking.is_empty(),
+            "source {lacking:?}: the password is masked and none is on record (hint: write it, or leave it out)"
+        );
+        let hash = file.content_hash();
+        match (Reading::of(hash, last.as_ref()), last) {
+            (Reading::InForce, Some(last)) => Ok(self.told(last)),
+            (Reading::TakenBefore, Some(last)) => {
+                tracing::info!(
+                    revision = last.revision,
+                    "the registry file was taken before; what was edited on the desk since stays in force"
+                );
+                Ok(self.told(last))
+            }
+            (reading, last) => {
+                if reading == (Reading::Next { over_edits: true }) {
+                    let revision = last.as_ref().map_or(0, |last| last.revision);
+                    tracing::warn!(
+                        revision,
+                        "the registry file has changed and replaces what was edited on the desk up to this revision"
+                    );
+                }
+                let revision = last.map_or(0, |last| last.revision) + 1;
+                file.imported = Some(hash);
+                self.record((bus, data_dir), file, revision, now).await
+            }
+        }
+    }
+
+    /// Appends what was made of revision `base` on the desk, if that is still in force.
+    pub(crate) async fn edit(
+        &self,
+        (bus, data_dir): (&Bus, &Path),
+        mut edited: Registry,
+        base: u64,
+        now: Time,
+    ) -> Result<u64, EditError> {
+        let _turn = self.turn.lock().await;
+        let last = last(bus, data_dir).await?.unwrap_or_default();
+        if last.revision != base {
+            let found = last.revision;
+            return Err(EditError::Changed { base, found });
+        }
+        edited.imported = Some(imported(&last));
+        Ok(self.record((bus, data_dir), edited, base + 1, now).await?)
+    }
+
+    async fn record(
+        &self,
+        (bus, data_dir): (&Bus, &Path),
+        mut registry: Registry,
+        revision: u64,
+        now: Time,
+    ) -> anyhow::Result<u64> {
+        registry.revision = revision;
+        registry.recorded_at = now;
+        registry.part = Part::WHOLE;
+        append(bus, &registry).await.context("append the registry to the log")?;
+        keep(&kept_path(data_dir), &registry)?;
+        tracing::info!(
+            revision,
+            enterprises = registry.enterprises.len(),
+            outlets = registry.outlets.len(),
+            devices = registry.sources.len(),
+            "registry revision recorded"
+        );
+        Ok(self.told(registry))
+    }
+
+    fn told(&self, registry: Registry) -> u64 {
+        let revision = registry.revision;
+        self.tell.send_replace(Arc::new(RegistryIndex::new(registry)));
+        revision
+    }
+}
+
+/// The last revision: of the log where processes share it; else `state/registry.json`, or what the log has beyond it
+/// (then this process was killed between the two, and the revision is recorded once more, which harms nobody). Should
+/// the file be lost, the log has it while it is retained.
+async fn last(bus: &Bus, data_dir: &Path) -> anyhow::Result<Option<Registry>> {
+    let logged = Follower::new().read(&bus.reader()).await?;
+    if bus.is_shared() {
+        return Ok(logged);
+    }
+    let path = kept_path(data_dir);
+    let kept = load_kept(&path)?;
+    let known = kept.as_ref().map_or(0, |kept| kept.revision);
+    match logged.filter(|logged| logged.revision > known) {
+        Some(logged) => {
+            append(bus, &logged).await.context("append the registry to the log")?;
+            keep(&path, &logged)?;
+            Ok(Some(logged))
+        }
+        None => Ok(kept),
+    }
 }
 
 /// Reads revisions from the registry's topic.
@@ -108,7 +245,6 @@ impl Follower {
 /// process records.
 pub(crate) async fn keep_up(
     context: &Context,
-    tell: &watch::Sender<Arc<RegistryIndex>>,
     stop: &Stop,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
@@ -119,13 +255,13 @@ pub(crate) async fn keep_up(
     let mut follower = Follower::new();
     loop {
         if let Some(first) = follower.read(&bus).await? {
-            tell.send_replace(Arc::new(RegistryIndex::new(first)));
+            context.recorder.told(first);
             break;
         }
         tracing::warn!("no registry on the bus yet: waiting for a process with the role `desk` to record it");
         bus.wait(line, follower.next).await;
     }
-    let (context, tell, stop) = (context.clone(), tell.clone(), stop.clone());
+    let (context, stop) = (context.clone(), stop.clone());
     tasks.spawn(async move {
         while !stop.told() {
             tokio::select! {
@@ -135,7 +271,7 @@ pub(crate) async fn keep_up(
             match follower.read(&bus).await {
                 Ok(Some(next)) => {
                     tracing::info!(revision = next.revision, "registry read from the bus");
-                    tell.send_replace(Arc::new(RegistryIndex::new(next)));
+                    context.recorder.told(next);
                 }
                 Ok(None) => context.health.well(REGISTRY),
                 Err(error) if is_away(&error) => match error.downcast_ref() {
@@ -209,3 +345,6 @@ fn keep(path: &Path, registry: &Registry) -> anyhow::Result<()> {
     std::fs::write(&fresh, serde_json::to_vec(registry)?).with_context(|| format!("write {}", fresh.display()))?;
     std::fs::rename(&fresh, path).with_context(|| format!("rename to {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod backup_killed;
 mod chart;
 mod commands;
 mod conformance;
+mod desk_edit;
 mod docs;
 mod doctor;
 mod editions;

@@ -173,13 +173,26 @@ impl Running {
 
     /// A page of the desk, seen by whoever the link of `plume enter` signs in.
     pub(crate) fn page(&self, link: &str, path: &str) -> String {
+        ask(self.desk, path, &self.cookie(link)).1
+    }
+
+    /// The header by which a browser is known that has followed this link.
+    fn cookie(&self, link: &str) -> String {
         let (_, enter) = link.trim().split_once("/enter/").unwrap();
         let (head, _) = ask(self.desk, &format!("/enter/{enter}"), "");
         let cookies = head.lines().filter_map(|line| line.split_once(": "));
         let cookies = cookies.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
         let pairs = cookies.filter_map(|(_, cookie)| cookie.split(';').next());
-        let cookie = pairs.collect::<Vec<_>>().join("; ");
-        ask(self.desk, path, &format!("Cookie: {cookie}\r\n")).1
+        format!("Cookie: {}\r\n", pairs.collect::<Vec<_>>().join("; "))
+    }
+
+    /// A browser of whoever the link of `plume enter` signs in.
+    pub(crate) fn visit(&self, link: &str) -> Visit {
+        let (at, cookie) = (self.desk, self.cookie(link));
+        let page = ask(at, "/", &cookie).1;
+        let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
+        let csrf = rest.split('"').next().unwrap().to_owned();
+        Visit { at, cookie, csrf }
     }
 }
 
@@ -198,6 +211,64 @@ impl Drop for Running {
     }
 }
 
+/// A browser of somebody who is signed in.
+pub(crate) struct Visit {
+    at: SocketAddr,
+    cookie: String,
+    csrf: String,
+}
+
+impl Visit {
+    pub(crate) fn get(&self, path: &str) -> String {
+        ask(self.at, path, &self.cookie).1
+    }
+
+    /// Sends a form of our own; gives head and page.
+    pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let encoded = |text: &str| {
+            let bytes = text.bytes().map(|byte| format!("%{byte:02X}"));
+            bytes.collect::<Vec<_>>().concat()
+        };
+        let fields = fields.iter().map(|(name, text)| format!("{name}={}", encoded(text)));
+        let form: Vec<String> = std::iter::once(format!("csrf={}", self.csrf)).chain(fields).collect();
+        self.send(path, "application/x-www-form-urlencoded", form.join("&").as_bytes())
+    }
+
+    /// Uploads files under their names.
+    pub(crate) fn upload(&self, path: &str, files: &[(&str, &[u8])]) -> (String, String) {
+        let part = "--x\r\nContent-Disposition: form-data; name=";
+        let mut body = format!("{part}\"csrf\"\r\n\r\n{}\r\n", self.csrf).into_bytes();
+        for (name, content) in files {
+            body.extend(format!("{part}\"files\"; filename=\"{name}\"\r\n\r\n").bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--x--\r\n");
+        self.send(path, "multipart/form-data; boundary=x", &body)
+    }
+
+    fn send(&self, path: &str, kind: &str, body: &[u8]) -> (String, String) {
+        let Self { at, cookie, .. } = self;
+        let mut stream = TcpStream::connect(at).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{cookie}Content-Type: {kind}\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        answer_of(stream)
+    }
+}
+
+/// Where an answer leads.
+pub(crate) fn location(head: &str) -> &str {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(name, _)| name.eq_ignore_ascii_case("location"));
+    found.unwrap_or_else(|| panic!("leads nowhere: {head}")).1
+}
+
 /// Head and body of the answer to a GET.
 fn ask(at: SocketAddr, path: &str, headers: &str) -> (String, String) {
     request(at, "GET", path, headers)
@@ -210,6 +281,10 @@ fn request(at: SocketAddr, method: &str, path: &str, headers: &str) -> (String, 
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n"
     )
     .unwrap();
+    answer_of(stream)
+}
+
+fn answer_of(mut stream: TcpStream) -> (String, String) {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8_lossy(&answer).into_owned();

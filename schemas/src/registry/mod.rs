@@ -3,14 +3,17 @@
 //! Its truth is the log: an import or an edit appends a whole [`Registry`] as a new revision to every partition.
 
 mod check;
+mod compare;
 mod csv;
+mod edit;
 mod index;
 mod parts;
 mod types;
 mod validity;
 
 pub use check::{Problem, ProblemSeverity};
-pub use csv::{CsvFile, CsvFiles, CsvProblem};
+pub use compare::{Change, ChangedCell, Changes, Effect, MASK, Row};
+pub use csv::{CsvFile, CsvFiles, CsvProblem, Places, RowKind, is_formula};
 pub use index::{RegistryIndex, Route};
 pub use parts::{Assembly, Part};
 pub use types::{
@@ -57,6 +60,7 @@ impl Registry {
             revision: 0,
             recorded_at: Time::default(),
             part: Part::WHOLE,
+            imported: None,
             ..self.clone()
         };
         ContentId::of(&[b"registry", &bare.to_json()])

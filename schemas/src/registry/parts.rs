@@ -40,6 +40,7 @@ impl Registry {
         let empty = Self {
             revision: self.revision,
             recorded_at: self.recorded_at,
+            imported: self.imported,
             ..Self::default()
         };
         let mut cut = Cut {
@@ -122,6 +123,7 @@ impl Assembly {
         let mut whole = Registry {
             revision: part.revision,
             recorded_at: part.recorded_at,
+            imported: part.imported,
             ..Registry::default()
         };
         for part in self.parts.drain(..) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::Part;
 use super::validity::Validity;
 use crate::decimal::Decimal;
-use crate::ids::{EnterpriseId, FactorCode, Mn, OutletId};
+use crate::ids::{ContentId, EnterpriseId, FactorCode, Mn, OutletId};
 use crate::time::Time;
 
 /// The whole registry, as of one revision.
@@ -21,6 +21,10 @@ pub struct Registry {
     /// Which part of the revision these rows are; a file is always the whole.
     #[serde(default, skip_serializing_if = "Part::is_whole")]
     pub part: Part,
+    /// What the file said, by its content, that was imported last: read once more it changes nothing, so that what was
+    /// edited since stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ContentId>,
     /// Enterprises (排污单位).
     #[serde(default, rename = "enterprise")]
     pub enterprises: Vec<Enterprise>,

@@ -12,6 +12,7 @@ mod messages;
 mod numbers;
 mod oxygen;
 mod registry;
+mod registry_edit;
 mod strategies;
 mod wire;
 mod wire_fresh;

@@ -45,7 +45,7 @@ macro_rules! sheets {
     }};
 }
 
-fn good() -> Registry {
+pub(crate) fn good() -> Registry {
     sheets!("registry_good").unwrap()
 }
 

@@ -114,7 +114,7 @@ pub(super) fn theirs(state: &DeskState, visitor: &Visitor, mn: &str) -> Result<M
 /// What an officer may do with a device.
 fn doors(visitor: &Visitor, mn: Mn) -> Vec<Choice> {
     let t = visitor.lang.texts();
-    let doors = [("conformance", t.conformance)];
+    let doors = [("conformance", t.conformance), ("orders", t.orders)];
     let may = visitor.viewer.may(Action::AskDevices);
     let doors = doors.into_iter().filter(|_| may);
     doors

@@ -1,10 +1,9 @@
-//! 基础档案, 交接班, 报文解析: what is registered, what the next shift must know, what a packet says.
+//! 交接班, 报文解析: what the next shift must know, what a packet says.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use plume_schemas::registry::{Outlet, Registry};
-use plume_schemas::time::{HOUR_MS, Time};
+use plume_schemas::time::HOUR_MS;
 use serde::Deserialize;
 
 use crate::case::{State as CaseState, TraceKind};
@@ -23,89 +22,6 @@ use crate::store::{CaseFilter, CasePage, CaseRow, MAX_PAGE_ROWS, Order, Page};
 
 /// Calls and promises of this long a shift stand on the page.
 const SHIFT_MS: i64 = 12 * HOUR_MS;
-
-/// `GET /registry`.
-pub(crate) async fn registry(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Problem> {
-    let t = visitor.lang.texts();
-    let index = state.desk().registry();
-    let all = index.registry().outlets.iter();
-    let seen: Vec<&Outlet> = all.filter(|outlet| state.sees(&visitor.viewer, outlet.id)).collect();
-    let sheet = Sheet {
-        title: t.registry.to_owned(),
-        about: put(t.revision_is, &[&index.registry().revision]),
-        tables: vec![
-            enterprises(&state, &visitor, index.registry(), &seen),
-            outlets(&state, &visitor, index.registry(), &seen),
-        ],
-        ..Sheet::default()
-    };
-    sheet.respond(&visitor)
-}
-
-fn enterprises(state: &DeskState, visitor: &Visitor, registry: &Registry, seen: &[&Outlet]) -> Table {
-    let (t, now) = (visitor.lang.texts(), state.now());
-    let has_outlet = |id| seen.iter().any(|outlet| outlet.enterprise == id);
-    let rows = registry
-        .enterprises
-        .iter()
-        .filter(|enterprise| has_outlet(enterprise.id))
-        .map(|enterprise| {
-            let permit = enterprise.permit_valid_to;
-            let ended = permit.is_some_and(|to| to <= now);
-            vec![
-                link(enterprise.name.clone(), format!("/enterprises/{}", enterprise.id)),
-                text(enterprise.id.to_string()).class("mono"),
-                text(enterprise.district.clone()),
-                text(enterprise.industry.clone()).class("quiet"),
-                text(enterprise.officer.clone()),
-                text(enterprise.permit_number.clone()).class("mono"),
-                text(permit.map_or_else(|| t.dash.to_owned(), Time::date)).class(if ended { "over" } else { "" }),
-            ]
-        });
-    Table {
-        title: t.enterprises.to_owned(),
-        note: String::new(),
-        heads: [
-            t.name,
-            t.credit_code,
-            t.district,
-            t.industry,
-            t.officer,
-            t.permit,
-            t.permit_end,
-        ]
-        .map(words)
-        .into(),
-        rows: rows.collect(),
-        ..Table::default()
-    }
-}
-
-fn outlets(state: &DeskState, visitor: &Visitor, registry: &Registry, seen: &[&Outlet]) -> Table {
-    let t = visitor.lang.texts();
-    let names = state.names(visitor.lang);
-    let rows = seen.iter().map(|outlet| {
-        let factors: Vec<String> = outlet.factors.iter().map(|setup| names.factor(setup.code)).collect();
-        let sources = registry.sources.iter().filter(|source| source.outlet == outlet.id);
-        let mns: Vec<String> = sources.map(|source| source.mn.to_string()).collect();
-        vec![
-            link(names.outlet(outlet.id).full(), format!("/outlets/{}", outlet.id)),
-            text(names.enterprise(outlet.enterprise)),
-            text(outlet.management_class.clone()).class("quiet"),
-            text(factors.join(" ")),
-            text(mns.join(" ")).class("mono"),
-        ]
-    });
-    Table {
-        title: t.outlets.to_owned(),
-        note: String::new(),
-        heads: [t.outlet, t.enterprise, t.class, t.factors, t.devices]
-            .map(words)
-            .into(),
-        rows: rows.collect(),
-        ..Table::default()
-    }
-}
 
 /// `GET /handover`.
 pub(crate) async fn handover(State(state): State<DeskState>, visitor: Visitor) -> Result<Response, Problem> {

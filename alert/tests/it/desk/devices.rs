@@ -33,6 +33,61 @@ async fn an_officer_reads_what_a_device_must_change() {
 }
 
 #[tokio::test]
+async fn an_officer_orders_confirms_and_reads_the_result() {
+    let bureau = Bureau::new().await;
+    let orders = path("/orders");
+    let door = format!("href=\"{orders}\"");
+    assert!(bureau.get(Role::Branch, &path("")).await.text.contains(&door));
+    assert!(!bureau.get(Role::ReadOnly, &path("")).await.text.contains(&door));
+    let page = bureau.get(Role::CityDuty, &orders).await.text;
+    assert!(
+        page.contains("value=\"hours\"") && page.contains("plume (gaps)") && page.contains("等待结果"),
+        "{page}"
+    );
+    let span = "order=hours&from=2026-11-21T10%3A00&to=2026-11-21T12%3A00";
+    let asked = bureau.post(Role::CityDuty, &orders, span).await.text;
+    assert!(
+        asked.contains("确认下达以下命令") && asked.contains("取小时数据"),
+        "{asked}"
+    );
+    assert!(
+        !bureau.get(Role::CityDuty, &orders).await.text.contains("王值班</td>"),
+        "nothing is given unasked"
+    );
+    let done = bureau
+        .post(Role::CityDuty, &orders, &format!("{span}&confirmed=yes"))
+        .await;
+    assert_eq!(done.location(), format!("{orders}?done=ended"), "{}", done.text);
+    let page = bureau.get(Role::CityDuty, done.location()).await.text;
+    assert!(
+        page.contains("命令已执行完毕") && page.contains("ExeRtn=1 执行成功") && page.contains("王值班"),
+        "{page}"
+    );
+    let audit = bureau.get(Role::Audit, "/audit").await.text;
+    assert!(
+        audit.contains("下达设备命令") && audit.contains("hours 2026-11-21T10:00"),
+        "{audit}"
+    );
+    assert!(audit.contains("→ ExeRtn=1"), "{audit}");
+    for (form, says) in [
+        ("order=hours&from=2026-11-01T10%3A00&to=2026-11-21T12%3A00", "最长 7 天"),
+        ("order=hours&from=2026-11-21T12%3A00&to=2026-11-21T10%3A00", "最长 7 天"),
+        ("order=hours", "最长 7 天"),
+        ("order=calibrate&confirmed=yes", "请求有误"),
+    ] {
+        let page = bureau.post(Role::CityDuty, &orders, form).await.text;
+        assert!(page.contains(says), "{form}: {page}");
+    }
+    let foreign = format!("/devices/{}/orders", seed::CEMENT_MN);
+    assert_eq!(bureau.get(Role::Branch, &foreign).await.status, StatusCode::NOT_FOUND);
+    let form = "order=read-time&confirmed=yes";
+    assert_eq!(
+        bureau.post(Role::Branch, &foreign, form).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
 async fn a_device_of_another_district_is_not_examined() {
     let bureau = Bureau::new().await;
     let foreign = format!("/devices/{}/conformance", seed::CEMENT_MN);

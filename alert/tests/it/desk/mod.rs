@@ -10,6 +10,7 @@ mod pages;
 mod photos;
 mod publicity;
 mod rectify;
+mod registry;
 mod retraction;
 mod roles;
 mod seed;
@@ -189,6 +190,8 @@ fn address(route: &str, case: &str, problem: &str) -> String {
         .replace("{table}", "guidance")
         .replace("{number}", "1")
         .replace("{mn}", seed::HEAT_MN)
+        .replace("{draft}", "0")
+        .replace("{file}", "limits.csv")
         .replace("{name}", "sms")
         .replace("{text}", "x")
 }

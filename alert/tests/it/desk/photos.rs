@@ -10,7 +10,7 @@ use super::{Answer, Bureau};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
-async fn send(bureau: &Bureau, role: Role, path: &str, csrf: &str, name: &str, content: &[u8]) -> Answer {
+pub(super) async fn send(bureau: &Bureau, role: Role, path: &str, csrf: &str, name: &str, content: &[u8]) -> Answer {
     let mut body = format!(
         "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--x\r\nContent-Disposition: form-data; \
          name=\"photo\"; filename=\"{name}\"\r\nContent-Type: image/png\r\n\r\n"

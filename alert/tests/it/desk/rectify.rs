@@ -3,8 +3,11 @@
 use axum::http::StatusCode;
 use plume_alert::accounts::Role;
 use plume_alert::problem::ProblemState;
+use plume_alert::store::ProblemFilter;
 
-use super::Bureau;
+use super::{Bureau, seed};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
 /// The version on a page: what its form gives back.
 async fn version(bureau: &Bureau, role: Role, path: &str) -> String {
@@ -127,4 +130,40 @@ async fn only_those_who_answer_for_it_review() {
         .await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert_eq!(bureau.problem().await.state, ProblemState::Submitted);
+}
+
+/// The data of the hour that was over, and of the day since, stand beside the photos of what was done about it.
+#[tokio::test]
+async fn data_before_and_after_stand_beside_the_photo() {
+    let bureau = Bureau::new().await;
+    seed::confirm(&bureau.desk).await;
+    let all = ProblemFilter::default();
+    let problems = bureau.desk.store().problems(&seed::duty(), &all, 0, 9).await.unwrap();
+    let id = problems.iter().find(|problem| problem.case.is_some()).unwrap().id;
+    let (phone, desk) = (format!("/m/problems/{id}"), format!("/problems/{id}"));
+    let csrf = bureau.csrf(Role::Enterprise).await;
+    let photo = super::photos::send(
+        &bureau,
+        Role::Enterprise,
+        &format!("{phone}/photos"),
+        &csrf,
+        "泵.png",
+        PNG,
+    )
+    .await;
+    assert_eq!(photo.status, StatusCode::SEE_OTHER);
+    submit(&bureau, &phone, "pump").await;
+    let page = bureau.get(Role::CityDuty, &desk).await.text;
+    let (_, before) = page.split_once("整改前数据（判定时段）").unwrap();
+    let (before, after) = before.split_once("整改后数据（近 24 小时）").unwrap();
+    for (half, hour) in [(before, "08:00"), (after, "14:42")] {
+        let (_, drawn) = half.split_once("<figure class=\"chart\"").unwrap();
+        let (drawn, _) = drawn.split_once("</figure>").unwrap();
+        assert!(
+            drawn.contains("class=\"minutes\"") && drawn.contains("class=\"limit\""),
+            "{drawn}"
+        );
+        assert!(half.contains(hour), "{hour}: {half}");
+    }
+    assert!(page.contains("<a href=\"/files/"), "the photo stands on the same page");
 }

@@ -78,8 +78,9 @@ async fn no_form_works_for_a_role_that_may_not() {
             let page = bureau
                 .post_raw(role, &path, "csrf=none&text=x&kind=comment&measures=y", "same-origin")
                 .await;
-            // Photos come in a form of another kind: who may send one is told that this is none.
-            let refused = if path.ends_with("/photos") && route.need.met_by(role) {
+            // Files come in a form of another kind: who may send one is told that this is none.
+            let has_files = path.ends_with("/photos") || path.ends_with("/upload");
+            let refused = if has_files && route.need.met_by(role) {
                 StatusCode::BAD_REQUEST
             } else {
                 StatusCode::FORBIDDEN

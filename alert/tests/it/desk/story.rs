@@ -268,6 +268,26 @@ pub(super) fn afternoon() -> Vec<(&'static str, Step)> {
     ]
 }
 
+/// An hour of the heating plant that was over its limit, and is confirmed: what opens a problem to be put right.
+pub(super) fn confirmed() -> [(&'static str, Said); 2] {
+    let hour = |edge, pane| {
+        let outlet = HEAT_OUTLET;
+        Said::new(RuleCode::ExceedHour, edge, outlet, Some("a21002"), "20261121080000")
+            .verdict(pane, Verdict::Breach(Severity::Exceeded))
+            .decimal(FactKey::Mean, "54.10")
+            .float(FactKey::ExceedRatio, 0.082)
+            .text(FactKey::ValueSource, "device_hour")
+            .int(FactKey::ValidMinutes, 60)
+            .limit("50")
+    };
+    let mut first = hour(Edge::Opened, Pane::OnTime);
+    first.preliminary = true;
+    [
+        ("20261121090110", first),
+        ("20261121140020", hour(Edge::Confirmed, Pane::Late)),
+    ]
+}
+
 fn exceeded(outlet: &'static str) -> Said {
     let mut said = Said::new(
         RuleCode::ExceedHour,

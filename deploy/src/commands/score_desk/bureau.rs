@@ -127,6 +127,7 @@ impl Bureau {
             revision: 1,
             recorded_at: self.minute,
             part: Part::WHOLE,
+            imported: None,
             enterprises: enterprises.collect::<anyhow::Result<_>>()?,
             outlets: outlets.collect::<anyhow::Result<_>>()?,
             sources: self.stacks.iter().map(source).collect(),

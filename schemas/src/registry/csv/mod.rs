@@ -2,11 +2,14 @@
 //! column heads in any order. Every row that cannot be taken is reported with its file and line; none is dropped in
 //! silence.
 
+mod kind;
 mod marks;
 mod sheet;
 
 use std::collections::HashMap;
 
+pub use self::kind::RowKind;
+pub use self::sheet::is_formula;
 use self::sheet::{Row, Sheet};
 use super::types::{Contact, ContactRole, Enterprise, FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry};
 use super::types::{Source, StopWork};
@@ -74,42 +77,112 @@ impl CsvProblem {
 impl Registry {
     /// A registry from CSV files. Errors: every problem of every file; a registry is made only where there is none.
     pub fn from_csv(files: &CsvFiles<'_>) -> Result<Self, Vec<CsvProblem>> {
+        Self::from_csv_placed(files).map(|(registry, _)| registry)
+    }
+
+    /// The same, with the file and line of each row.
+    pub fn from_csv_placed(files: &CsvFiles<'_>) -> Result<(Self, Places), Vec<CsvProblem>> {
         let mut import = Import::default();
-        import.enterprises(files.enterprises);
-        import.contacts(files.contacts);
-        import.outlets(files.outlets);
-        import.stop_work(files.stop_work);
-        import.factors(files.factors);
-        import.limits(files.limits);
-        import.sources(files.sources);
+        for kind in RowKind::ALL {
+            import.sheet(*kind, files.of(*kind));
+        }
         if import.problems.is_empty() {
-            return Ok(import.registry);
+            return Ok((import.registry, import.places));
         }
         Err(import.problems)
     }
 }
 
+impl<'a> CsvFiles<'a> {
+    fn of(&self, kind: RowKind) -> Option<CsvFile<'a>> {
+        match kind {
+            RowKind::Enterprise => self.enterprises,
+            RowKind::Contact => self.contacts,
+            RowKind::Outlet => self.outlets,
+            RowKind::StopWork => self.stop_work,
+            RowKind::Factor => self.factors,
+            RowKind::Limit => self.limits,
+            RowKind::Source => self.sources,
+        }
+    }
+
+    /// The place of a kind of row, to be filled.
+    pub fn of_mut(&mut self, kind: RowKind) -> &mut Option<CsvFile<'a>> {
+        match kind {
+            RowKind::Enterprise => &mut self.enterprises,
+            RowKind::Contact => &mut self.contacts,
+            RowKind::Outlet => &mut self.outlets,
+            RowKind::StopWork => &mut self.stop_work,
+            RowKind::Factor => &mut self.factors,
+            RowKind::Limit => &mut self.limits,
+            RowKind::Source => &mut self.sources,
+        }
+    }
+}
+
+/// In which file and line each row of a registry stands.
+#[derive(Clone, Debug, Default)]
+pub struct Places(HashMap<String, (String, u64)>);
+
+impl Places {
+    fn note(&mut self, path: String, row: &Row<'_>) {
+        self.0.insert(path, row.place());
+    }
+
+    /// File and line of the row that a path of [`Registry::check`] names, or of the one it belongs to.
+    pub fn of(&self, path: &str) -> Option<(&str, u64)> {
+        let mut path = path;
+        loop {
+            if let Some((file, line)) = self.0.get(path) {
+                return Some((file, *line));
+            }
+            path = path.rsplit_once('.')?.0;
+        }
+    }
+}
+
+/// A registry that rows are added to.
 #[derive(Default)]
-struct Import {
-    registry: Registry,
+pub(super) struct Import {
+    pub(super) registry: Registry,
     enterprises: HashMap<EnterpriseId, usize>,
     outlets: HashMap<OutletId, usize>,
-    problems: Vec<CsvProblem>,
+    pub(super) problems: Vec<CsvProblem>,
+    places: Places,
 }
 
 impl Import {
+    /// Rows that are added to what there is.
+    pub(super) fn onto(registry: Registry) -> Self {
+        let (mut enterprises, mut outlets) = (HashMap::new(), HashMap::new());
+        for (place, row) in registry.enterprises.iter().enumerate() {
+            enterprises.entry(row.id).or_insert(place);
+        }
+        for (place, row) in registry.outlets.iter().enumerate() {
+            outlets.entry(row.id).or_insert(place);
+        }
+        Self {
+            registry,
+            enterprises,
+            outlets,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn sheet(&mut self, kind: RowKind, file: Option<CsvFile<'_>>) {
+        match kind {
+            RowKind::Enterprise => self.enterprises(file),
+            RowKind::Contact => self.contacts(file),
+            RowKind::Outlet => self.outlets(file),
+            RowKind::StopWork => self.stop_work(file),
+            RowKind::Factor => self.factors(file),
+            RowKind::Limit => self.limits(file),
+            RowKind::Source => self.sources(file),
+        }
+    }
+
     fn enterprises(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("id", "统一社会信用代码"),
-            ("name", "企业名称"),
-            ("district", "区县"),
-            ("industry", "行业"),
-            ("officer", "片区负责人"),
-            ("officer_phone", "片区负责人电话"),
-            ("permit_number", "排污许可证编号"),
-            ("permit_valid_to", "许可证有效期至"),
-        ];
-        Sheet::read(file, &columns, &["id", "name"], &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Enterprise, &mut self.problems, |row| {
             let enterprise = Enterprise {
                 id: row.id("id", EnterpriseId::new),
                 name: row.text("name"),
@@ -125,21 +198,15 @@ impl Import {
                 self.enterprises
                     .entry(enterprise.id)
                     .or_insert(self.registry.enterprises.len());
+                let path = format!("enterprise[{}]", self.registry.enterprises.len());
+                self.places.note(path, row);
                 self.registry.enterprises.push(enterprise);
             }
         });
     }
 
     fn contacts(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("enterprise", "统一社会信用代码"),
-            ("role", "角色"),
-            ("name", "姓名"),
-            ("phone", "电话"),
-            ("email", "邮箱"),
-        ];
-        let required = ["enterprise", "role", "name"];
-        Sheet::read(file, &columns, &required, &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Contact, &mut self.problems, |row| {
             let id = row.id("enterprise", EnterpriseId::new);
             let contact = Contact {
                 role: row.one_of("role", ContactRole::ALL, ContactRole::code, ContactRole::zh),
@@ -148,28 +215,19 @@ impl Import {
                 email: row.text("email"),
             };
             let place = row.known("enterprise", self.enterprises.get(&id).copied(), "the enterprises");
-            if let Some(enterprise) = place.and_then(|place| self.registry.enterprises.get_mut(place))
+            if let Some(place) = place
+                && let Some(enterprise) = self.registry.enterprises.get_mut(place)
                 && row.good()
             {
+                let path = format!("enterprise[{place}].contact[{}]", enterprise.contacts.len());
+                self.places.note(path, row);
                 enterprise.contacts.push(contact);
             }
         });
     }
 
     fn outlets(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("id", "排放口标识"),
-            ("enterprise", "统一社会信用代码"),
-            ("number", "排放口编号"),
-            ("name", "排放口名称"),
-            ("management_class", "管理类别"),
-            ("stack_height_m", "排气筒高度"),
-            ("trial_until", "试运行至"),
-            ("valid_from", "生效时间"),
-            ("valid_to", "失效时间"),
-        ];
-        let required = ["id", "enterprise", "number"];
-        Sheet::read(file, &columns, &required, &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Outlet, &mut self.problems, |row| {
             let outlet = Outlet {
                 id: row.id("id", OutletId::new),
                 enterprise: row.id("enterprise", EnterpriseId::new),
@@ -185,43 +243,33 @@ impl Import {
             };
             if row.good() {
                 self.outlets.entry(outlet.id).or_insert(self.registry.outlets.len());
+                let path = format!("outlet[{}]", self.registry.outlets.len());
+                self.places.note(path, row);
                 self.registry.outlets.push(outlet);
             }
         });
     }
 
     fn stop_work(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("outlet", "排放口标识"),
-            ("approved", "已审批"),
-            ("valid_from", "开始时间"),
-            ("valid_to", "结束时间"),
-        ];
-        Sheet::read(file, &columns, &["outlet"], &mut self.problems, |row| {
+        Sheet::of(file, RowKind::StopWork, &mut self.problems, |row| {
             let outlet = outlet_of(row, &self.outlets, &mut self.registry);
             let period = StopWork {
                 approved: row.yes("approved"),
                 valid_from: row.moment("valid_from"),
                 valid_to: row.moment("valid_to"),
             };
-            if let Some(outlet) = outlet
+            if let Some((place, outlet)) = outlet
                 && row.good()
             {
+                let path = format!("outlet[{place}].stop_work[{}]", outlet.stop_work.len());
+                self.places.note(path, row);
                 outlet.stop_work.push(period);
             }
         });
     }
 
     fn factors(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("outlet", "排放口标识"),
-            ("code", "因子编码"),
-            ("unit", "单位"),
-            ("range_low", "量程下限"),
-            ("range_high", "量程上限"),
-            ("reference_o2_pct", "基准氧含量"),
-        ];
-        Sheet::read(file, &columns, &["outlet", "code"], &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Factor, &mut self.problems, |row| {
             let outlet = outlet_of(row, &self.outlets, &mut self.registry);
             let factor = FactorSetup {
                 code: row.id("code", FactorCode::new),
@@ -231,28 +279,18 @@ impl Import {
                 reference_o2_pct: row.decimal("reference_o2_pct"),
                 limits: Vec::new(),
             };
-            if let Some(outlet) = outlet
+            if let Some((place, outlet)) = outlet
                 && row.good()
             {
+                let path = format!("outlet[{place}].factor[{}]", outlet.factors.len());
+                self.places.note(path, row);
                 outlet.factors.push(factor);
             }
         });
     }
 
     fn limits(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("outlet", "排放口标识"),
-            ("factor", "因子编码"),
-            ("window", "均值周期"),
-            ("value", "限值"),
-            ("basis", "限值类型"),
-            ("source", "限值来源"),
-            ("clause", "依据条款"),
-            ("valid_from", "生效时间"),
-            ("valid_to", "失效时间"),
-        ];
-        let required = ["outlet", "factor", "window", "value", "source"];
-        Sheet::read(file, &columns, &required, &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Limit, &mut self.problems, |row| {
             let outlet = outlet_of(row, &self.outlets, &mut self.registry);
             let code = row.id("factor", FactorCode::new);
             let limit = Limit {
@@ -267,31 +305,22 @@ impl Import {
                 valid_from: row.moment("valid_from"),
                 valid_to: row.moment("valid_to"),
             };
-            let Some(outlet) = outlet else { return };
-            let place = outlet.factors.iter().position(|factor| factor.code == code);
-            let place = row.known("factor", place, "the factors of this outlet");
-            if let Some(factor) = place.and_then(|place| outlet.factors.get_mut(place))
+            let Some((place, outlet)) = outlet else { return };
+            let number = outlet.factors.iter().position(|factor| factor.code == code);
+            let number = row.known("factor", number, "the factors of this outlet");
+            if let Some(number) = number
+                && let Some(factor) = outlet.factors.get_mut(number)
                 && row.good()
             {
+                let path = format!("outlet[{place}].factor[{number}].limit[{}]", factor.limits.len());
+                self.places.note(path, row);
                 factor.limits.push(limit);
             }
         });
     }
 
     fn sources(&mut self, file: Option<CsvFile<'_>>) {
-        let columns = [
-            ("mn", "设备唯一标识"),
-            ("password", "访问密码"),
-            ("st", "系统编码"),
-            ("outlet", "排放口标识"),
-            ("factors", "因子编码"),
-            ("minute_interval_min", "分钟数据间隔"),
-            ("realtime_interval_s", "实时数据间隔"),
-            ("data_time_is_end", "数据时间为时段末"),
-            ("valid_from", "生效时间"),
-            ("valid_to", "失效时间"),
-        ];
-        Sheet::read(file, &columns, &["mn", "outlet"], &mut self.problems, |row| {
+        Sheet::of(file, RowKind::Source, &mut self.problems, |row| {
             let filled = |text: String| Some(text).filter(|text| !text.is_empty());
             let source = Source {
                 mn: row.id("mn", Mn::new),
@@ -311,21 +340,23 @@ impl Import {
             };
             row.known("outlet", self.outlets.get(&source.outlet), "the outlets");
             if row.good() {
+                let path = format!("source[{}]", self.registry.sources.len());
+                self.places.note(path, row);
                 self.registry.sources.push(source);
             }
         });
     }
 }
 
-/// The outlet a row is about.
+/// The outlet a row is about, with its place.
 fn outlet_of<'a>(
     row: &mut Row<'_>,
     outlets: &HashMap<OutletId, usize>,
     registry: &'a mut Registry,
-) -> Option<&'a mut Outlet> {
+) -> Option<(usize, &'a mut Outlet)> {
     let id = row.id("outlet", OutletId::new);
     let place = row.known("outlet", outlets.get(&id).copied(), "the outlets")?;
-    registry.outlets.get_mut(place)
+    Some((place, registry.outlets.get_mut(place)?))
 }
 
 /// Decimals of a sheet; Excel writes no exponents into CSV at these sizes.

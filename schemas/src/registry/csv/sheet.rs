@@ -1,6 +1,6 @@
 //! One sheet, row by row; each cell that cannot be read becomes a problem and the reading goes on.
 
-use super::{CsvFile, CsvProblem};
+use super::{CsvFile, CsvProblem, RowKind};
 use crate::ids::IdError;
 use crate::registry::validity::parse_moment;
 use crate::time::Time;
@@ -11,6 +11,16 @@ type Column = (&'static str, &'static str);
 pub(super) struct Sheet;
 
 impl Sheet {
+    /// [`Self::read`] of a sheet with rows of this kind.
+    pub(super) fn of(
+        file: Option<CsvFile<'_>>,
+        kind: RowKind,
+        problems: &mut Vec<CsvProblem>,
+        each: impl FnMut(&mut Row<'_>),
+    ) {
+        Self::read(file, kind.columns(), kind.required(), problems, each);
+    }
+
     /// Calls `each` with every row; problems of the sheet and of its rows are added to `problems`.
     pub(super) fn read(
         file: Option<CsvFile<'_>>,
@@ -51,7 +61,10 @@ impl Sheet {
                 continue;
             }
             if record.len() == header.len() {
-                each(&mut row);
+                row.formulas();
+                if row.good() {
+                    each(&mut row);
+                }
             } else {
                 let message = format!("the row has {} cells, the head has {}", record.len(), header.len());
                 row.problem("", message);
@@ -107,6 +120,18 @@ fn heads(
     (problems.len() == before).then_some(heads)
 }
 
+/// True for a cell that a spreadsheet takes for a formula (`=…`, `@…`, a sign before anything but a number), and for
+/// what it leaves where one failed (`#REF!`).
+pub fn is_formula(cell: &str) -> bool {
+    let mut letters = cell.chars();
+    match letters.next() {
+        Some('=' | '@') => true,
+        Some('+' | '-') => letters.next().is_some_and(|next| !next.is_ascii_digit() && next != '.'),
+        Some('#') => cell.ends_with(['!', '?']) || cell == "#N/A",
+        _ => false,
+    }
+}
+
 /// One row. A cell that cannot be read gives a stand-in and a problem; [`Row::good`] says whether there was none.
 pub(super) struct Row<'a> {
     file: &'a str,
@@ -117,6 +142,23 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// File and line.
+    pub(super) fn place(&self) -> (String, u64) {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        (self.file.to_owned(), line)
+    }
+
+    /// Cells that a spreadsheet would compute, or could not: what they would say depends on who opens them.
+    fn formulas(&mut self) {
+        let cells: Vec<_> = self.heads.iter().copied().zip(self.record.iter()).collect();
+        for (head, cell) in cells {
+            if is_formula(cell) {
+                let message = format!("`{cell}` is a formula or the error of one; write its value");
+                self.problem(head, message);
+            }
+        }
+    }
+
     pub(super) fn good(&self) -> bool {
         self.problems.is_empty()
     }
