@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Query, RawQuery, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use plume_ingest::exchange::command::Command as CommandRecord;
 use plume_ingest::exchange::order;
 use plume_ingest::hj212::explain::Lang;
@@ -19,10 +19,12 @@ use plume_schemas::ids::Mn;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 
+use crate::permits::routes::Accounts;
+use crate::roles::register::{Registrar, Wish};
 use crate::roles::stop::Stop;
 use crate::roles::troubles::look_at_log;
 use crate::roles::{self, Context, measure_lag};
-use crate::{balance, explain};
+use crate::{balance, explain, permits};
 
 /// Longest wait for what a device does with an order: a history of a day comes within it.
 const COMMAND_LIMIT: Duration = Duration::from_mins(10);
@@ -71,7 +73,12 @@ impl Health {
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    context: Context,
+    (accounts, registrar): (Accounts, Registrar),
+    stop: Stop,
+) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -84,6 +91,12 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/marks", post(marks))
         .route("/command", post(command))
         .route("/commands", get(commands))
+        .route("/permit", post(permits::routes::step))
+        .route("/permits", get(permits::routes::all))
+        .route("/quarantine/waiting", get(waiting))
+        .route("/quarantine/register", post(register))
+        .layer(Extension(accounts))
+        .layer(Extension(registrar))
         .route("/quarantine/readmit", post(readmit))
         .layer(middleware::from_fn(no_browsers))
         .with_state(context);
@@ -234,8 +247,20 @@ async fn command(State(context): State<Context>, text: String) -> Response {
         .filter(|letter| !letter.is_control())
         .take(MAX_NAME_CHARS)
         .collect();
+    let now = context.clock.now();
+    let permit = match context.permits.for_order(asked.mn, order.0, now) {
+        Ok(permit) => permit,
+        Err(why) => return refused(format!("{why} (hint: {})", why.hint())),
+    };
+    let order = match without_secret(&context, asked.mn, order) {
+        Ok(order) => order,
+        Err(error) => return refused(format!("{error:#}")),
+    };
     let patience = context.orders.patience_ms();
-    let command = CommandRecord::new(asked.mn, order, by, context.clock.now(), patience);
+    let command = CommandRecord {
+        permit,
+        ..CommandRecord::new(asked.mn, order, by, now, patience)
+    };
     let wait = Duration::from_secs(asked.wait_s).min(COMMAND_LIMIT);
     let given = roles::exchange::give(&context, &command, wait).await;
     match given.and_then(|result| result.map(|result| Ok(result.to_record()?)).transpose()) {
@@ -245,11 +270,53 @@ async fn command(State(context): State<Context>, text: String) -> Response {
     }
 }
 
+/// The order as it may stand in the log: what is secret is made ready, sealed, and filled in when the order leaves.
+fn without_secret(
+    context: &Context,
+    mn: Mn,
+    (cn, mut fields): (u16, Vec<(String, String)>),
+) -> anyhow::Result<(u16, Vec<(String, String)>)> {
+    match cn {
+        1014 => context.keys.rotate(mn, context.clock.now())?,
+        1072 => {
+            let password = fields.pop().map(|(_, password)| password).unwrap_or_default();
+            context.keys.new_password(mn, password)?;
+        }
+        _ => {}
+    }
+    Ok((cn, fields))
+}
+
 /// The latest orders and results, a line of JSON each.
 async fn commands(State(context): State<Context>) -> Response {
     match roles::exchange::listed(&context, LISTED_COMMANDS).await {
         Ok(lines) => (lines + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Devices that are not in the registry and have packets waiting, with what those say of them.
+async fn waiting(State(context): State<Context>) -> Response {
+    let index = Arc::clone(&context.registry.borrow());
+    match roles::register::waiting(&context.bus, &index).await {
+        Ok(all) => axum::Json(all).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Registers a device that has packets waiting, and takes them.
+async fn register(
+    State(context): State<Context>,
+    Extension(registrar): Extension<Registrar>,
+    text: String,
+) -> Response {
+    let registered = match serde_json::from_str::<Wish>(&text) {
+        Ok(wish) => registrar.register(&context, wish).await,
+        Err(error) => Err(anyhow::anyhow!("not a registration: {error}")),
+    };
+    match registered {
+        Ok(said) => (said + "\n").into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }
 

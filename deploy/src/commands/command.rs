@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use plume_ingest::exchange::command::{Command, CommandResult, Outcome};
-use plume_ingest::exchange::order::ORDERS;
+use plume_ingest::exchange::order::of_cn;
 use plume_ingest::hj212::explain::{Lang, result_name};
 use serde_json::json;
 
@@ -72,8 +72,7 @@ pub(crate) async fn run(args: &CommandArgs) -> anyhow::Result<ExitCode> {
 
 /// Name of an order in both languages.
 fn name(cn: u16) -> String {
-    let order = ORDERS.iter().find(|order| order.cn == cn);
-    order.map_or_else(
+    of_cn(cn).map_or_else(
         || format!("CN {cn}"),
         |order| format!("CN {cn} {} / {}", order.zh, order.en),
     )
@@ -103,6 +102,7 @@ fn ended(result: &CommandResult) -> String {
         Outcome::NoResult => "设备已接收但未返回执行结果 9012 / taken, but no 9012 in time".to_owned(),
         Outcome::Unreachable => "设备不在线 / the device has no link".to_owned(),
         Outcome::TooMany => "等待的命令过多 / too many orders wait for this device".to_owned(),
+        Outcome::NotPermitted => "没有许可，未发送 / not permitted, not sent".to_owned(),
         Outcome::Unwritable { why } => format!("无法发送 / cannot be sent: {why}"),
     }
 }

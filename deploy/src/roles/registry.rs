@@ -32,10 +32,11 @@ const BATCH_PARTS: usize = 8;
 pub(crate) async fn import(
     bus: &Bus,
     data_dir: &Path,
-    mut registry: Registry,
+    registry: Registry,
     now: Time,
     tell: &watch::Sender<Arc<RegistryIndex>>,
 ) -> anyhow::Result<u64> {
+    let mut registry = super::register::with_registered(data_dir, registry)?;
     let kept = kept_path(data_dir);
     // Where processes share the log, what this one kept may not be the last.
     let last = if bus.is_shared() {

@@ -15,6 +15,10 @@ pub(crate) struct Signals {
     finding: IntGaugeVec,
     judged: IntGauge,
     spooled: IntGaugeVec,
+    relayed: IntCounterVec,
+    relay_passed_over: IntCounterVec,
+    relay_up: IntGaugeVec,
+    relay_behind: IntGaugeVec,
 }
 
 impl Signals {
@@ -54,6 +58,25 @@ impl Signals {
             &["topic", "partition"],
         )?;
         registry.register(Box::new(spooled.clone()))?;
+        let counter = |name: &str, help: &str| IntCounterVec::new(Opts::new(name, help), &["relay"]);
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["relay", "partition"]);
+        let relayed = counter(
+            "plume_deploy_relay_packets_total",
+            "Packets that another platform has answered, or was sent where they want no answer",
+        )?;
+        let relay_passed_over = counter(
+            "plume_deploy_relay_passed_over_packets_total",
+            "Packets that another platform left without an answer while it answered others",
+        )?;
+        let relay_up = gauge("plume_deploy_relay_up", "1 while a link to another platform is open")?;
+        let relay_behind = gauge(
+            "plume_deploy_relay_lag_records",
+            "Records of the log that another platform does not have yet",
+        )?;
+        registry.register(Box::new(relayed.clone()))?;
+        registry.register(Box::new(relay_passed_over.clone()))?;
+        registry.register(Box::new(relay_up.clone()))?;
+        registry.register(Box::new(relay_behind.clone()))?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
@@ -66,6 +89,10 @@ impl Signals {
             finding,
             judged,
             spooled,
+            relayed,
+            relay_passed_over,
+            relay_up,
+            relay_behind,
         })
     }
 
@@ -127,6 +154,25 @@ impl Signals {
         self.spooled
             .with_label_values(&labels)
             .set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// Packets have come to another platform.
+    pub(crate) fn relayed(&self, relay: &str, count: u64) {
+        self.relayed.with_label_values(&[relay]).inc_by(count);
+    }
+
+    /// Another platform answers other devices' packets and not this one's: it is passed over, and stays in the archive.
+    pub(crate) fn relay_passed_over(&self, relay: &str, mn: plume_schemas::ids::Mn) {
+        self.relay_passed_over.with_label_values(&[relay]).inc();
+        tracing::warn!(relay, %mn, "passed over: the platform answers others and not this; does it know the device?");
+    }
+
+    /// How it goes with another platform.
+    pub(crate) fn relay_going(&self, relay: &str, partition: u32, going: super::relay::Going) {
+        let labels = [relay, &partition.to_string()];
+        self.relay_up.with_label_values(&labels).set(i64::from(going.is_up));
+        let behind = i64::try_from(going.behind).unwrap_or(i64::MAX);
+        self.relay_behind.with_label_values(&labels).set(behind);
     }
 
     /// How many records a consumer has before it.
