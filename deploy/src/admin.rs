@@ -6,21 +6,23 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Query, RawQuery, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use plume_ingest::hj212::explain::Lang;
 use plume_schemas::ids::Mn;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 
+use crate::permits::routes::Accounts;
+use crate::roles::register::{Registrar, Wish};
 use crate::roles::stop::Stop;
 use crate::roles::troubles::look_at_log;
 use crate::roles::{self, Context, measure_lag};
-use crate::{balance, explain};
+use crate::{balance, explain, permits};
 
 /// Longest wait for what a device does with an order: a history of a day comes within it.
 const COMMAND_LIMIT: Duration = Duration::from_mins(10);
@@ -67,7 +69,12 @@ impl Health {
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    context: Context,
+    (accounts, registrar): (Accounts, Registrar),
+    stop: Stop,
+) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -80,6 +87,12 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) -
         .route("/marks", post(marks))
         .route("/command", post(command))
         .route("/commands", get(commands))
+        .route("/permit", post(permits::routes::step))
+        .route("/permits", get(permits::routes::all))
+        .route("/quarantine/waiting", get(waiting))
+        .route("/quarantine/register", post(register))
+        .layer(Extension(accounts))
+        .layer(Extension(registrar))
         .route("/quarantine/readmit", post(readmit))
         .layer(middleware::from_fn(no_browsers))
         .with_state(context);
@@ -236,6 +249,31 @@ async fn commands(State(context): State<Context>) -> Response {
     match roles::exchange::listed(&context, LISTED_COMMANDS).await {
         Ok(lines) => (lines + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Devices that are not in the registry and have packets waiting, with what those say of them.
+async fn waiting(State(context): State<Context>) -> Response {
+    let index = Arc::clone(&context.registry.borrow());
+    match roles::register::waiting(&context.bus, &index).await {
+        Ok(all) => axum::Json(all).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Registers a device that has packets waiting, and takes them.
+async fn register(
+    State(context): State<Context>,
+    Extension(registrar): Extension<Registrar>,
+    text: String,
+) -> Response {
+    let registered = match serde_json::from_str::<Wish>(&text) {
+        Ok(wish) => registrar.register(&context, wish).await,
+        Err(error) => Err(anyhow::anyhow!("not a registration: {error}")),
+    };
+    match registered {
+        Ok(said) => (said + "\n").into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }
 

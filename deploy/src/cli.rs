@@ -7,6 +7,7 @@ pub(crate) mod conformance;
 pub(crate) mod judge;
 pub(crate) mod ops;
 pub(crate) mod orders;
+pub(crate) mod permits;
 pub(crate) mod rate;
 
 pub(crate) use bus::{BusCommand, Role, StartArgs};
@@ -104,6 +105,12 @@ pub(crate) enum Command {
     /// 向设备下达命令：校时、间隔、补数 / ask something of a device: its clock, intervals, missing data
     #[command(name = "command")]
     Order(orders::CommandArgs),
+    /// 对涉及仪器或密钥的命令的许可：企业书面同意，两人登记 / permits for orders that touch an instrument or a secret
+    #[command(subcommand, after_help = permits::PERMIT_EXAMPLES)]
+    Permit(permits::PermitCommand),
+    /// 设备密钥（2025）的封存与年龄 / keys of devices (2025): sealing, age
+    #[command(subcommand, after_help = permits::KEYS_EXAMPLES)]
+    Keys(permits::KeysCommand),
     /// 设备是否符合 HJ 212-2025：逐项核对并给出改法 / does a device conform: each departure with what to change
     Conformance(conformance::ConformanceArgs),
     /// 收支平衡：收到 = 归档 + 隔离 + 重复 / balance of packets

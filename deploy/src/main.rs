@@ -12,8 +12,10 @@ mod decoder;
 mod demo;
 mod explain;
 mod finding;
+mod keystore;
 mod logging;
 mod out;
+mod permits;
 mod polling;
 mod rates;
 mod registry_files;
@@ -64,7 +66,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Enter(args) => runtime()?.block_on(commands::enter::run(&args)),
         Command::Simulate(args) => runtime()?.block_on(commands::simulate::run(args)),
         Command::Quarantine(QuarantineCommand::Readmit(args)) => runtime()?.block_on(commands::readmit::run(&args)),
+        Command::Quarantine(QuarantineCommand::Waiting(args)) => {
+            runtime()?.block_on(commands::register::waiting(&args))
+        }
+        Command::Quarantine(QuarantineCommand::Register(args)) => runtime()?.block_on(commands::register::run(&args)),
         Command::Order(args) => runtime()?.block_on(commands::command::run(&args)),
+        Command::Permit(command) => runtime()?.block_on(commands::permit::run(&command)),
+        Command::Keys(command) => commands::keys::run(&command),
         Command::Conformance(args) => commands::conformance::run(&args),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),

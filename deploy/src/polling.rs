@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use plume_bus::Bus;
 use plume_ingest::modbus::map::{MapFile, MapProblem, Site, load_site, models_of};
 use plume_ingest::poll::Pace;
+use plume_ingest::{IngestHandle, Poller};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::Registry;
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, Problem, offset_of};
+use crate::roles::Context;
+use crate::roles::stop::Stop;
 
 /// What is polled, and how plume's time passes.
 #[derive(Debug)]
@@ -17,6 +22,29 @@ pub(crate) struct Polling {
     pub(crate) site: Site,
     /// How long the real clock takes.
     pub(crate) pace: Pace,
+}
+
+/// Starts polling, where there is something to poll.
+pub(crate) fn start_poller(
+    context: &Context,
+    config: &Config,
+    polling: Polling,
+    (ingest, bus): (&IngestHandle, Bus),
+    stop: Stop,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    if polling.site.buses.is_empty() {
+        return Ok(None);
+    }
+    let poller = Poller::start(
+        config.modbus.clone(),
+        polling.site,
+        bus,
+        ingest.common.clone(),
+        polling.pace,
+        &context.metrics,
+        stop.wait(),
+    );
+    Ok(Some(poller?))
 }
 
 /// The site file of a configuration, if it names one: relative to the configuration's own directory.

@@ -58,6 +58,8 @@ fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("admin", old.admin == new.admin),
         ("bus", old.bus == new.bus),
         ("ingest", old.ingest == new.ingest),
+        ("keys", old.keys == new.keys),
+        ("relay", old.relay == new.relay),
         ("modbus", old.modbus == new.modbus),
         ("detect", old.detect == new.detect),
         ("archive", old.archive == new.archive),

@@ -9,6 +9,7 @@ use plume_schemas::registry::Registry;
 use toml::{Table, Value};
 
 use crate::config::Config;
+use crate::keystore;
 
 /// What stands in place of a secret.
 pub(crate) const MASK: &str = "******";
@@ -64,6 +65,8 @@ impl Secrets {
                 keys_in(&Value::Table(table), &mut found);
             }
         }
+        found.extend(keystore::kept_secrets(&config.keys, &config.plume.data_dir));
+        found.extend(std::fs::read_to_string(&config.keys.seal_file).map(|text| text.trim().to_owned()));
         found.retain(|secret| secret.chars().count() >= LEAST_CHARS);
         Self(found)
     }

@@ -11,7 +11,7 @@ use plume_alert::accounts::Chance;
 use plume_alert::desk::{DeskOptions, DeskState};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_bus::{Bus, BusUrl, ClockKind, Topic};
-use plume_ingest::{Ingest, IngestHandle, Poller};
+use plume_ingest::{Ingest, IngestHandle};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::registry::Registry;
 use plume_schemas::time::Clock;
@@ -25,7 +25,11 @@ use crate::chance::chance;
 use crate::cli::Role;
 use crate::config::Config;
 use crate::decoder;
-use crate::polling::Polling;
+use crate::keystore::KeyStore;
+use crate::permits::Permits;
+use crate::permits::routes::Accounts;
+use crate::polling::{Polling, start_poller};
+use crate::roles::register::Registrar;
 use crate::roles::signals::Signals;
 use crate::roles::stop::{Stop, Stopper, pair};
 use crate::roles::{self, Context};
@@ -111,7 +115,11 @@ impl System {
         start_workers(&context, &config, &roles, archive_requests, &stop, &mut tasks);
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let admin_address = admin_listener.local_addr()?;
-        tasks.spawn(admin::serve(admin_listener, context.reading(), stop.clone()));
+        let registrar = Registrar {
+            records: has(Role::Desk),
+        };
+        let hosts = (Accounts(desk.clone()), registrar);
+        tasks.spawn(admin::serve(admin_listener, context.reading(), hosts, stop.clone()));
         roles::lag::start(&context, &config, stop.clone(), &mut tasks)?;
 
         let (intake, stop_intake) = pair();
@@ -326,14 +334,25 @@ async fn open_context(
         recorder.import((&bus, data_dir), registry, clock.now()).await?;
     }
     let (archive_now, archive_requests) = roles::archive::requests();
+    let keys = KeyStore::open(
+        &config.keys,
+        data_dir,
+        &config.ingest.keys,
+        bus.is_shared(),
+        clock.now(),
+    )?;
     let context = Context {
         archive_now,
         ingest: Arc::new(config.ingest.clone()),
         orders: roles::exchange::Orders::new(
             config.exchange,
             clock.now(),
+            Arc::clone(&config.ingest.keys),
             bus.is_shared().then_some(config.ingest.id),
         ),
+        keys,
+        permits: Permits::open(data_dir)?,
+        relays: roles::relay::Relays::default(),
         bus,
         clock,
         catalogue: Arc::new(Catalogue::embedded()?),
@@ -366,6 +385,7 @@ fn start_workers(
     if roles.contains(&Role::Archive) {
         let archive = roles::archive::run(context.reading(), config.clone(), archive_requests, stop.clone());
         tasks.spawn(archive);
+        roles::relay::start(context, &config.relay.platform, stop, tasks);
     }
 }
 
@@ -404,29 +424,6 @@ async fn open_desk(
     desk.set_up_links(chance()?).await?;
     desk.set_registry(Arc::clone(&context.registry.borrow()));
     Ok(desk)
-}
-
-/// Starts polling, where there is something to poll.
-fn start_poller(
-    context: &Context,
-    config: &Config,
-    polling: Polling,
-    (ingest, bus): (&IngestHandle, Bus),
-    stop: Stop,
-) -> anyhow::Result<Option<JoinHandle<()>>> {
-    if polling.site.buses.is_empty() {
-        return Ok(None);
-    }
-    let poller = Poller::start(
-        config.modbus.clone(),
-        polling.site,
-        bus,
-        ingest.common.clone(),
-        polling.pace,
-        &context.metrics,
-        stop.wait(),
-    );
-    Ok(Some(poller?))
 }
 
 /// Starts the desk's loops and serves its pages.

@@ -14,6 +14,12 @@ use crate::hj212::tolerance::Tolerances;
 pub struct IngestConfig {
     /// Address and port devices connect to.
     pub listen: String,
+    /// Address and port devices connect to by TLS; empty for none.
+    pub tls_listen: String,
+    /// PEM file of the certificates shown there, the server's own first.
+    pub tls_certificate: String,
+    /// PEM file of the key.
+    pub tls_key: String,
     /// Name of this ingest in every record it writes.
     pub id: IngestId,
     /// What to do with a device that is not in the registry.
@@ -252,6 +258,9 @@ pub(crate) mod tests {
     pub(crate) fn config() -> IngestConfig {
         IngestConfig {
             listen: "127.0.0.1:0".to_owned(),
+            tls_listen: String::new(),
+            tls_certificate: String::new(),
+            tls_key: String::new(),
             id: IngestId::new("ingest-1").unwrap(),
             unknown_mn: UnknownMn::Quarantine,
             tolerate: serde_json::from_str(

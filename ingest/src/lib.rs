@@ -21,11 +21,14 @@ pub mod normalize;
 pub mod poll;
 pub mod quarantine;
 pub mod readmit;
+pub mod relay;
 pub mod signals;
 pub mod store;
 pub mod tcp;
+mod wire;
 
 pub use clock::MonotoneClock;
 pub use links::Links;
 pub use poll::Poller;
 pub use tcp::{Common, Ingest, IngestError, IngestHandle};
+pub use wire::TlsError;

@@ -15,16 +15,17 @@ use std::time::Duration;
 use plume_bus::NewRecord;
 use plume_schemas::ids::Mn;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::commit::{Done, MAX_GROUP_BYTES};
 use crate::hj212::complaints::inline;
+use crate::hj212::intake::Newcomer;
 use crate::hj212::session::{Link, Note, Output, Session, Ticket};
 use crate::signals::Ended;
 use crate::store::{Appended, Store, place};
 use crate::tcp::Shared;
+use crate::wire::Wire;
 
 /// Bytes read at once: a few packets, or a burst of backfill in some reads.
 const READ_BYTES: usize = 8192;
@@ -50,7 +51,7 @@ struct Pump<S> {
     shared: Arc<Shared<S>>,
     link: Link,
     session: Session,
-    stream: TcpStream,
+    stream: Wire,
     /// Commands to the devices of this link.
     commands: mpsc::Receiver<Vec<u8>>,
     /// Registered devices seen on it.
@@ -65,10 +66,7 @@ struct Pump<S> {
 }
 
 /// Serves a link until it ends, and what came over it is safe.
-pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: TcpStream, peer: SocketAddr) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "answers may be delayed by Nagle's algorithm");
-    }
+pub(crate) async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: Wire, peer: SocketAddr) {
     let link = Link {
         peer: inline(&peer.to_string()),
         epoch: shared.clock.next_epoch(),
@@ -247,6 +245,9 @@ impl<S: Store> Pump<S> {
                             let most = self.shared.config.max_links_per_mn;
                             self.shared.links.met(mn, self.link.epoch, most);
                         }
+                        if let Note::Newcomer(newcomer) = &note {
+                            self.shared.links.asks(Newcomer::clone(newcomer), self.link.epoch);
+                        }
                         self.shared.signals.noted(self.link.peer, &note);
                     }
                     Output::Close(reason) => self.end(Ended::Session(reason)),
@@ -271,7 +272,12 @@ impl<S: Store> Pump<S> {
             return false;
         }
         let limit = Duration::from_millis(self.shared.config.write_timeout_ms);
-        let written = tokio::time::timeout(limit, self.stream.write_all(bytes)).await;
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            // TLS may hold back the end of it.
+            self.stream.flush().await
+        };
+        let written = tokio::time::timeout(limit, write).await;
         let taken = matches!(written, Ok(Ok(())));
         // A peer that has closed its side may still read; one that takes nothing is gone.
         if !taken {

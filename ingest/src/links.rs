@@ -6,8 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plume_schemas::ids::Mn;
 use tokio::sync::mpsc;
 
+use crate::hj212::intake::Newcomer;
+
 /// Orders waiting to be written to one link: each of its devices has one at a time, and most links have one device.
 const MAX_WAITING: usize = 16;
+
+/// Loggers without an MN kept in mind: more than are installed on one day. Beyond it the next ones ask again, as they do
+/// until they are activated.
+const MAX_NEWCOMERS: usize = 1_000;
 
 /// The open links of an ingest. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +25,8 @@ struct Open {
     links: HashMap<u64, mpsc::Sender<Vec<u8>>>,
     /// Epochs of the links on which a registered device was seen.
     by_mn: HashMap<Mn, BTreeSet<u64>>,
+    /// Loggers that ask to be activated, by serial number, with the newest link of each.
+    newcomers: HashMap<String, (u64, Newcomer)>,
 }
 
 impl Links {
@@ -44,7 +52,7 @@ impl Links {
     /// end: behind a gateway that drops links without a word each would live until its timeout.
     pub(crate) fn met(&self, mn: Mn, epoch: u64, most: usize) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Open { links, by_mn } = &mut *open;
+        let Open { links, by_mn, .. } = &mut *open;
         let epochs = by_mn.entry(mn).or_default();
         epochs.insert(epoch);
         while epochs.len() > most {
@@ -53,10 +61,37 @@ impl Links {
         }
     }
 
+    /// A logger without an MN asks to be activated on a link.
+    pub(crate) fn asks(&self, newcomer: Newcomer, epoch: u64) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.newcomers.len() < MAX_NEWCOMERS || open.newcomers.contains_key(&newcomer.serial) {
+            open.newcomers.insert(newcomer.serial.clone(), (epoch, newcomer));
+        }
+    }
+
+    /// The logger with this serial number and its link, while it asks to be activated.
+    pub fn newcomer(&self, serial: &str) -> Option<(u64, Newcomer)> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.newcomers.get(serial).cloned()
+    }
+
+    /// Serial numbers of the loggers that ask to be activated.
+    pub fn newcomers(&self) -> BTreeSet<String> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.newcomers.keys().cloned().collect()
+    }
+
+    /// A logger has been activated.
+    pub fn settled(&self, serial: &str) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.newcomers.remove(serial);
+    }
+
     /// A link has ended, on which these devices were seen.
     pub(crate) fn close(&self, epoch: u64, mns: &[Mn]) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.links.remove(&epoch);
+        open.newcomers.retain(|_, (link, _)| *link != epoch);
         for mn in mns {
             if let Some(epochs) = open.by_mn.get_mut(mn) {
                 epochs.remove(&epoch);
@@ -82,6 +117,25 @@ mod tests {
         assert_eq!(orders.try_recv().unwrap(), b"x");
         links.close(7, &[]);
         assert!(!links.send(7, Vec::new()));
+    }
+
+    #[test]
+    fn who_asks_to_be_activated_is_known_while_its_link_is_open() {
+        let links = Links::default();
+        let newcomer = |number: usize| Newcomer {
+            serial: format!("S{number}"),
+            ..Newcomer::default()
+        };
+        for number in 0..MAX_NEWCOMERS + 5 {
+            links.asks(newcomer(number), 1);
+        }
+        assert_eq!(links.newcomers().len(), MAX_NEWCOMERS, "no more are kept in mind");
+        links.asks(newcomer(0), 2);
+        assert_eq!(links.newcomer("S0"), Some((2, newcomer(0))), "its newest link counts");
+        links.close(1, &[]);
+        assert_eq!(links.newcomers(), BTreeSet::from(["S0".to_owned()]));
+        links.settled("S0");
+        assert_eq!(links.newcomer("S0"), None);
     }
 
     #[test]

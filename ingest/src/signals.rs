@@ -20,15 +20,18 @@ pub enum TurnedAway {
     Limit,
     /// `max_connections_per_ip` are open from this address.
     PerIp,
+    /// Its TLS handshake failed, or took too long.
+    Handshake,
 }
 
 impl TurnedAway {
-    const ALL: [Self; 2] = [Self::Limit, Self::PerIp];
+    const ALL: [Self; 3] = [Self::Limit, Self::PerIp, Self::Handshake];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Limit => "limit",
             Self::PerIp => "per_ip",
+            Self::Handshake => "handshake",
         }
     }
 }
@@ -189,6 +192,10 @@ impl Signals {
     pub(crate) fn noted(&self, peer: Inline<47>, note: &Note) {
         match note {
             Note::Came(mn) => self.came(peer, *mn),
+            Note::Newcomer(newcomer) => {
+                let serial = &newcomer.serial;
+                tracing::info!(%peer, serial, "a logger without an MN asks to be activated (1001)");
+            }
             Note::Garbage { reason, bytes } => {
                 self.quarantined.with_label_values(&[reason.code()]).inc();
                 self.garbage_bytes

@@ -14,6 +14,7 @@ use plume_schemas::time::{Clock, Time};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use crate::clock::MonotoneClock;
 use crate::commit::{Commits, Committer};
@@ -22,6 +23,7 @@ use crate::link;
 use crate::links::Links;
 use crate::signals::{Signals, TurnedAway};
 use crate::store::{Store, beat};
+use crate::wire::{TlsError, Wire, acceptor};
 
 /// Pause after a failed accept (usually out of file descriptors): long enough not to spin, short enough not to be
 /// noticed.
@@ -45,6 +47,9 @@ pub enum IngestError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// TLS cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A metric of that name exists already: the room was opened twice on one registry.
     #[error("cannot register the metrics of ingest")]
     Metrics {
@@ -59,6 +64,7 @@ impl IngestError {
     pub fn hint(&self) -> String {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Tls(error) => error.hint().to_owned(),
             Self::Listen { listen, .. } => {
                 format!("is another program using {listen}? set [ingest] listen to a free address and port")
             }
@@ -72,6 +78,8 @@ impl IngestError {
 pub struct IngestHandle {
     /// Where devices connect; with port 0 in the configuration this is the port chosen.
     pub local_addr: SocketAddr,
+    /// Where they connect by TLS, if anywhere.
+    pub tls_addr: Option<SocketAddr>,
     /// Ends when the room has stopped: no link left, every answer that was due and possible sent.
     pub join: JoinHandle<()>,
     /// For orders to devices.
@@ -136,13 +144,11 @@ impl Ingest {
     ) -> Result<IngestHandle, IngestError> {
         config.check()?;
         let signals = Signals::new(metrics)?;
-        let cannot = |source| IngestError::Listen {
-            listen: config.listen.clone(),
-            source,
-        };
-        let listener = TcpListener::bind(&config.listen).await.map_err(cannot)?;
-        let local_addr = listener.local_addr().map_err(cannot)?;
-        tracing::info!(%local_addr, ingest = %config.id, "devices can connect");
+        let (listener, local_addr) = bind(&config.listen).await?;
+        let secure = secure(&config).await?;
+        let tls_addr = secure.as_ref().map(|secure| secure.at);
+        let by_tls = tls_addr.map(tracing::field::display);
+        tracing::info!(%local_addr, by_tls, ingest = %config.id, "devices can connect");
         let (stopping, stop) = watch::channel(false);
         let shared = Arc::new(Shared {
             config: Arc::new(config),
@@ -163,9 +169,10 @@ impl Ingest {
             signals: shared.signals.clone(),
         };
         let links = shared.links.clone();
-        let join = tokio::spawn(run(shared, listener, stopping, shutdown));
+        let join = tokio::spawn(run(shared, (listener, secure), stopping, shutdown));
         Ok(IngestHandle {
             local_addr,
+            tls_addr,
             join,
             links,
             common,
@@ -173,9 +180,44 @@ impl Ingest {
     }
 }
 
+/// The listener for TLS.
+struct Secure {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    at: SocketAddr,
+}
+
+async fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), IngestError> {
+    let cannot = |source| IngestError::Listen {
+        listen: listen.to_owned(),
+        source,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let at = listener.local_addr().map_err(cannot)?;
+    Ok((listener, at))
+}
+
+/// Listens for TLS, where that is wanted.
+async fn secure(config: &IngestConfig) -> Result<Option<Secure>, IngestError> {
+    if config.tls_listen.is_empty() {
+        return Ok(None);
+    }
+    let acceptor = acceptor(&config.tls_certificate, &config.tls_key)?;
+    let (listener, at) = bind(&config.tls_listen).await?;
+    Ok(Some(Secure { listener, acceptor, at }))
+}
+
+/// The next link by TLS, before its handshake; waits for ever where there is no such listener.
+async fn secure_link(secure: Option<&Secure>) -> (std::io::Result<(TcpStream, SocketAddr)>, TlsAcceptor) {
+    match secure {
+        Some(secure) => (secure.listener.accept().await, secure.acceptor.clone()),
+        None => std::future::pending().await,
+    }
+}
+
 async fn run<S: Store>(
     shared: Arc<Shared<S>>,
-    listener: TcpListener,
+    (listener, secure): (TcpListener, Option<Secure>),
     stopping: watch::Sender<bool>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
@@ -192,23 +234,25 @@ async fn run<S: Store>(
     let guests = Guests::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        tokio::select! {
+        let (accepted, acceptor) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => accept(&shared, &guests, stream, peer, &mut tasks),
-                Err(error) => {
-                    shared.signals.accept_failed(&error);
-                    tokio::select! {
-                        () = &mut shutdown => break,
-                        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-                    }
+            accepted = listener.accept() => (accepted, None),
+            (accepted, acceptor) = secure_link(secure.as_ref()) => (accepted, Some(acceptor)),
+            Some(_) = tasks.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, peer)) => accept(&shared, &guests, (stream, acceptor), peer, &mut tasks),
+            Err(error) => {
+                shared.signals.accept_failed(&error);
+                tokio::select! {
+                    () = &mut shutdown => break,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
                 }
-            },
-            Some(_) = tasks.join_next() => {}
+            }
         }
     }
-    drop(listener);
+    drop((listener, secure));
     stopping.send_replace(true);
     let all_done = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIMEOUT, all_done).await.is_err() {
@@ -224,7 +268,7 @@ async fn run<S: Store>(
 fn accept<S: Store>(
     shared: &Arc<Shared<S>>,
     guests: &Guests,
-    stream: TcpStream,
+    (stream, acceptor): (TcpStream, Option<TlsAcceptor>),
     peer: SocketAddr,
     tasks: &mut JoinSet<()>,
 ) {
@@ -232,12 +276,35 @@ fn accept<S: Store>(
         Ok(guest) => {
             let shared = Arc::clone(shared);
             tasks.spawn(async move {
-                link::serve(shared, stream, peer).await;
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%peer, %error, "answers may be delayed by Nagle's algorithm");
+                }
+                match wired(&shared, stream, acceptor).await {
+                    Some(wire) => link::serve(shared, wire, peer).await,
+                    None => shared.signals.link_turned_away(peer, TurnedAway::Handshake),
+                }
                 drop(guest);
             });
         }
         Err(why) => shared.signals.link_turned_away(peer, why),
     }
+}
+
+/// The link itself, after its handshake where it has one; nothing where that fails, takes too long, or plume stops.
+async fn wired<S: Store>(shared: &Shared<S>, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Wire> {
+    let Some(acceptor) = acceptor else {
+        return Some(Wire::Plain(stream));
+    };
+    let limit = Duration::from_secs(shared.config.unidentified_timeout_s);
+    let mut stop = shared.stop.clone();
+    // Apart: a link in clear does not pay for the size of a handshake.
+    let handshake = Box::pin(acceptor.accept(stream));
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(limit, handshake) => shaken,
+        _ = stop.wait_for(|stopping| *stopping) => return None,
+    };
+    let stream = shaken.ok()?.ok()?;
+    Some(Wire::Tls(Box::new(stream)))
 }
 
 /// Open links by address.

@@ -1,7 +1,7 @@
 //! What came from one device, taken and set aside, in the order it came: what a report on the device is made of.
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 use arrow::record_batch::RecordBatch;
 use plume_schemas::ids::Mn;
 use plume_schemas::time::{Span, Time};
@@ -59,6 +59,60 @@ impl Reader {
         found.sort_by_key(|packet| packet.received_at);
         Ok(found)
     }
+}
+
+/// A packet that was taken, with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinePacket {
+    /// The device.
+    pub mn: String,
+    /// When it came.
+    pub received_at: Time,
+    /// Offset in its partition of the log.
+    pub offset: u64,
+    /// The exact bytes, in clear, password included.
+    pub raw: Vec<u8>,
+}
+
+impl Reader {
+    /// Packets taken in this span into a partition of the log, in the order they came; of one packet for several
+    /// outlets the first share alone, which has the bytes.
+    pub fn of_line(&self, partition: u32, received: Span) -> Result<Vec<LinePacket>, ArchiveError> {
+        let last = received.end.plus(-1);
+        let came = Want::Between("received_at", wall_clock_ms(received.start), wall_clock_ms(last));
+        let partition = i64::from(partition);
+        let scan = Scan {
+            table: Table::Packets,
+            kind: None,
+            days: Some((received.start.beijing_day(), last.beijing_day())),
+            wants: vec![
+                came,
+                Want::Between("share", 0, 0),
+                Want::Between("log_partition", partition, partition),
+            ],
+        };
+        let mut found = Vec::new();
+        for batch in self.scan(scan) {
+            let (_, batch) = batch?;
+            found.extend((0..batch.num_rows()).filter_map(|row| line_packet(&batch, row)));
+        }
+        found.sort_by_key(|packet| (packet.received_at, packet.offset));
+        Ok(found)
+    }
+}
+
+fn line_packet(batch: &RecordBatch, row: usize) -> Option<LinePacket> {
+    let column = |name| batch.column_by_name(name).filter(|column| column.is_valid(row));
+    let offset = column("log_offset")?.as_primitive::<Int64Type>().value(row);
+    let received = column("received_at")?
+        .as_primitive::<TimestampMillisecondType>()
+        .value(row);
+    Some(LinePacket {
+        mn: column("mn")?.as_string::<i32>().value(row).to_owned(),
+        received_at: moment(received),
+        offset: u64::try_from(offset).ok()?,
+        raw: column("raw")?.as_binary::<i32>().value(row).to_vec(),
+    })
 }
 
 fn packet(batch: &RecordBatch, row: usize) -> DevicePacket {

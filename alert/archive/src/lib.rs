@@ -53,7 +53,7 @@ use plume_bus::Topic;
 pub use archive::{Archive, Committable, Published, Pushed};
 pub use bundle::{Bundle, HASHES, check_hashes, read_zip, write_zip};
 pub use config::{ArchiveConfig, S3Config};
-pub use device::DevicePacket;
+pub use device::{DevicePacket, LinePacket};
 pub use error::ArchiveError;
 pub use evidence::{EvidenceSpec, PacketEvidence};
 pub use export::{write_csv, write_json};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::builder::{PossibleValue, TypedValueParser as _};
 use clap::{Args, Subcommand};
-use plume_ingest::exchange::order::ORDERS;
+use plume_ingest::exchange::order::{GUARDED, ORDERS};
 use plume_schemas::ids::Mn;
 
 const EXAMPLES: &str = "\
@@ -14,12 +14,13 @@ const EXAMPLES: &str = "\
   plume command set-time --mn 010000A8900016F000169DC0 --by 王工
   plume command set-realtime-interval --mn 010000A8900016F000169DC0 --value 60
   plume command hours --mn 010000A8900016F000169DC0 --from 2026-01-17T08:00 --to 2026-01-17T10:00
+  plume command activate --mn 010000A8900016F000169DC0 --value 6970000000001ABCDEFG1234
   plume command serial --mn 010000A8900016F000169DC0 --factor a21026
   plume command --list                          最近的命令及结果 / the latest orders and what came of them
 
 命令走该设备最新的连接，逐条记入日志 / orders go to the device's newest link and are recorded: who, when, what, result.
-涉及仪器或密钥的命令（校准、清洗、留样、改参数、改密码、换密钥）不提供。
-Orders that touch the instrument or a secret are not given.
+涉及仪器或密钥的命令（校准、清洗、留样、改参数、改密码、换密钥）默认禁止，见 plume permit。
+Orders that touch the instrument or a secret are off; see plume permit.
 失败时返回非零 / fails where the device did not do it";
 
 /// Arguments of `command`.
@@ -32,7 +33,7 @@ pub(crate) struct CommandArgs {
     /// 设备 MN / which device
     #[arg(long, required_unless_present = "list")]
     pub(crate) mn: Option<Mn>,
-    /// 设定值：秒或分 / the value to set: seconds or minutes
+    /// 设定值：秒、分、数采仪序列号或参数 / the value to set: seconds, minutes, a serial number, a parameter
     #[arg(long)]
     pub(crate) value: Option<String>,
     /// 重发次数 / resends
@@ -74,6 +75,7 @@ pub(crate) struct CommandArgs {
 fn orders() -> impl clap::builder::TypedValueParser<Value = String> {
     let known = ORDERS
         .iter()
+        .chain(GUARDED)
         .map(|order| PossibleValue::new(order.name).help(format!("CN {} {} / {}", order.cn, order.zh, order.en)));
     PossibleValuesParser::new(known).map(|name| name)
 }
@@ -87,6 +89,49 @@ pub(crate) enum QuarantineCommand {
   plume query quarantine                        查看隔离的报文 / what was set aside, and why
   plume quarantine readmit --mn 010000A8900016F000169DC0")]
     Readmit(ReadmitArgs),
+    /// 列出未建档、有报文等待的设备及其报文所示 / devices that wait for their registration, and what their packets say
+    Waiting(WaitingArgs),
+    /// 一键建档：登记等待中的设备并接收其报文 / register a waiting device and take its packets
+    #[command(after_help = "\
+示例 / Examples:
+  plume quarantine waiting
+  plume quarantine register --mn 010000A8900016F000169DC0 --enterprise 91330100MA27X0AB1C --outlet DA002 --by 王工")]
+    Register(RegisterArgs),
+}
+
+/// Arguments of `quarantine waiting`.
+#[derive(Debug, Args)]
+pub(crate) struct WaitingArgs {
+    #[command(flatten)]
+    pub(crate) place: super::permits::PlaceArgs,
+}
+
+/// Arguments of `quarantine register`.
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    /// 设备 MN / which device
+    #[arg(long)]
+    pub(crate) mn: Mn,
+    /// 企业统一社会信用代码 / the enterprise's code
+    #[arg(long)]
+    pub(crate) enterprise: String,
+    /// 企业名称，未建档时必填 / its name, where it is not in the registry yet
+    #[arg(long, default_value = "")]
+    pub(crate) enterprise_name: String,
+    /// 排放口编号，如 DA001 / number of the outlet in the permit
+    #[arg(long)]
+    pub(crate) outlet: String,
+    /// 排放口名称 / its name, where it is not in the registry yet
+    #[arg(long, default_value = "")]
+    pub(crate) outlet_name: String,
+    /// 以报文中的密码为该设备的密码 / its password is from now on what its packets showed
+    #[arg(long)]
+    pub(crate) keep_password: bool,
+    /// 登记人 / who registers it, for the record
+    #[arg(long, default_value = "终端")]
+    pub(crate) by: String,
+    #[command(flatten)]
+    pub(crate) place: super::permits::PlaceArgs,
 }
 
 /// Arguments of `quarantine readmit`.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use plume_alert::words::Lang as DeskLang;
 use plume_ingest::exchange::command::{Command, CommandResult, Outcome};
-use plume_ingest::exchange::order::ORDERS;
+use plume_ingest::exchange::order::of_cn;
 use plume_ingest::hj212::explain::{Lang, result_name};
 use serde_json::json;
 
@@ -102,8 +102,7 @@ impl fmt::Display for Said {
 
 /// Name of an order.
 pub(crate) fn name(cn: u16) -> Said {
-    let order = ORDERS.iter().find(|order| order.cn == cn);
-    let (zh, en) = order.map_or(("其他命令", "another command"), |order| (order.zh, order.en));
+    let (zh, en) = of_cn(cn).map_or(("其他命令", "another command"), |order| (order.zh, order.en));
     Said::new(format!("CN {cn} "), zh, en)
 }
 
@@ -136,6 +135,7 @@ pub(crate) fn ended(result: &CommandResult) -> Said {
         Outcome::NoResult => plain("设备已接收但未返回执行结果 9012", "taken, but no 9012 in time"),
         Outcome::Unreachable => plain("设备不在线", "the device has no link"),
         Outcome::TooMany => plain("等待的命令过多", "too many orders wait for this device"),
+        Outcome::NotPermitted => plain("没有许可，未发送", "not permitted, not sent"),
         Outcome::Unwritable { why } => Said::new("", format!("无法发送: {why}"), format!("cannot be sent: {why}")),
     }
 }

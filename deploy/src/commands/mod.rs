@@ -17,13 +17,16 @@ pub(crate) mod explain;
 #[cfg(feature = "kafka")]
 mod grow;
 pub(crate) mod init;
+pub(crate) mod keys;
 pub(crate) mod marks;
 pub(crate) mod modbus;
 pub(crate) mod notify;
+pub(crate) mod permit;
 mod place;
 pub(crate) mod query;
 pub(crate) mod rate;
 pub(crate) mod readmit;
+pub(crate) mod register;
 pub(crate) mod replay;
 pub(crate) mod running;
 pub(crate) mod score;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plume_ingest::exchange::vault::MAX_KEY_DAYS;
 use serde::Deserialize;
 use toml::Table;
 
@@ -27,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) bus: plume_bus::BusConfig,
     pub(crate) ingest: plume_ingest::config::IngestConfig,
     pub(crate) exchange: plume_ingest::exchange::config::ExchangeConfig,
+    pub(crate) keys: crate::keystore::KeysConfig,
+    pub(crate) relay: plume_ingest::relay::config::RelaySection,
     pub(crate) modbus: plume_ingest::config::PollConfig,
     pub(crate) detect: plume_detect::Settings,
     pub(crate) archive: plume_archive::ArchiveConfig,
@@ -95,6 +98,16 @@ impl Config {
             let ring = keys::read(&folder.join(&config.ingest.keys_file))?;
             config.ingest.keys = Arc::new(ring);
         }
+        if !config.ingest.tls_listen.is_empty() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            for file in [&mut config.ingest.tls_certificate, &mut config.ingest.tls_key] {
+                *file = folder.join(&*file).display().to_string();
+            }
+        }
+        if !config.keys.seal_file.as_os_str().is_empty() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            config.keys.seal_file = folder.join(&config.keys.seal_file);
+        }
         Ok(config)
     }
 
@@ -145,9 +158,18 @@ impl Config {
             "is the address of desk.listen",
             "give each its own port",
         );
+        need(
+            (1..=MAX_KEY_DAYS).contains(&i64::from(self.keys.warn_days)),
+            "keys.warn_days",
+            "must be 1 to 90",
+            "80 leaves ten days: a key may be in force for 90 (HJ 212-2025 6.4.3)",
+        );
         found.extend(self.alert.problems());
         if let Err(error) = self.exchange.check() {
             found.push(("exchange", error.to_string(), error.hint()));
+        }
+        if let Err(error) = plume_ingest::relay::config::RelayConfig::check_all(&self.relay.platform) {
+            found.push(("relay", error.to_string(), error.hint()));
         }
         if let Err(error) = self.modbus.check() {
             found.push(("modbus", error.to_string(), error.hint()));

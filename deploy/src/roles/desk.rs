@@ -198,7 +198,7 @@ pub(crate) async fn reports(context: Context, partition: u32, pages: DeskState, 
             next = record.offset + 1;
             match wire::decode_entry(&record.payload) {
                 Ok(body) => {
-                    context.orders.observe(&body, context.clock.now());
+                    context.orders.observe(&body, &context.keys, context.clock.now());
                     pages.observe(&body);
                 }
                 Err(error) => tracing::debug!(offset = record.offset, %error, "unreadable record is not charted"),

@@ -14,6 +14,8 @@ use plume_ingest::exchange::engine::{Exchange, Output};
 use plume_ingest::exchange::gaps::Gaps;
 use plume_ingest::exchange::heard::Heard;
 use plume_ingest::exchange::order::{order, span_fields};
+use plume_ingest::hj212::intake::SERIAL;
+use plume_ingest::hj212::sm4::KeyRing;
 use plume_schemas::entry::{EntryBody, PresenceState};
 use plume_schemas::ids::{IngestId, Mn};
 use plume_schemas::time::Time;
@@ -22,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::stop::Stop;
 use super::{Context, READ_LIMIT, at};
+use crate::keystore::KeyStore;
 
 /// Between two looks at timeouts: a hundredth of the usual one.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -48,15 +51,18 @@ pub(crate) struct Orders {
 struct Core {
     exchange: Exchange,
     gaps: Option<Gaps>,
+    /// Orders to loggers that have no MN yet: by serial number, with the link they were last sought on.
+    activating: BTreeMap<String, (Mn, Option<u64>)>,
 }
 
 impl Orders {
     /// An exchange that begins now: what was asked before is not asked again. With `own`, links of other ingests are
     /// left to them.
-    pub(crate) fn new(config: ExchangeConfig, started: Time, own: Option<IngestId>) -> Self {
+    pub(crate) fn new(config: ExchangeConfig, started: Time, keys: Arc<KeyRing>, own: Option<IngestId>) -> Self {
         let core = Core {
-            exchange: Exchange::new(config.rules()),
+            exchange: Exchange::new(config.rules(), keys),
             gaps: config.gap_rules().map(Gaps::new),
+            activating: BTreeMap::new(),
         };
         Self {
             core: Arc::new(Mutex::new(core)),
@@ -72,7 +78,7 @@ impl Orders {
     }
 
     /// A record of the log of reports, in its order.
-    pub(crate) fn observe(&self, body: &EntryBody, now: Time) {
+    pub(crate) fn observe(&self, body: &EntryBody, keys: &KeyStore, now: Time) {
         match body {
             EntryBody::Presence(presence) => {
                 let mut core = self.core();
@@ -90,6 +96,9 @@ impl Orders {
             }
             EntryBody::Report(report) => {
                 let (mn, cn) = (report.origin.mn, report.evidence.cn);
+                if let Some(key_id) = report.evidence.key_id {
+                    keys.opened(mn, key_id);
+                }
                 let mut core = self.core();
                 if let Some(gaps) = core.gaps.as_mut().filter(|_| cn == 2061) {
                     gaps.hour(mn, report.times.measured_at);
@@ -100,7 +109,10 @@ impl Orders {
                 }
                 // A question of before a restart is old by now; the device asks again.
                 let old = report.times.received_at < self.started;
-                if let Some(heard) = Heard::of(report).filter(|heard| !(old && heard.cn == 1013)) {
+                if let Some(heard) = Heard::of(report).filter(|heard| !(old && matches!(heard.cn, 1013 | 1014))) {
+                    if let Some(created_at) = key_time(&heard) {
+                        keys.told(mn, created_at, now);
+                    }
                     core.exchange.heard(&heard, now);
                 }
             }
@@ -115,7 +127,7 @@ impl Orders {
     /// Orders for hours that devices owe.
     fn search_gaps(&self, now: Time) -> Vec<Command> {
         let mut core = self.core();
-        let Core { exchange, gaps } = &mut *core;
+        let Core { exchange, gaps, .. } = &mut *core;
         let due = gaps.as_mut().map(|gaps| gaps.due(now)).unwrap_or_default();
         let idle = due.into_iter().filter(|(mn, _)| !exchange.is_busy(*mn));
         let orders =
@@ -123,9 +135,30 @@ impl Orders {
         orders.collect()
     }
 
-    /// Lets time pass, writes what is to be written, and gives what is to be recorded.
-    fn pump(&self, links: &Links, now: Time) -> anyhow::Result<Vec<NewRecord>> {
+    /// Takes an order from the log.
+    fn take(&self, command: Command, keys: &KeyStore, now: Time) {
+        let mn = command.mn;
+        if command.cn == 1014
+            && command.permit.is_some()
+            && let Err(error) = keys.rotate(mn, now)
+        {
+            tracing::error!(%mn, error = %format_args!("{error:#}"), "no new key can be given");
+        }
         let mut core = self.core();
+        let serial = command
+            .fields
+            .iter()
+            .find(|(name, _)| command.cn == 1002 && name == SERIAL);
+        if let Some((_, serial)) = serial {
+            core.activating.insert(serial.clone(), (mn, None));
+        }
+        core.exchange.order(command, now);
+    }
+
+    /// Lets time pass, writes what is to be written, and gives what is to be recorded.
+    fn pump(&self, context: &Context, links: &Links, now: Time) -> anyhow::Result<Vec<NewRecord>> {
+        let mut core = self.core();
+        core.introduce(links, now);
         core.exchange.handle_timeout(now);
         let mut records = Vec::new();
         while let Some(output) = core.exchange.poll_output() {
@@ -135,7 +168,19 @@ impl Orders {
                         core.gone(mn, epoch, now);
                     }
                 }
-                Output::Ended(result) => records.push(ended(&result)?),
+                Output::Ended(result) => {
+                    core.settle(&result, &context.keys, links);
+                    records.push(ended(&result)?);
+                }
+                Output::Wanted(command) if command.cn == 1014 => {
+                    match context.permits.for_order(command.mn, command.cn, now) {
+                        Ok(permit) => records.push(recorded(&Command { permit, ..command })?),
+                        Err(why) => {
+                            context.keys.wants(command.mn);
+                            tracing::warn!(%why, hint = why.hint(), "a device asks for a new key");
+                        }
+                    }
+                }
                 Output::Wanted(command) => records.push(recorded(&command)?),
             }
         }
@@ -143,7 +188,48 @@ impl Orders {
     }
 }
 
+/// When the key a device has was made, as it says itself (1014).
+fn key_time(heard: &Heard) -> Option<Time> {
+    let told = heard
+        .told
+        .iter()
+        .find(|(name, _)| heard.cn == 1014 && name == "SKCreateTime");
+    told.and_then(|(_, text)| Time::parse_stamp(text.as_bytes()))
+}
+
 impl Core {
+    /// Loggers that an order is meant for, and that ask to be activated on a link of this process.
+    fn introduce(&mut self, links: &Links, now: Time) {
+        let Self {
+            exchange, activating, ..
+        } = self;
+        for (serial, (mn, sought)) in activating {
+            if let Some((epoch, newcomer)) = links.newcomer(serial)
+                && *sought != Some(epoch)
+            {
+                *sought = Some(epoch);
+                exchange.introduce(*mn, epoch, (newcomer.password, newcomer.st), now);
+            }
+        }
+    }
+
+    /// What an order's end means for the secrets of its device.
+    fn settle(&mut self, result: &CommandResult, keys: &KeyStore, links: &Links) {
+        let done = result.outcome.is_success();
+        match result.cn {
+            1014 if done => keys.key_taken(result.mn),
+            1072 if done => keys.password_taken(result.mn),
+            1002 => {
+                let activated = |(mn, _): &(Mn, Option<u64>)| *mn == result.mn;
+                for (serial, _) in self.activating.iter().filter(|(_, of)| done && activated(of)) {
+                    links.settled(serial);
+                }
+                self.activating.retain(|_, of| !activated(of));
+            }
+            _ => {}
+        }
+    }
+
     fn gone(&mut self, mn: Mn, epoch: u64, now: Time) {
         self.exchange.gone(mn, epoch, now);
         if let Some(gaps) = self.gaps.as_mut().filter(|_| !self.exchange.has_link(mn)) {
@@ -237,13 +323,13 @@ async fn run(context: Context, links: Links, begin: Ends, stop: Stop) -> anyhow:
         for record in context.read_on(EXCHANGE, commands, next, &stop).await? {
             next = record.offset + 1;
             match Command::from_record(&record.payload) {
-                Ok(command) => orders.core().exchange.order(command, now),
+                Ok(command) => orders.take(command, &context.keys, now),
                 Err(error) => {
                     tracing::error!(offset = record.offset, %error, "an order cannot be read and is passed over");
                 }
             }
         }
-        let mut records = orders.pump(&links, now)?;
+        let mut records = orders.pump(&context, &links, now)?;
         looks = looks.wrapping_add(1);
         if looks.is_multiple_of(LOOKS_PER_SEARCH) {
             for command in orders.search_gaps(now) {
@@ -271,7 +357,7 @@ async fn hear(context: Context, partition: u32, mut next: u64, stop: Stop) -> an
         for Record { offset, payload, .. } in context.read_on(EXCHANGE, place, next, &stop).await? {
             next = offset + 1;
             if let Ok(body) = wire::decode_entry(&payload) {
-                context.orders.observe(&body, context.clock.now());
+                context.orders.observe(&body, &context.keys, context.clock.now());
             }
         }
     }
@@ -292,8 +378,31 @@ pub(crate) fn checked(
     }
     let plain = by.chars().filter(|letter| !letter.is_control());
     let by: String = plain.take(MAX_NAME_CHARS).collect();
-    let patience_ms = context.orders.patience_ms();
-    Ok(Command::new(mn, order, by, context.clock.now(), patience_ms))
+    let now = context.clock.now();
+    let permit = context.permits.for_order(mn, order.0, now);
+    let permit = permit.map_err(|why| format!("{why} (hint: {})", why.hint()))?;
+    let order = without_secret(context, mn, order).map_err(|error| format!("{error:#}"))?;
+    Ok(Command {
+        permit,
+        ..Command::new(mn, order, by, now, context.orders.patience_ms())
+    })
+}
+
+/// The order as it may stand in the log: what is secret is made ready, sealed, and filled in when the order leaves.
+fn without_secret(
+    context: &Context,
+    mn: Mn,
+    (cn, mut fields): (u16, Vec<(String, String)>),
+) -> anyhow::Result<(u16, Vec<(String, String)>)> {
+    match cn {
+        1014 => context.keys.rotate(mn, context.clock.now())?,
+        1072 => {
+            let password = fields.pop().map(|(_, password)| password).unwrap_or_default();
+            context.keys.new_password(mn, password)?;
+        }
+        _ => {}
+    }
+    Ok((cn, fields))
 }
 
 /// Where results of orders that are given from now on will stand.

@@ -15,7 +15,9 @@ pub(crate) mod lag;
 pub(crate) mod marks;
 pub(crate) mod orders;
 pub(crate) mod readmit;
+pub(crate) mod register;
 pub(crate) mod registry;
+pub(crate) mod relay;
 pub(crate) mod respool;
 pub(crate) mod signals;
 pub(crate) mod spool;
@@ -57,6 +59,12 @@ pub(crate) struct Context {
     pub(crate) ingest: Arc<plume_ingest::config::IngestConfig>,
     /// The exchange with devices.
     pub(crate) orders: exchange::Orders,
+    /// Secrets between plume and devices.
+    pub(crate) keys: crate::keystore::KeyStore,
+    /// How it goes with the platforms that packets are passed on to.
+    pub(crate) relays: relay::Relays,
+    /// Who may order what touches an instrument or a secret.
+    pub(crate) permits: crate::permits::Permits,
     /// Asks the archive's loop to write what waits.
     pub(crate) archive_now: archive::Requests,
 }

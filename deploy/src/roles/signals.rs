@@ -16,6 +16,46 @@ pub(crate) struct Signals {
     judged: IntGauge,
     spooled: IntGaugeVec,
     unread_age: IntGauge,
+    relay: RelayMetrics,
+}
+
+/// Of packets passed on to other platforms.
+#[derive(Clone, Debug)]
+struct RelayMetrics {
+    packets: IntCounterVec,
+    passed_over: IntCounterVec,
+    up: IntGaugeVec,
+    behind: IntGaugeVec,
+}
+
+impl RelayMetrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counter = |name: &str, help: &str| IntCounterVec::new(Opts::new(name, help), &["relay"]);
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["relay", "partition"]);
+        let packets = counter(
+            "plume_deploy_relay_packets_total",
+            "Packets that another platform has answered, or was sent where they want no answer",
+        )?;
+        let passed_over = counter(
+            "plume_deploy_relay_passed_over_packets_total",
+            "Packets that another platform left without an answer while it answered others",
+        )?;
+        let up = gauge("plume_deploy_relay_up", "1 while a link to another platform is open")?;
+        let behind = gauge(
+            "plume_deploy_relay_lag_records",
+            "Records of the log that another platform does not have yet",
+        )?;
+        registry.register(Box::new(packets.clone()))?;
+        registry.register(Box::new(passed_over.clone()))?;
+        registry.register(Box::new(up.clone()))?;
+        registry.register(Box::new(behind.clone()))?;
+        Ok(Self {
+            packets,
+            passed_over,
+            up,
+            behind,
+        })
+    }
 }
 
 impl Signals {
@@ -60,6 +100,7 @@ impl Signals {
             "Share of the retention that the oldest unread record has used up, in steps; at 100 it expires",
         )?;
         registry.register(Box::new(unread_age.clone()))?;
+        let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(lag.clone()))?;
@@ -73,6 +114,7 @@ impl Signals {
             judged,
             spooled,
             unread_age,
+            relay,
         })
     }
 
@@ -148,6 +190,25 @@ impl Signals {
         } else if percent >= super::WARN_PERCENT {
             tracing::warn!("{sentence}");
         }
+    }
+
+    /// Packets have come to another platform.
+    pub(crate) fn relayed(&self, relay: &str, count: u64) {
+        self.relay.packets.with_label_values(&[relay]).inc_by(count);
+    }
+
+    /// Another platform answers other devices' packets and not this one's: it is passed over, and stays in the archive.
+    pub(crate) fn relay_passed_over(&self, relay: &str, mn: plume_schemas::ids::Mn) {
+        self.relay.passed_over.with_label_values(&[relay]).inc();
+        tracing::warn!(relay, %mn, "passed over: the platform answers others and not this; does it know the device?");
+    }
+
+    /// How it goes with another platform.
+    pub(crate) fn relay_going(&self, relay: &str, partition: u32, (is_up, behind): (bool, u64)) {
+        let labels = [relay, &partition.to_string()];
+        self.relay.up.with_label_values(&labels).set(i64::from(is_up));
+        let behind = i64::try_from(behind).unwrap_or(i64::MAX);
+        self.relay.behind.with_label_values(&labels).set(behind);
     }
 
     /// How many records a consumer has before it.

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use crate::commands::doctor::free_bytes;
 use crate::config::Config;
 use crate::finding::{Finding, Grade};
+use crate::keystore::KeyStore;
+use crate::roles::relay::{Going, Relays};
 use crate::roles::{ARCHIVE, ARCHIVED, Context, DETECT, at, consumer};
 use words::Kind;
 
@@ -46,6 +48,8 @@ const NEARLY_FULL_PCT: u64 = 80;
 const BACKUP_DAYS: i64 = 7;
 /// Devices have this long to connect after a start before their absence is said.
 const CONNECT_MS: i64 = 10 * MINUTE_MS;
+/// A platform may leave packets without an answer for so long: table 1 gives up a link after 40 s.
+const RELAY_STILL_MS: i64 = 10 * MINUTE_MS;
 /// So few devices say nothing about a line or a firewall.
 const LEAST_DEVICES: u64 = 3;
 /// Where `plume backup` leaves the moment of the last one.
@@ -130,6 +134,8 @@ impl Watcher {
         self.log(&stats, now, &mut found).await?;
         self.consumers(now, &mut found).await?;
         self.notices(now, &mut found).await;
+        keys(&self.context.keys, now, &mut found);
+        relays(&self.context.relays, now, &mut found);
         if now.since(self.began) > CONNECT_MS * self.pace {
             devices(pages, &mut found);
         }
@@ -286,6 +292,40 @@ fn late(kind: &Kind, behind: u64, oldest: Time) -> Finding {
         format!("{behind} record(s) wait, the oldest came at {oldest}"),
     );
     kind.found(&zh, &en).since(Some(oldest))
+}
+
+/// Keys of devices that should be changed, and those that devices ask for in vain.
+fn keys(keys: &KeyStore, now: Time, found: &mut Vec<Finding>) {
+    let (old, wanting) = keys.due(now);
+    if let Some(oldest) = old.first() {
+        let (count, mn, days) = (old.len(), oldest.mn, oldest.days);
+        let (zh, en) = (
+            format!("{count} 台，最早 {mn} 已 {days} 天"),
+            format!("{count}, the oldest of {mn} for {days} days"),
+        );
+        found.push(words::KEYS_OLD.found(&zh, &en));
+    }
+    if let Some(first) = wanting.first() {
+        let count = wanting.len();
+        let (zh, en) = (format!("{count} 台，如 {first}"), format!("{count}, such as {first}"));
+        found.push(words::KEY_WANTED.found(&zh, &en));
+    }
+}
+
+/// Platforms that have not answered for long.
+fn relays(relays: &Relays, now: Time, found: &mut Vec<Finding>) {
+    let is_still = |going: &Going| going.waits_since.is_some_and(|since| now.since(since) > RELAY_STILL_MS);
+    let all = relays.all();
+    let still: Vec<_> = all.iter().filter(|(_, going)| is_still(going)).collect();
+    let Some(((name, _), first)) = still.first() else {
+        return;
+    };
+    let (since, behind) = (first.waits_since, first.behind);
+    let (zh, en) = (
+        format!("{name}，{behind} 条记录待转发"),
+        format!("{name}, {behind} record(s) wait"),
+    );
+    found.push(words::RELAY_STILL.found(&zh, &en).since(since));
 }
 
 fn devices(pages: &DeskState, found: &mut Vec<Finding>) {

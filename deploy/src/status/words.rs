@@ -106,6 +106,18 @@ kinds! {
         "重新加载的配置或基础档案有误，沿用原来的", "a reload was refused, the old one stays in force",
         "运行 plume check 改正后再次发送 SIGHUP",
         "correct it with plume check, then send SIGHUP again";
+    RELAY_STILL "relay_still" Warning:
+        "转发停滞，上级平台没有应答", "packets are not passed on: the other platform does not answer",
+        "检查该平台的地址、网络和是否已登记这些设备；数据在日志和归档中保留，恢复后自动续传",
+        "see its address, the network, and whether it knows these devices; log and archive keep everything meanwhile";
+    KEYS_OLD "keys_old" Warning:
+        "有设备的密钥即将满 90 天", "keys of devices are nearly 90 days old",
+        "取得企业同意后更换：plume permit ask、agree，再 plume command set-key",
+        "change them: plume permit ask and agree with the enterprise's consent, then plume command set-key";
+    KEY_WANTED "key_wanted" Warning:
+        "有设备请求新密钥，尚无许可", "devices ask for a new key and no permit lets plume give one",
+        "取得企业同意后登记许可：plume permit ask、agree；设备再次请求时自动下发",
+        "get the enterprise's consent: plume permit ask and agree; the next request is then answered";
     NOT_RUNNING "not_running" Error:
         "plume 没有运行", "plume is not running",
         "systemctl start plume，或 plume run；起不来时运行 plume doctor",

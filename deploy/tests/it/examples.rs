@@ -16,7 +16,7 @@ fn the_examples_check() {
         }
         std::fs::copy(&path, site.dir.path().join(path.file_name().unwrap())).unwrap();
     }
-    for config in ["plume.toml", "channels.toml"] {
+    for config in ["plume.toml", "channels.toml", "relay.toml"] {
         let (fine, text) = site.plume(&["check", "--config", config]);
         assert!(fine && !text.contains("warning"), "{config}: {text}");
     }

@@ -43,8 +43,16 @@ fn orders_reach_the_device_and_are_recorded() {
     assert!(!fine && text.contains("not in the registry"), "{text}");
     let (fine, text) = command(&["set-realtime-interval", "--mn", MN, "--value", "5"]);
     assert!(!fine && text.contains("30 to 3600"), "{text}");
-    let (fine, text) = command(&["calibrate", "--mn", MN]);
+    let (fine, text) = command(&["reboot", "--mn", MN]);
     assert!(!fine && text.contains("read-time"), "{text}");
+    for guarded in [
+        &["calibrate", "--factor", "a21026"][..],
+        &["set-key"],
+        &["set-password", "--value", "abc123"],
+    ] {
+        let (fine, text) = command(&[guarded, &["--mn", MN]].concat());
+        assert!(!fine && text.contains("no permit for it is in force"), "{text}");
+    }
 
     let mut page = TcpStream::connect(running.admin).unwrap();
     let ask = "POST /command HTTP/1.0\r\nOrigin: http://example.com\r\nContent-Length: 2\r\n\r\n{}";

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use plume_simulator::sender::LinkSpec;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[expect(clippy::disallowed_methods, reason = "the plume that runs goes by the real time")]
-fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
@@ -30,23 +31,32 @@ pub(crate) fn play(mn: &str, to: SocketAddr, stop: &AtomicBool) {
     let plant = Plant::new(PlantSpec::coal_boiler("1号炉", since), 4);
     let logger = Logger::new(LoggerSpec::usual(Dialect::Hj2017), plant, since);
     let link = LinkSpec::usual(Mn::new(mn).unwrap(), Dialect::Hj2017);
-    let mut device = Device::logger(link, logger, now().plus(-MINUTE_MS));
+    let device = Mutex::new(Device::logger(link, logger, now().plus(-MINUTE_MS)));
+    play_device(&device, to, stop);
+}
+
+/// A device on the real clock, on a new link, until told to stop; others may look at it meanwhile.
+pub(crate) fn play_device(device: &Mutex<Device>, to: SocketAddr, stop: &AtomicBool) {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(LOOK_EVERY)).unwrap();
-    device.link_up(Moment::real(now()));
+    device.lock().unwrap().link_up(Moment::real(now()));
     let mut buffer = [0; 4096];
     while !stop.load(Ordering::Relaxed) {
-        while let Some(output) = device.poll_output(now()) {
-            if let Output::Write(bytes) = output {
-                stream.write_all(&bytes).unwrap();
+        loop {
+            let output = device.lock().unwrap().poll_output(now());
+            match output {
+                Some(Output::Write(bytes)) => stream.write_all(&bytes).unwrap(),
+                Some(_) => {}
+                None => break,
             }
         }
         match stream.read(&mut buffer) {
-            Ok(count) => device.handle(&buffer[..count], Moment::real(now())),
+            Ok(count) => device.lock().unwrap().handle(&buffer[..count], Moment::real(now())),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                device.handle_timeout(Moment::real(now()));
+                device.lock().unwrap().handle_timeout(Moment::real(now()));
             }
             Err(error) => panic!("{error}"),
         }
     }
+    device.lock().unwrap().link_down();
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test that fails shows what plume said")]
 
 pub(crate) mod device;
+pub(crate) mod officers;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

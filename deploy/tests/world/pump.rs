@@ -273,7 +273,7 @@ impl Pump {
                     || format!("{note:?} on the open link of a device that sends none"),
                 )?;
             }
-            Note::Came(_) => {}
+            Note::Came(_) | Note::Newcomer(_) => {}
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! disagree with it.
 
 use plume_ingest::hj212::crc;
+use plume_ingest::hj212::sm4::{DeviceKeys, Key, open};
 
 /// Most bytes kept while waiting for the rest of an answer: the longest frame of the standards.
 const MAX_FRAME_BYTES: usize = 1036;
@@ -34,13 +35,13 @@ impl AnswerReader {
         self.buffer.clear();
     }
 
-    /// Takes bytes, gives the packets they complete.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Vec<Answer> {
+    /// Takes bytes, gives the packets they complete. What is encrypted (1014 of 2025) is opened with the device's key.
+    pub(crate) fn read(&mut self, bytes: &[u8], key: Option<&Key>) -> Vec<Answer> {
         self.buffer.extend_from_slice(bytes);
         let mut answers = Vec::new();
         let mut used = 0;
         while let Some(rest) = self.buffer.get(used..).filter(|rest| !rest.is_empty()) {
-            match cut(rest) {
+            match cut(rest, key) {
                 Cut::Frame { bytes, answer } => {
                     used += bytes;
                     answers.extend(answer);
@@ -64,7 +65,7 @@ enum Cut {
 }
 
 /// What stands at the beginning of `bytes`.
-fn cut(bytes: &[u8]) -> Cut {
+fn cut(bytes: &[u8], key: Option<&Key>) -> Cut {
     let Some((head, rest)) = bytes.split_at_checked(6) else {
         return if b"##".starts_with(bytes) || bytes.starts_with(b"##") {
             Cut::More
@@ -81,8 +82,19 @@ fn cut(bytes: &[u8]) -> Cut {
     let Some((check, _)) = rest.split_at_checked(6) else {
         return Cut::More;
     };
-    if check != format!("{:04X}\r\n", crc::hj212(segment)).as_bytes() {
-        return Cut::Garbage;
+    let fits = |segment: &[u8]| check == format!("{:04X}\r\n", crc::hj212(segment)).as_bytes();
+    if !fits(segment) {
+        let given = check.get(..4).and_then(|digits| std::str::from_utf8(digits).ok());
+        let given = given.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let keys = key.map(|key| DeviceKeys::of(key.clone()));
+        let opened = given.zip(keys).and_then(|(given, keys)| open(segment, given, &keys));
+        return match opened.filter(|opened| fits(&opened.segment)) {
+            Some(opened) => Cut::Frame {
+                bytes: length + 12,
+                answer: answer(&opened.segment),
+            },
+            None => Cut::Garbage,
+        };
     }
     Cut::Frame {
         bytes: length + 12,
@@ -132,8 +144,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut reader = AnswerReader::default();
             let (head, tail) = bytes.split_at(at);
-            let mut got = reader.read(head);
-            got.extend(reader.read(tail));
+            let mut got = reader.read(head, None);
+            got.extend(reader.read(tail, None));
             let qns: Vec<&str> = got.iter().map(|a| a.qn.as_str()).collect();
             assert_eq!(qns, ["20260117140000500", "20260117140000501"], "cut at {at}");
             assert_eq!(reader.garbage_bytes, 0);
@@ -146,28 +158,28 @@ mod tests {
         let last_digit = wrong.len() - 3;
         wrong[last_digit] ^= 1;
         let mut reader = AnswerReader::default();
-        assert_eq!(reader.read(&wrong), []);
+        assert_eq!(reader.read(&wrong, None), []);
         assert_eq!(reader.garbage_bytes, wrong.len() as u64);
-        assert_eq!(reader.read(&reply("20260117140000501")).len(), 1);
+        assert_eq!(reader.read(&reply("20260117140000501"), None).len(), 1);
     }
 
     #[test]
     fn noise_is_not_kept() {
         let mut reader = AnswerReader::default();
-        assert_eq!(reader.read(b"##9999"), []);
-        assert_eq!(reader.read(&[b'#'; 3 * MAX_FRAME_BYTES]), []);
+        assert_eq!(reader.read(b"##9999", None), []);
+        assert_eq!(reader.read(&[b'#'; 3 * MAX_FRAME_BYTES], None), []);
         assert!(
             reader.buffer.len() < MAX_FRAME_BYTES + 6,
             "{} bytes kept",
             reader.buffer.len()
         );
-        assert_eq!(reader.read(&reply("20260117140000501")).len(), 1);
+        assert_eq!(reader.read(&reply("20260117140000501"), None).len(), 1);
     }
 
     #[test]
     fn reads_the_terse_answer_of_2005() {
         let bytes = frame(b"ST=91;CN=9014;CP=&&QN=20260117140000500;CN=2051&&");
-        let answers = AnswerReader::default().read(&bytes);
+        let answers = AnswerReader::default().read(&bytes, None);
         assert_eq!(
             answers,
             [Answer {

@@ -10,6 +10,7 @@ use crate::logger::Logger;
 use crate::message::Message;
 use crate::obey::{Memory, Own, obey};
 use crate::plant::Action;
+use crate::secret::{activation, asks_for_key, given_key, given_mn};
 use crate::sender::{Answered, LinkSpec, Parcel, SendCounts, Sender};
 
 /// Two clocks. A demo runs its world at 60 times the speed, while a socket stays as slow as it is; for real devices
@@ -158,11 +159,31 @@ impl Device {
         self.pump(now);
     }
 
+    /// Asks the platform for a new key (1014 of 2025), saying when the one it has was made.
+    pub fn ask_for_key(&mut self, created_at: Time, now: Moment) {
+        let frame = asks_for_key(self.sender.spec(), created_at, now.world);
+        self.sender.push(Parcel::Raw(frame));
+        self.pump(now);
+    }
+
+    /// How it speaks now: the platform may have given it an MN and a key.
+    pub fn spec(&self) -> &LinkSpec {
+        self.sender.spec()
+    }
+
+    /// True until the platform has given it an MN: it says nothing but that it is there.
+    fn is_new(&self) -> bool {
+        self.sender.spec().serial.is_some()
+    }
+
     /// The link is up.
     pub fn link_up(&mut self, now: Moment) {
         self.up = true;
         self.reader.reset();
         self.sender.link_up();
+        if let Some(hello) = activation(self.sender.spec(), now.world) {
+            self.sender.push(Parcel::Raw(hello));
+        }
         self.handle_timeout(now);
     }
 
@@ -174,7 +195,8 @@ impl Device {
 
     /// Bytes came from the platform.
     pub fn handle(&mut self, bytes: &[u8], now: Moment) {
-        for answer in self.reader.read(bytes) {
+        let key = self.sender.spec().cipher.as_ref().map(|(key, _)| key.clone());
+        for answer in self.reader.read(bytes, key.as_ref()) {
             match answer.cn {
                 9013 | 9014 => self.sender.on_answer(&answer.qn, now.wire),
                 _ => {
@@ -189,6 +211,9 @@ impl Device {
 
     /// Does what the platform orders, if a logger is there to do it.
     fn obey(&mut self, segment: &[u8], now: Moment) {
+        if let Some(mn) = given_mn(segment, self.sender.spec()) {
+            self.sender.activated(mn);
+        }
         let Feed::Logger(logger) = &mut self.feed else {
             return;
         };
@@ -207,11 +232,19 @@ impl Device {
         for parcel in obeyed.parcels {
             self.sender.push(parcel);
         }
+        if let Some(key) = given_key(segment, mn) {
+            self.sender.rekeyed(key);
+        }
     }
 
     /// Time has passed: reads instruments, sends what is due, resends what was not answered.
     pub fn handle_timeout(&mut self, now: Moment) {
         if self.silent {
+            return;
+        }
+        if self.is_new() {
+            self.sender.on_timeout(now.wire);
+            self.pump(now);
             return;
         }
         match &mut self.feed {

@@ -26,3 +26,4 @@ mod answers;
 mod chance;
 mod codes;
 mod obey;
+mod secret;

@@ -22,6 +22,9 @@ pub struct Command {
     pub at: Time,
     /// It is not begun after this moment.
     pub expires_at: Time,
+    /// Under which permit, where the order needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<ContentId>,
 }
 
 impl Command {
@@ -51,6 +54,7 @@ impl Command {
             by,
             at,
             expires_at: at.plus(patience_ms),
+            permit: None,
         }
     }
 }
@@ -80,6 +84,8 @@ pub enum Outcome {
     Unreachable,
     /// Too many orders wait for this device already.
     TooMany,
+    /// It needs a permit, and there is none.
+    NotPermitted,
     /// It cannot be written in the device's edition.
     Unwritable {
         /// Why.
@@ -102,6 +108,7 @@ impl Outcome {
             Self::NoResult => "no_result",
             Self::Unreachable => "unreachable",
             Self::TooMany => "too_many",
+            Self::NotPermitted => "not_permitted",
             Self::Unwritable { .. } => "unwritable",
         }
     }

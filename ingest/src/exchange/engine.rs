@@ -2,6 +2,7 @@
 //! table 1 of the standard. Without IO: what was heard, ordered and what time it is go in; bytes and results come out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use plume_schemas::ids::{Inline, Mn};
 use plume_schemas::report::Dialect;
@@ -9,8 +10,9 @@ use plume_schemas::time::Time;
 
 use super::command::{Command, CommandResult, Outcome};
 use super::heard::Heard;
-use super::order::is_given;
-use crate::hj212::encode::{Group, Message};
+use super::leaving::{is_notice, leaving};
+use super::order::{guarded, is_given};
+use crate::hj212::sm4::KeyRing;
 
 /// Devices kept in mind: more than any bureau has, so that unregistered ones cannot fill the memory.
 pub const MAX_DEVICES: usize = 100_000;
@@ -20,6 +22,8 @@ const MAX_LINKS: usize = 8;
 const MAX_TOLD: usize = 64;
 /// Who asks for the time to be set when a device did (1013).
 pub const BY_DEVICE: &str = "device (1013)";
+/// Who asks for a new key when a device did (1014).
+pub const BY_DEVICE_FOR_KEY: &str = "device (1014)";
 /// The system code of orders to a device that has not said its own: air pollution source.
 const USUAL_ST: &str = "31";
 
@@ -91,6 +95,12 @@ impl Device {
         self.links.last().is_some_and(|newest| self.elsewhere.contains(newest))
     }
 
+    /// True while an order of this number runs or waits.
+    fn awaits(&self, cn: u16) -> bool {
+        let running = self.running.iter().map(|running| &running.command);
+        running.chain(&self.waiting).any(|command| command.cn == cn)
+    }
+
     /// When an order that waits is given up. One that another process should carry out waits until that one must have
     /// said what came of it: only where it did not, for it is no more, does this one.
     fn gives_up_at(&self, command: &Command, rules: &Rules) -> Time {
@@ -108,13 +118,16 @@ pub struct Exchange {
     busy: BTreeSet<Mn>,
     outputs: VecDeque<Output>,
     last_qn: Time,
+    keys: Arc<KeyRing>,
 }
 
 impl Exchange {
-    /// An exchange that knows no device yet.
-    pub fn new(rules: Rules) -> Self {
+    /// An exchange that knows no device yet. New keys and passwords that devices are to be told lie ready in `keys`
+    /// before the order is given.
+    pub fn new(rules: Rules, keys: Arc<KeyRing>) -> Self {
         Self {
             rules,
+            keys,
             devices: BTreeMap::new(),
             busy: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -136,6 +149,16 @@ impl Exchange {
             device.elsewhere.remove(&oldest);
         }
         self.start(mn, now);
+    }
+
+    /// A logger without an MN of its own is to be given this one: it is reached on the link it asked on.
+    pub fn introduce(&mut self, mn: Mn, epoch: u64, (password, st): (Inline<15>, Inline<3>), now: Time) {
+        if self.devices.contains_key(&mn) || self.devices.len() < MAX_DEVICES {
+            let device = self.devices.entry(mn).or_default();
+            device.speaks = Some((Dialect::Hj2025, password));
+            device.st = st;
+            self.came(mn, epoch, now);
+        }
     }
 
     /// A device was seen on a link that another process holds: that one carries out its orders while it is the newest.
@@ -176,7 +199,11 @@ impl Exchange {
     pub fn order(&mut self, command: Command, now: Time) {
         let mn = command.mn;
         // Whatever stands in the log: what is no order is not sent, least of all an answer.
-        if !is_given(command.cn) {
+        if guarded(command.cn).is_some() {
+            if command.permit.is_none() {
+                return self.ended(&command, Outcome::NotPermitted, now, 0, Vec::new());
+            }
+        } else if !is_given(command.cn) {
             let why = format!("CN {} is no order that plume gives", command.cn);
             return self.ended(&command, Outcome::Unwritable { why }, now, 0, Vec::new());
         }
@@ -230,6 +257,11 @@ impl Exchange {
             let command = Command::new(heard.mn, (1012, fields), BY_DEVICE, now, patience);
             self.outputs.push_back(Output::Wanted(command));
         }
+        if heard.cn == 1014 && heard.dialect == Dialect::Hj2025 && !device.is_elsewhere() && !device.awaits(1014) {
+            let patience = self.rules.longest_ms;
+            let command = Command::new(heard.mn, (1014, Vec::new()), BY_DEVICE_FOR_KEY, now, patience);
+            self.outputs.push_back(Output::Wanted(command));
+        }
         self.advance(heard, now);
         self.start(heard.mn, now);
     }
@@ -249,7 +281,8 @@ impl Exchange {
                 code: heard.code.unwrap_or(1),
             }),
             9013 if is_notice(command.cn) => Some(Outcome::Done { code: 1 }),
-            cn if cn == command.cn => {
+            // What the device says under 1014 is a question of its own.
+            cn if cn == command.cn && cn != 1014 => {
                 running.packets = running.packets.saturating_add(1);
                 let room = MAX_TOLD.saturating_sub(running.told.len());
                 running.told.extend(heard.told.iter().take(room).cloned());
@@ -352,18 +385,9 @@ impl Exchange {
         } else {
             device.st.as_str()
         };
-        let message = Message {
-            dialect,
-            qn: self.last_qn.stamp17(),
-            st: st.to_owned(),
-            cn: command.cn,
-            pw: password.as_str().to_owned(),
-            mn: mn.to_string(),
-            wants_answer: true,
-            backfill: false,
-            body: body(&command, now),
-        };
-        let bytes = match written(&message) {
+        let (qn, st) = (self.last_qn.stamp17(), st.to_owned());
+        let speaks = (dialect, password.as_str());
+        let bytes = match leaving(&command, (&qn, &st), speaks, &self.keys, now) {
             Ok(bytes) => bytes,
             Err(why) => return self.ended(&command, Outcome::Unwritable { why }, now, 0, Vec::new()),
         };
@@ -375,7 +399,7 @@ impl Exchange {
         device.running = Some(Running {
             command,
             epoch,
-            qn: message.qn,
+            qn,
             bytes,
             sent: 1,
             taken: false,
@@ -420,29 +444,4 @@ impl Exchange {
             }
         }
     }
-}
-
-/// The one packet of an order, or why there is none.
-fn written(message: &Message) -> Result<Vec<u8>, String> {
-    let mut packets = message.packets().map_err(|error| error.to_string())?;
-    let count = packets.len();
-    packets
-        .pop()
-        .filter(|_| count == 1)
-        .ok_or_else(|| format!("it needs {count} packets"))
-}
-
-/// Notices are answered by 9013 alone.
-fn is_notice(cn: u16) -> bool {
-    matches!(cn, 2012 | 2022)
-}
-
-/// The content of CP; the time to be set is that of leaving.
-fn body(command: &Command, now: Time) -> Vec<Group> {
-    let fields = command.fields.iter();
-    let mut body: Vec<Group> = fields.map(|(name, value)| Group::single(name, value.clone())).collect();
-    if command.cn == 1012 {
-        body.push(Group::single("SystemTime", now.stamp14()));
-    }
-    body
 }

@@ -15,4 +15,6 @@ pub mod config;
 pub mod engine;
 pub mod gaps;
 pub mod heard;
+mod leaving;
 pub mod order;
+pub mod vault;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use plume_schemas::time::{DAY_MS, Span, Time};
 
+use crate::hj212::intake::{SERIAL, is_serial};
+
 /// Longest period asked for at once, milliseconds: a day of minutes is 1440 packets.
 const MAX_SPAN_MS: i64 = 31 * DAY_MS;
 
@@ -35,12 +37,18 @@ enum Takes {
     Span,
     /// `from` and `to`, or neither.
     MaybeSpan,
+    /// `value`: the serial number of a logger's hardware.
+    Serial,
+    /// `value` for the information that `info` names.
+    InfoValue,
+    /// `value`: six letters and digits that nobody may read again.
+    Password,
 }
 
 macro_rules! orders {
-    ($($name:literal = $cn:literal, $zh:literal, $en:literal, [$($takes:expr),*];)+) => {
-        /// Every order that may be given.
-        pub const ORDERS: &[Order] = &[$(Order {
+    ($(#[$doc:meta])* $list:ident: $($name:literal = $cn:literal, $zh:literal, $en:literal, [$($takes:expr),*];)+) => {
+        $(#[$doc])*
+        pub const $list: &[Order] = &[$(Order {
             name: $name,
             cn: $cn,
             zh: $zh,
@@ -53,6 +61,8 @@ macro_rules! orders {
 const POL_ID: Takes = Takes::Maybe("factor", "PolId");
 
 orders! {
+    /// Every order that may be given.
+    ORDERS:
     "read-time" = 1011, "提取现场机时间", "read the device's time", [POL_ID];
     "set-time" = 1012, "设置现场机时间", "set the device's time to plume's", [POL_ID];
     "read-realtime-interval" = 1061, "提取实时数据间隔", "read the interval of real-time data", [];
@@ -74,24 +84,33 @@ orders! {
     "serial" = 3019, "提取设备唯一标识", "read an analyser's serial number", [Takes::Text("factor", "PolId")];
     "info" = 3020, "提取现场机信息（日志、状态、参数）", "read logs, states or parameters",
         [POL_ID, Takes::Text("info", "InfoId"), Takes::MaybeSpan];
+    "activate" = 1002, "设置数采仪MN编码（激活）", "give a new logger (2025) its MN; value is its serial number",
+        [Takes::Serial];
 }
 
-/// Commands that touch the instrument or the secret between device and platform, and why plume does not give them.
-const WITHHELD: [(&str, u16); 13] = [
-    ("calibrate", 3011),
-    ("sample-now", 3012),
-    ("clean", 3013),
-    ("compare", 3014),
-    ("keep-sample", 3015),
-    ("set-sampling", 3016),
-    ("read-sampling", 3017),
-    ("read-sample-out", 3018),
-    ("set-parameter", 3021),
-    ("order-sample", 3022),
-    ("check-standard", 3024),
-    ("set-password", 1072),
-    ("set-key", 1014),
-];
+orders! {
+    /// Orders that touch the instrument, or the secret between device and platform: given only under a permit of two
+    /// persons with the enterprise's consent. What is secret is in no argument that is recorded: a new key is made when
+    /// the order is given, a new password is kept sealed.
+    GUARDED:
+    "calibrate" = 3011, "零点（量程）校准与调整", "calibrate zero (value 0) or span (value 1)",
+        [Takes::Text("factor", "PolId"), Takes::Maybe("value", "CalibrationType")];
+    "sample-now" = 3012, "即时采样", "sample now", [Takes::Text("factor", "PolId")];
+    "clean" = 3013, "启动清洗/反吹", "start cleaning or blowing back", [Takes::Text("factor", "PolId")];
+    "compare" = 3014, "比对采样", "take a sample for comparison", [Takes::Text("factor", "PolId")];
+    "keep-sample" = 3015, "超标留样", "keep a sample of an exceedance", [];
+    "set-sampling" = 3016, "设置采样时间周期", "set when sampling begins (hhmmss) and its cycle (h)",
+        [Takes::Text("factor", "PolId"), Takes::Text("value", "CstartTime"), Takes::Number("count", "Ctime", (1, 24))];
+    "read-sampling" = 3017, "提取采样时间周期", "read when sampling begins and its cycle", [Takes::Text("factor", "PolId")];
+    "read-sample-out" = 3018, "提取出样时间", "read how long a sample takes", [Takes::Text("factor", "PolId")];
+    "set-parameter" = 3021, "设置现场机参数", "set a parameter of the site",
+        [POL_ID, Takes::Text("info", "InfoId"), Takes::InfoValue];
+    "order-sample" = 3022, "下发即时留样任务", "keep a sample now", [Takes::Text("factor", "PolId")];
+    "check-standard" = 3024, "启动自动标样核查", "start a check against a standard sample",
+        [Takes::Text("factor", "PolId")];
+    "set-password" = 1072, "设置现场机访问密码", "set the device's password", [Takes::Password];
+    "set-key" = 1014, "设置新密钥", "give the device a new key (2025)", [];
+}
 
 /// An order that cannot be given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,14 +120,6 @@ pub enum OrderError {
     Unknown {
         /// As given.
         name: String,
-    },
-    /// It touches the instrument or a secret.
-    #[error("`{name}` (CN {cn}) touches the instrument or a secret and is not given")]
-    Withheld {
-        /// As given.
-        name: &'static str,
-        /// 命令编码.
-        cn: u16,
     },
     /// An argument is missing.
     #[error("`{order}` needs `{argument}`")]
@@ -140,7 +151,6 @@ impl OrderError {
                 let names: Vec<&str> = ORDERS.iter().map(|order| order.name).collect();
                 format!("one of {}", names.join(", "))
             }
-            Self::Withheld { .. } => "let the enterprise's own staff do it at the instrument".to_owned(),
             Self::Missing { argument, .. } => format!("say it with --{argument}"),
             Self::Wrong { argument, expected, .. } => format!("set {argument} to {expected}"),
         }
@@ -149,13 +159,11 @@ impl OrderError {
 
 /// CN and fields of an order, from its name and arguments.
 pub fn order(name: &str, given: &BTreeMap<String, String>) -> Result<(u16, Vec<(String, String)>), OrderError> {
-    if let Some(&(name, cn)) = WITHHELD.iter().find(|(withheld, _)| *withheld == name) {
-        return Err(OrderError::Withheld { name, cn });
-    }
     let unknown = || OrderError::Unknown {
         name: name.chars().take(40).collect(),
     };
-    let order = ORDERS.iter().find(|order| order.name == name).ok_or_else(unknown)?;
+    let mut all = ORDERS.iter().chain(GUARDED);
+    let order = all.find(|order| order.name == name).ok_or_else(unknown)?;
     let mut fields = Vec::new();
     let mut used: Vec<&str> = Vec::new();
     for takes in order.takes {
@@ -167,9 +175,19 @@ pub fn order(name: &str, given: &BTreeMap<String, String>) -> Result<(u16, Vec<(
     Ok((order.cn, fields))
 }
 
-/// True for the 命令编码 of an order.
+/// True for the 命令编码 of an order that anybody who orders may give.
 pub fn is_given(cn: u16) -> bool {
     ORDERS.iter().any(|order| order.cn == cn)
+}
+
+/// The order of this 命令编码 that needs a permit.
+pub fn guarded(cn: u16) -> Option<&'static Order> {
+    GUARDED.iter().find(|order| order.cn == cn)
+}
+
+/// The order of this 命令编码.
+pub fn of_cn(cn: u16) -> Option<&'static Order> {
+    ORDERS.iter().chain(GUARDED).find(|order| order.cn == cn)
 }
 
 /// Fields that ask for a period; the standard's windows are closed.
@@ -216,6 +234,28 @@ impl Order {
                 None if matches!(takes, Takes::Text(..)) => return Err(missing(argument)),
                 None => {}
             },
+            Takes::Serial => {
+                let text = get("value").ok_or_else(|| missing("value"))?;
+                if !is_serial(text) {
+                    return Err(self.wrong("value", text, "up to 32 letters, digits and dashes"));
+                }
+                fields.push((SERIAL.to_owned(), text.clone()));
+            }
+            Takes::InfoValue => {
+                let text = get("value").ok_or_else(|| missing("value"))?;
+                let info = given.get("info").map(String::as_str).unwrap_or_default();
+                if !is_parameter(text) {
+                    return Err(self.wrong("value", text, "up to 40 letters, digits, dots and dashes"));
+                }
+                fields.push((format!("{info}-Info"), text.clone()));
+            }
+            Takes::Password => {
+                let text = get("value").ok_or_else(|| missing("value"))?;
+                if text.len() != 6 || !is_plain(text) {
+                    return Err(self.wrong("value", "******", "six letters and digits"));
+                }
+                fields.push((NEW_PW.to_owned(), text.clone()));
+            }
             Takes::Span | Takes::MaybeSpan => match (get("from"), get("to")) {
                 (Some(from), Some(to)) => fields.extend(span_fields(self.span(from, to)?)),
                 (None, None) if takes == Takes::MaybeSpan => {}
@@ -244,6 +284,14 @@ impl Order {
         }
         Ok(span)
     }
+}
+
+/// Name of the field that holds a new password.
+pub const NEW_PW: &str = "NewPW";
+
+fn is_parameter(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
+    (1..=40).contains(&text.len()) && text.bytes().all(plain)
 }
 
 fn is_plain(text: &str) -> bool {
@@ -291,8 +339,23 @@ mod tests {
         assert!(wrong("serial", &[("factor", "a;CN=1072")]).contains("letters and digits"));
         assert!(wrong("read-time", &[("value", "1")]).contains("does not take it"));
         assert!(wrong("reboot", &[]).contains("no order"));
-        for (name, _) in WITHHELD {
-            assert!(wrong(name, &[]).contains("not given"), "{name}");
+        let activate = [("value", "6970000000001ABCDEFG1234")];
+        assert_eq!(fine("activate", &activate), "1002 i23005-Info=6970000000001ABCDEFG1234");
+        assert!(wrong("activate", &[("value", "a;CN=3011")]).contains("letters, digits and dashes"));
+        let set = [("info", "i13004"), ("value", "168.0")];
+        assert_eq!(fine("set-parameter", &set), "3021 InfoId=i13004;i13004-Info=168.0");
+        assert!(wrong("set-parameter", &[("info", "i13004"), ("value", "1;2")]).contains("dots and dashes"));
+        let secret = wrong("set-password", &[("value", "4711")]);
+        assert!(
+            secret.contains("six letters and digits") && !secret.contains("4711"),
+            "{secret}"
+        );
+        for order in GUARDED {
+            assert!(
+                !is_given(order.cn) && guarded(order.cn) == Some(order),
+                "{}",
+                order.name
+            );
         }
     }
 }

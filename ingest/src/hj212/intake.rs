@@ -9,7 +9,7 @@ use plume_schemas::ids::{ContentId, Inline, Mn};
 use plume_schemas::registry::RegistryIndex;
 use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason, Quarantined};
 
-use super::complaints::Complaints;
+use super::complaints::{Complaints, inline};
 use super::ending::CheckKind;
 use super::fields::FieldReader;
 use super::frame::Frame;
@@ -17,6 +17,7 @@ use super::headers::Headers;
 use super::packet::Packet;
 use super::reply::{ReplyKind, reply};
 use super::sm4;
+use super::tokens::Tokens;
 use super::tolerance::{Tolerance, Tolerances};
 use crate::config::{IngestConfig, UnknownMn};
 use crate::normalize::{Normalized, Read, normalize};
@@ -67,6 +68,19 @@ pub struct Taken {
     pub tolerated: Tolerances,
     /// The sender is registered and was not refused: the device is there.
     pub present: bool,
+    /// It asks to be activated (1001 of 2025).
+    pub newcomer: Option<Box<Newcomer>>,
+}
+
+/// A logger that has no MN yet (2025 6.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Its hardware serial number, by which it is told from others (i23005).
+    pub serial: String,
+    /// The password it showed.
+    pub password: Inline<15>,
+    /// 系统编码 it used.
+    pub st: Inline<3>,
 }
 
 /// Decides about the frames of one link.
@@ -139,7 +153,7 @@ impl Intake {
         }
         let sender = sender(&Packet::parse(frame.segment, &mut Complaints::default()));
         let keys = sender.mn.and_then(|mn| self.config.keys.get(mn));
-        let opened = keys.and_then(|keys| sm4::open(frame.segment, frame.check.given, keys));
+        let opened = keys.and_then(|keys| sm4::open(frame.segment, frame.check.given, &keys));
         opened.is_some_and(|opened| !sm4::looks_encrypted(&opened.segment))
     }
 
@@ -152,6 +166,7 @@ impl Intake {
         let odd = frame.needs.without(Tolerances::NONE.with(Tolerance::WrongLength));
         let tolerable = odd.without(self.config.tolerate).is_empty();
         let opened = keys
+            .as_ref()
             .filter(|_| tolerable)
             .and_then(|keys| sm4::open(frame.segment, frame.check.given, keys));
         if let Some(opened) = opened {
@@ -207,6 +222,7 @@ impl Intake {
             }
         };
         taken.dialect = Some(packet.dialect);
+        taken.newcomer = newcomer(&packet);
         taken
     }
 
@@ -235,11 +251,18 @@ impl Intake {
             }
             _ => {}
         }
-        if wrong_password(packet, mn, registry) {
+        if wrong_password(packet, mn, registry) && !self.was_set(packet, mn) {
             let detail = "PW is not that of the registry".to_owned();
             return Admission::SetAside(QuarantineReason::WrongPassword, detail);
         }
         Admission::Admitted { mn, known }
+    }
+
+    /// True for a password that plume has given the device, or is giving it.
+    fn was_set(&self, packet: &Packet<'_>, mn: Mn) -> bool {
+        let passwords = self.config.keys.passwords(mn);
+        let mut ours = [passwords.set, passwords.next].into_iter().flatten();
+        ours.any(|password| packet.pw == Some(password.as_bytes()))
     }
 
     /// Reads an admitted packet.
@@ -290,6 +313,7 @@ impl Intake {
                     Verdict::Accepted
                 },
                 present: known,
+                newcomer: None,
             },
             Normalized::Quarantine(reason, detail) => {
                 let (reason, detail, answer) = if reason == QuarantineReason::NoDataTime && is_closed(clear, packet) {
@@ -366,6 +390,29 @@ fn sender(packet: &Packet<'_>) -> Sender {
     Sender { mn, cn: packet.cn }
 }
 
+/// Who asks to be activated: 1001 of a logger that has no MN.
+fn newcomer(packet: &Packet<'_>) -> Option<Box<Newcomer>> {
+    if packet.cn != Some(1001) || sender(packet).mn.is_some() {
+        return None;
+    }
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+    let told = Tokens::new(packet.cp).find(|token| token.name.eq_ignore_ascii_case(SERIAL.as_bytes()))?;
+    let short = |field: Option<&[u8]>| field.and_then(text).unwrap_or_default();
+    Some(Box::new(Newcomer {
+        serial: told.value.and_then(text).filter(|serial| is_serial(serial))?,
+        password: inline(&short(packet.pw)),
+        st: inline(&short(packet.st)),
+    }))
+}
+
+/// Serial number of a logger's hardware (2025 B.10).
+pub const SERIAL: &str = "i23005-Info";
+
+/// True for what may be a serial number: up to 32 letters, digits and dashes.
+pub fn is_serial(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// True when the registry has a password for the device and the packet has another one, or none.
 fn wrong_password(packet: &Packet<'_>, mn: Mn, registry: &RegistryIndex) -> bool {
     let mut passwords = registry
@@ -397,6 +444,7 @@ fn refused(sender: Sender, id: ContentId) -> Taken {
         verdict: Verdict::Refused,
         complaints: Vec::new(),
         present: false,
+        newcomer: None,
     }
 }
 
@@ -420,5 +468,6 @@ fn set_aside(
         verdict: Verdict::Quarantined(reason),
         complaints: Vec::new(),
         present: false,
+        newcomer: None,
     }
 }

@@ -63,7 +63,7 @@ impl KeyFileError {
 impl KeyFile {
     /// The keys of all rows. Errors: the first row that cannot be used.
     pub fn ring(&self) -> Result<KeyRing, KeyFileError> {
-        let mut ring = KeyRing::default();
+        let ring = KeyRing::default();
         for row in &self.device {
             let mn = row.mn;
             let parse =
@@ -74,6 +74,7 @@ impl KeyFile {
             let keys = DeviceKeys {
                 current: parse("key", &row.key)?,
                 previous: row.previous.as_ref().map(|text| parse("previous", text)).transpose()?,
+                next: None,
                 literal: row.literal,
             };
             ring.insert(mn, keys);

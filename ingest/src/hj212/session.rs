@@ -15,7 +15,7 @@ use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
 use plume_schemas::time::Time;
 
 use super::frame::{Framer, Item};
-use super::intake::{Intake, LogRecord, Taken, Verdict};
+use super::intake::{Intake, LogRecord, Newcomer, Taken, Verdict};
 use super::tolerance::Tolerances;
 use crate::config::IngestConfig;
 use crate::quarantine::{Arrival, Sender, quarantined};
@@ -69,6 +69,8 @@ pub enum Note {
     },
     /// A device was seen on this link for the first time.
     Came(Mn),
+    /// A logger without an MN asks to be activated.
+    Newcomer(Box<Newcomer>),
 }
 
 /// Why a link is closed from our side.
@@ -334,6 +336,8 @@ impl Session {
                 self.identified = true;
             }
         }
+        let newcomer = taken.newcomer.map(Note::Newcomer);
+        self.outputs.extend(newcomer.map(Output::Note));
         let mut records = taken.records;
         if let Some(mn) = mn.filter(|_| taken.present && !records.is_empty()) {
             let came = self.meet(mn, now, registry);

@@ -4,8 +4,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use plume_schemas::ids::{ContentId, Inline, Mn};
+use plume_schemas::time::Time;
 use sm4::Sm4;
 use sm4::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 
@@ -14,6 +16,8 @@ use super::crc;
 use super::packet::find_cp;
 
 const BLOCK: usize = 16;
+/// What new keys are made of.
+const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// A key. It is never shown: `Debug` gives its id.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +55,26 @@ impl Key {
     /// A key from its bytes.
     pub fn from_bytes(bytes: [u8; BLOCK]) -> Self {
         Self(bytes)
+    }
+
+    /// A new key of 16 letters and digits, from chance; `None` where that does not suffice, then draw again. No value is
+    /// fixed or patterned (6.4.3 f, g), and no character has a meaning in a packet.
+    pub fn make(chance: &[u8]) -> Option<Self> {
+        // Chance beyond the last whole multiple would make some characters likelier.
+        let even = u8::try_from(256 / LETTERS.len() * LETTERS.len()).unwrap_or(u8::MAX);
+        let letters = chance.iter().filter(|&&byte| byte < even);
+        let letters = letters.filter_map(|&byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied());
+        let text: Vec<u8> = letters.take(BLOCK).collect();
+        text.try_into().ok().map(Self)
+    }
+
+    /// As it is told to a device (NewSK) and kept sealed: 16 characters where it has them, else 32 hex digits.
+    pub fn reveal(&self) -> String {
+        let plain = |&byte: &u8| byte.is_ascii_alphanumeric();
+        match std::str::from_utf8(&self.0) {
+            Ok(text) if self.0.iter().all(plain) => text.to_owned(),
+            _ => format!("{:032X}", u128::from_be_bytes(self.0)),
+        }
     }
 
     /// A name for it that does not give it away.
@@ -91,29 +115,111 @@ pub struct DeviceKeys {
     pub current: Key,
     /// The one before, for packets still on their way after a change.
     pub previous: Option<Key>,
+    /// The one the device is being told, which it may use before it has said so.
+    pub next: Option<NextKey>,
     /// The device writes its cipher as the text `{0xE4,…}`; no standard or certified logger settles which form is
     /// meant.
     pub literal: bool,
 }
 
-/// The keys of all devices.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyRing(HashMap<Mn, DeviceKeys>);
+/// A key on its way to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextKey {
+    /// The key.
+    pub key: Key,
+    /// SKCreateTime.
+    pub created_at: Time,
+}
+
+impl DeviceKeys {
+    /// One key, in the form of raw bytes.
+    pub fn of(current: Key) -> Self {
+        Self {
+            current,
+            previous: None,
+            next: None,
+            literal: false,
+        }
+    }
+
+    /// How the device writes its cipher, and is written to.
+    pub fn form(&self) -> CipherForm {
+        if self.literal {
+            CipherForm::Literal
+        } else {
+            CipherForm::Raw
+        }
+    }
+}
+
+/// What is secret between plume and its devices: keys, and passwords that plume has set. It changes while links are
+/// open.
+#[derive(Debug, Default)]
+pub struct KeyRing(RwLock<Rings>);
+
+#[derive(Debug, Default, PartialEq)]
+struct Rings {
+    keys: HashMap<Mn, DeviceKeys>,
+    passwords: HashMap<Mn, Passwords>,
+}
+
+/// Passwords of a device that plume has set (1072), beside that of the registry.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Passwords {
+    /// What the device said it has taken.
+    pub set: Option<String>,
+    /// What it is being told.
+    pub next: Option<String>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Passwords({}, {})", self.set.is_some(), self.next.is_some())
+    }
+}
+
+impl PartialEq for KeyRing {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || *self.read() == *other.read()
+    }
+}
 
 impl KeyRing {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rings> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keys of a device, in place of what it had.
-    pub fn insert(&mut self, mn: Mn, keys: DeviceKeys) {
-        self.0.insert(mn, keys);
+    pub fn insert(&self, mn: Mn, keys: DeviceKeys) {
+        let mut rings = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        rings.keys.insert(mn, keys);
+    }
+
+    /// Passwords that plume has set, in place of what it had.
+    pub fn insert_passwords(&self, mn: Mn, passwords: Passwords) {
+        let mut rings = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        rings.passwords.insert(mn, passwords);
     }
 
     /// True where no device has a key.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.read().keys.is_empty()
     }
 
     /// Keys of a device.
-    pub fn get(&self, mn: Mn) -> Option<&DeviceKeys> {
-        self.0.get(&mn)
+    pub fn get(&self, mn: Mn) -> Option<DeviceKeys> {
+        self.read().keys.get(&mn).cloned()
+    }
+
+    /// Passwords of a device that plume has set.
+    pub fn passwords(&self, mn: Mn) -> Passwords {
+        self.read().passwords.get(&mn).cloned().unwrap_or_default()
+    }
+
+    /// Every device that has keys, with them.
+    pub fn all(&self) -> Vec<(Mn, DeviceKeys)> {
+        let rings = self.read();
+        rings.keys.iter().map(|(mn, keys)| (*mn, keys.clone())).collect()
     }
 }
 
@@ -127,7 +233,7 @@ pub struct Opened {
 }
 
 /// Opens a segment whose checksum did not fit as received (2025 notes §3.2): with the current key, then the previous
-/// one, then in the literal form, until the checksum `given` fits. `None` where nothing does.
+/// one and the next, then in the literal form, until the checksum `given` fits. `None` where nothing does.
 pub fn open(segment: &[u8], given: u16, keys: &DeviceKeys) -> Option<Opened> {
     let (from, to) = region(segment)?;
     let (head, tail) = (segment.get(..from)?, segment.get(to..)?);
@@ -135,7 +241,11 @@ pub fn open(segment: &[u8], given: u16, keys: &DeviceKeys) -> Option<Opened> {
     let literal = keys.literal.then(|| from_literal(ciphered)).flatten();
     let bodies = [Some(ciphered.to_vec()), literal];
     for body in bodies.iter().flatten() {
-        for key in [Some(&keys.current), keys.previous.as_ref()].into_iter().flatten() {
+        let next = keys.next.as_ref().map(|next| &next.key);
+        for key in [Some(&keys.current), keys.previous.as_ref(), next]
+            .into_iter()
+            .flatten()
+        {
             let mut body = body.clone();
             key.decrypt(&mut body);
             let plain = [head, &body, tail].concat();

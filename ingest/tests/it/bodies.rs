@@ -194,9 +194,8 @@ pub(crate) fn session(bytes: &[u8]) {
 pub(crate) fn sm4_region(bytes: &[u8]) {
     let key = Key::from_bytes(*b"0123456789abcdef");
     let keys = DeviceKeys {
-        current: key.clone(),
-        previous: None,
         literal: true,
+        ..DeviceKeys::of(key.clone())
     };
     let segment = [b"ST=31;MN=1;Flag=9;CP=&&", bytes, b"&&"].concat();
     let clear = frame(&segment);

@@ -2,15 +2,17 @@
 //! may be asked of a device, from the order to its result.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use plume_ingest::exchange::command::{Command, Outcome};
 use plume_ingest::exchange::engine::{Exchange, Output, Rules};
 use plume_ingest::exchange::heard::Heard;
-use plume_ingest::exchange::order::ORDERS;
+use plume_ingest::exchange::order::{GUARDED, ORDERS};
 use plume_ingest::hj212::complaints::Complaints;
 use plume_ingest::hj212::encode::frame;
 use plume_ingest::hj212::packet::Packet;
 use plume_ingest::hj212::reply::device_replies;
+use plume_ingest::hj212::sm4::{KeyRing, Passwords};
 use plume_schemas::codes::{Codes, Direction};
 use plume_schemas::entry::EntryBody;
 use plume_schemas::report::{Dialect, Report};
@@ -20,6 +22,14 @@ use crate::bench::{MN_2005, MN_2017, config, time};
 use crate::house::{Device, House, OPEN};
 
 const EDITIONS: [Dialect; 3] = [Dialect::Hj2005, Dialect::Hj2017, Dialect::Hj2025];
+
+const RULES: Rules = Rules {
+    timeout_ms: 10 * SECOND_MS,
+    resends: 3,
+    longest_ms: 600 * SECOND_MS,
+    max_waiting: 16,
+    set_time_when_asked: true,
+};
 
 fn mn(dialect: Dialect) -> &'static str {
     if dialect == Dialect::Hj2005 { MN_2005 } else { MN_2017 }
@@ -136,21 +146,25 @@ async fn every_order_in_every_edition_goes_over_the_link_and_ends() {
     for dialect in EDITIONS {
         let house = House::open(config(), OPEN).await;
         let mut device = house.device().await;
-        let mut core = Exchange::new(Rules {
-            timeout_ms: 10 * SECOND_MS,
-            resends: 3,
-            longest_ms: 600 * SECOND_MS,
-            max_waiting: 16,
-            set_time_when_asked: true,
-        });
+        let keys = KeyRing::default();
+        let password = Passwords {
+            next: Some("abc123".to_owned()),
+            ..Passwords::default()
+        };
+        keys.insert_passwords(plume_schemas::ids::Mn::new(mn(dialect)).unwrap(), password);
+        let mut core = Exchange::new(RULES, Arc::new(keys));
         let now = time("20160802001000");
         let hello = packet(dialect, 2011, 0, body(2011));
         assert_eq!(exchange(&mut device, &hello, dialect, 1).await.len(), 1);
         let mut heard = 0;
-        for (place, order) in (1_u32..).zip(ORDERS) {
+        // A new key is told in cipher: `keys.rs` has that.
+        let all = ORDERS.iter().chain(GUARDED).filter(|order| order.cn != 1014);
+        for (place, order) in (1_u32..).zip(all) {
             observe(&house, &mut core, &mut heard).await;
             let mn = plume_schemas::ids::Mn::new(mn(dialect)).unwrap();
-            core.order(Command::new(mn, (order.cn, Vec::new()), "王工", now, HOUR_MS), now);
+            let command = Command::new(mn, (order.cn, Vec::new()), "王工", now, HOUR_MS);
+            let permit = Some(command.id);
+            core.order(Command { permit, ..command }, now);
             let Some(Output::Send { epoch, bytes, .. }) = core.poll_output() else {
                 panic!("{dialect} {}: not sent", order.name)
             };

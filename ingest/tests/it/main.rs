@@ -28,6 +28,7 @@ mod modbus;
 mod normalize;
 #[cfg(test)]
 mod properties;
+mod relay;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
@@ -36,5 +37,6 @@ mod session_fuzz;
 mod sm4;
 #[cfg(test)]
 mod tcp;
+mod tls;
 #[cfg(test)]
 mod vectors;

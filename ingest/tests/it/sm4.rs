@@ -18,7 +18,7 @@ fn test_key() -> Key {
 }
 
 fn driven(keys: Option<DeviceKeys>) -> Driven {
-    let mut ring = KeyRing::default();
+    let ring = KeyRing::default();
     if let Some(keys) = keys {
         ring.insert(Mn::new(MN_2017).unwrap(), keys);
     }
@@ -31,9 +31,9 @@ fn driven(keys: Option<DeviceKeys>) -> Driven {
 
 fn keys(current: Key, previous: Option<Key>, literal: bool) -> DeviceKeys {
     DeviceKeys {
-        current,
         previous,
         literal,
+        ..DeviceKeys::of(current)
     }
 }
 

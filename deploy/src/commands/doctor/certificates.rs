@@ -12,19 +12,26 @@ use crate::finding::Finding;
 /// A bureau needs weeks to get a new certificate.
 const SOON_DAYS: i64 = 30;
 
-/// The authority's certificate that mail names.
+/// The authority's certificate that mail names, and that of the devices' listener.
 pub(super) fn examine(case: &Case, findings: &mut Vec<Finding>) {
-    let mail = &case.config.alert.mail;
-    if !mail.enabled || mail.ca_file.is_empty() {
-        return;
+    let (mail, ingest) = (&case.config.alert.mail, &case.config.ingest);
+    if mail.enabled && !mail.ca_file.is_empty() {
+        of_file(&mail.ca_file, "[alert.mail] ca_file", case.now, findings);
     }
-    let certificates = std::fs::read(Path::new(&mail.ca_file))
+    if !ingest.tls_listen.is_empty() {
+        of_file(&ingest.tls_certificate, "[ingest] tls_certificate", case.now, findings);
+    }
+}
+
+/// Every certificate of a PEM file that a setting names.
+fn of_file(file: &str, setting: &str, now: Time, findings: &mut Vec<Finding>) {
+    let certificates = std::fs::read(Path::new(file))
         .map_err(|error| error.to_string())
         .and_then(|pem| Certificate::load_pem_chain(&pem).map_err(|error| error.to_string()));
     match certificates {
         Ok(chain) if !chain.is_empty() => {
             for certificate in &chain {
-                dates(&mail.ca_file, certificate, case.now, findings);
+                dates(file, certificate, now, findings);
             }
         }
         other => {
@@ -32,12 +39,12 @@ pub(super) fn examine(case: &Case, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::error(
                     "certificate_file",
-                    format!("证书文件 {} 无法读取：{why}", mail.ca_file),
-                    format!("the certificate {} cannot be read: {why}", mail.ca_file),
+                    format!("证书文件 {file} 无法读取：{why}"),
+                    format!("the certificate {file} cannot be read: {why}"),
                 )
                 .todo(
-                    "在 [alert.mail] ca_file 填写 PEM 格式的签发机构证书",
-                    "name the issuing authority's certificate as PEM in [alert.mail] ca_file",
+                    format!("在 {setting} 填写 PEM 格式的证书"),
+                    format!("name the certificate as PEM in {setting}"),
                 ),
             );
         }

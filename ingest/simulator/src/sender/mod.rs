@@ -9,7 +9,8 @@ pub use spec::{Answered, LinkSpec, Parcel, SendCounts};
 use std::collections::VecDeque;
 
 use plume_ingest::hj212::encode::{self, EncodeError, Group, MAX_SEGMENT_BYTES};
-use plume_ingest::hj212::sm4;
+use plume_ingest::hj212::sm4::{self, CipherForm};
+use plume_schemas::ids::Mn;
 use plume_schemas::report::Dialect;
 use plume_schemas::time::Time;
 
@@ -79,6 +80,18 @@ impl Sender {
             spoken: 0,
             counts: SendCounts::default(),
         }
+    }
+
+    /// The platform has given it this MN.
+    pub(crate) fn activated(&mut self, mn: Mn) {
+        self.spec.mn = mn;
+        self.spec.serial = None;
+    }
+
+    /// The platform has given it this key. What was encrypted before goes out as it is.
+    pub(crate) fn rekeyed(&mut self, key: sm4::Key) {
+        let form = self.spec.cipher.as_ref().map_or(CipherForm::Raw, |(_, form)| *form);
+        self.spec.cipher = Some((key, form));
     }
 
     /// How it speaks.

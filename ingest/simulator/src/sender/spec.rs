@@ -33,6 +33,9 @@ pub struct LinkSpec {
     pub forgets: bool,
     /// Encrypts what HJ 212-2025 6.4.4 wants encrypted, with this key in this form; `None`: everything goes in clear.
     pub cipher: Option<(Key, CipherForm)>,
+    /// Serial number of a logger (2025) that has no MN until the platform gives it one (1001, 1002): `mn` is then what
+    /// it is called before, and no packet shows it.
+    pub serial: Option<String>,
     /// What it does wrong.
     pub habits: Vec<Habit>,
 }
@@ -52,6 +55,7 @@ impl LinkSpec {
             give_up_after_links: None,
             forgets: false,
             cipher: None,
+            serial: None,
             habits: Vec::new(),
         }
     }

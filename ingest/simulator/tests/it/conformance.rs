@@ -155,15 +155,8 @@ fn inspected(case: &Case) -> Conformance {
         habits: in_turn(case.habits),
         ..LinkSpec::usual(mn(), case.dialect)
     };
-    let mut keys = KeyRing::default();
-    keys.insert(
-        mn(),
-        DeviceKeys {
-            current: key,
-            previous: None,
-            literal: false,
-        },
-    );
+    let keys = KeyRing::default();
+    keys.insert(mn(), DeviceKeys::of(key));
     let logger = Logger::new(LoggerSpec::usual(case.dialect), Plant::new(plant, 9), origin);
     let device = Device::logger(link, logger, origin);
     let mut world = World::new(device, origin).with_plume(Platform::with_keys(keys));

@@ -70,12 +70,12 @@ impl Platform {
         let registry: Registry = toml::from_str(&source).unwrap();
         Self {
             session: Session::new(Arc::clone(&config), Arc::clone(&catalogue), link()),
+            exchange: Exchange::new(RULES, Arc::clone(&config.keys)),
             config,
             catalogue,
             registry: RegistryIndex::new(registry),
             reports: Vec::new(),
             quarantined: Vec::new(),
-            exchange: Exchange::new(RULES),
             gaps: Gaps::new(GAP_RULES),
             asks_for_gaps: false,
             results: Vec::new(),
@@ -192,15 +192,14 @@ fn encrypted_data_are_opened_and_nothing_else_is_encrypted() {
         };
         let plant = Plant::new(PlantSpec::coal_boiler("1号炉", origin), 4);
         let logger = Logger::new(LoggerSpec::usual(Dialect::Hj2025), plant, origin);
-        let mut keys = KeyRing::default();
+        let keys = KeyRing::default();
         let literal = form == CipherForm::Literal;
         let current = key.clone();
         keys.insert(
             mn(),
             DeviceKeys {
-                current,
-                previous: None,
                 literal,
+                ..DeviceKeys::of(current)
             },
         );
         let device = Device::logger(link, logger, origin);

@@ -60,9 +60,8 @@ impl<'a> Builder<'a> {
             let key = std::str::from_utf8(key).map_err(|error| error.to_string());
             let key = key.and_then(|key| Key::parse(key.trim()).map_err(|error| error.to_string()));
             key.map(|current| DeviceKeys {
-                current,
-                previous: None,
                 literal: true,
+                ..DeviceKeys::of(current)
             })
         });
         Self {
