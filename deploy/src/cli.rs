@@ -1,5 +1,6 @@
 //! The command line: one binary, a subcommand for each errand.
 
+pub(crate) mod amounts;
 pub(crate) mod archive;
 pub(crate) mod bus;
 pub(crate) mod chart;
@@ -121,6 +122,8 @@ pub(crate) enum Command {
     Export(archive::ExportArgs),
     /// 传输有效率：按小时和日、即时与补全 / effective transmission rate, by hours and days, immediate and completed
     Rate(rate::RateArgs),
+    /// 季度排放量：实测、替代与合计 / amounts emitted in a quarter: measured, filled in, in all
+    Amounts(amounts::AmountsArgs),
     /// 控制图：小时均值、常态基线、EWMA 与 CUSUM，SVG / control charts of a factor of an outlet as SVG
     Chart(chart::ChartArgs),
     /// 核对归档：哈希、行数、表结构、缺口 / check the archive byte by byte

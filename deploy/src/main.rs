@@ -85,6 +85,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Query(args) => commands::query::query(&args),
         Command::Export(args) => commands::query::export(&args),
         Command::Rate(args) => commands::rate::run(&args),
+        Command::Amounts(args) => commands::amounts::run(&args),
         Command::Chart(args) => commands::chart::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Evidence(args) => commands::evidence::run(&args),

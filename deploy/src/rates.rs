@@ -259,7 +259,7 @@ fn moment(field: &Field) -> Option<Time> {
     }
 }
 
-fn names(columns: &[&str]) -> Vec<String> {
+pub(crate) fn names(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|&name| name.to_owned()).collect()
 }
 
@@ -272,7 +272,13 @@ fn spec(table: Table, outlet: Option<OutletId>, span: Span) -> QuerySpec {
     }
 }
 
-fn each(reader: &Reader, spec: &QuerySpec, ticker: &mut Ticker, mut show: impl FnMut(&[Field])) -> anyhow::Result<()> {
+/// Shows every row, and says now and then how many there were.
+pub(crate) fn each(
+    reader: &Reader,
+    spec: &QuerySpec,
+    ticker: &mut Ticker,
+    mut show: impl FnMut(&[Field]),
+) -> anyhow::Result<()> {
     let mut rows = 0_u64;
     for row in reader.query(spec).map_err(hinted)? {
         show(&row.map_err(hinted)?);

@@ -122,7 +122,7 @@ fn month(text: &str) -> Result<Span, String> {
     found.ok_or_else(|| format!("`{text}` is no month: give 2026-11"))
 }
 
-fn quarter(text: &str) -> Result<Span, String> {
+pub(super) fn quarter(text: &str) -> Result<Span, String> {
     let found = text.split_once(['Q', 'q']).and_then(|(year, quarter)| {
         let quarter: u8 = quarter.parse().ok().filter(|quarter| (1..=4).contains(quarter))?;
         months(year, 3 * quarter - 2, 3)

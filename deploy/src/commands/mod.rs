@@ -1,5 +1,6 @@
 //! The errands of the command line that are not a running plume.
 
+pub(crate) mod amounts;
 pub(crate) mod backup;
 pub(crate) mod bus;
 pub(crate) mod cases;

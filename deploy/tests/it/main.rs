@@ -9,6 +9,7 @@ mod make;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod amounts;
 mod archive;
 mod backup;
 mod backup_killed;
