@@ -130,7 +130,7 @@ async fn a_row_that_is_wrong_names_its_cell() {
         }
         let page = bureau.post(Role::Admin, EDIT, &form).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{says}");
-        assert!(page.text.contains(&says.replace('`', "`")), "{says}: {}", page.text);
+        assert!(page.text.contains(says), "{says}: {}", page.text);
     }
     let odd = bureau
         .post(Role::Admin, EDIT, &(limit(1, "30", "2027-01-01") + "&colour=red"))
