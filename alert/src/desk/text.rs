@@ -407,7 +407,7 @@ texts! {
         "What was in force ends when this begins; with the beginning of an earlier row it corrects that row.";
     registry_at_once: "确认后立即生效；以前的内容保留在此前的档案版本中。",
         "In force at once; what it said before stays in the revisions before.";
-    registry_moment: "如 2026-12-01 或 2026-12-01T08:00，留空为不限", "2026-12-01 or 2026-12-01T08:00; empty for no bound";
+    registry_moment: "如 2026-12-01 或 2026-12-01T14:35，留空为不限", "2026-12-01 or 2026-12-01T14:35; empty for no bound";
     registry_masked: "****** 表示沿用原密码", "****** keeps the password on record";
     registry_factors: "仅这些因子，以空格分隔；留空为全部", "only these, with blanks between; empty for all";
 

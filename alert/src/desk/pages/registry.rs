@@ -12,6 +12,7 @@ use plume_schemas::registry::{Change, Effect, Outlet, Registry, Row, RowKind, is
 use plume_schemas::time::Time;
 use serde::Deserialize;
 
+use self::form::spoken;
 pub(crate) use self::form::{edit, edit_form};
 pub(crate) use self::upload::{import_form, upload};
 use crate::accounts::{Action, Scope};
@@ -187,7 +188,8 @@ pub(crate) async fn rows(
     let tables = kinds.iter().map(|&kind| {
         let own = all.iter().filter(|row| row.kind == kind).enumerate();
         let rows = own.map(|(n, row)| {
-            let mut cells: Vec<Cell> = row.cells.iter().map(|cell| text(cell.clone())).collect();
+            let cells = row.cells.iter().map(|cell| text(spoken(kind, cell, lang)));
+            let mut cells: Vec<Cell> = cells.collect();
             let href = if is_outlet || kind != RowKind::Outlet {
                 format!("/registry/edit?kind={kind}&of={of}&n={n}")
             } else {
@@ -288,10 +290,10 @@ struct ChangeView {
 
 impl ChangeView {
     fn of(change: &Change, lang: Lang) -> Self {
+        let word = |text: &str| spoken(change.kind, text, lang).to_owned();
+        let name: Vec<String> = change.name.split(' ').map(word).collect();
         let cells = change.cells.iter();
-        let cell = |cell: &plume_schemas::registry::ChangedCell| {
-            [head_of(cell.column, lang), cell.before.clone(), cell.after.clone()]
-        };
+        let cells = cells.map(|cell| [head_of(cell.column, lang), word(&cell.before), word(&cell.after)]);
         Self {
             effect: lang.pick(change.effect.zh(), change.effect.en()),
             class: match change.effect {
@@ -300,8 +302,8 @@ impl ChangeView {
                 Effect::Changed => "",
             },
             kind: lang.pick(change.kind.zh(), change.kind.en()),
-            name: change.name.clone(),
-            cells: cells.map(cell).collect(),
+            name: name.join(" "),
+            cells: cells.collect(),
         }
     }
 }

@@ -28,6 +28,8 @@ struct Field {
     name: &'static str,
     label: String,
     value: String,
+    /// What a value that stays says.
+    word: String,
     /// What may be chosen; nothing where it is written.
     options: Vec<Link>,
     hint: &'static str,
@@ -136,10 +138,12 @@ fn page(visitor: &Visitor, form: Edited, said: Option<String>, faults: Vec<Fault
     } = form;
     let fields = kind.columns().iter().map(|&column| {
         let (name, _) = column;
+        let value = values.remove(name).unwrap_or_default();
         Field {
             name,
             label: head_of(column, lang),
-            value: values.remove(name).unwrap_or_default(),
+            word: spoken(kind, &value, lang).to_owned(),
+            value,
             options: options(kind, name, lang),
             hint: hint(name, t),
             required: kind.required().contains(&name),
@@ -174,6 +178,22 @@ fn is_fixed(kind: RowKind, column: &str, is_known: bool) -> bool {
         (RowKind::Enterprise, _) => false,
         (_, "enterprise" | "outlet") => true,
         _ => false,
+    }
+}
+
+/// A code of a registry's row as a page says it; anything else as it is.
+pub(super) fn spoken(kind: RowKind, cell: &str, lang: Lang) -> &str {
+    let role = ContactRole::from_code(cell).filter(|_| kind == RowKind::Contact);
+    let (window, basis) = (LimitWindow::from_code(cell), LimitBasis::from_code(cell));
+    match (kind, cell) {
+        (RowKind::Contact, _) => role.map_or(cell, |role| lang.pick(role.zh(), role.en())),
+        (RowKind::Limit, "permit") => lang.texts().code_permit,
+        (RowKind::Limit, _) => window.map_or_else(
+            || basis.map_or(cell, |basis| lang.pick(basis.zh(), basis.en())),
+            |window| lang.pick(window.zh(), window.en()),
+        ),
+        (RowKind::StopWork | RowKind::Source, "yes") => lang.pick("是", "yes"),
+        _ => cell,
     }
 }
 
