@@ -226,7 +226,10 @@ impl DeskState {
             }
             EntryBody::Registry(registry) => {
                 if let Some(whole) = self.assembly().take(registry) {
-                    self.0.desk.set_registry(Arc::new(RegistryIndex::new(whole)));
+                    // The process holds one registry: what was in force at the start is not kept a second time.
+                    if whole != *self.0.desk.registry().registry() {
+                        self.0.desk.set_registry(Arc::new(RegistryIndex::new(whole)));
+                    }
                 }
             }
             EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),

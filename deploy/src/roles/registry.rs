@@ -43,14 +43,15 @@ pub(crate) async fn import(
     } else {
         load_kept(&kept)?
     };
-    if let Some(last) = last
-        .as_ref()
-        .filter(|last| last.content_hash() == registry.content_hash())
-    {
-        tell.send_replace(Arc::new(RegistryIndex::new(last.clone())));
-        return Ok(last.revision);
+    let revision = last.as_ref().map_or(0, |last| last.revision);
+    match last {
+        Some(last) if last.content_hash() == registry.content_hash() => {
+            tell.send_replace(Arc::new(RegistryIndex::new(last)));
+            return Ok(revision);
+        }
+        _ => {}
     }
-    registry.revision = last.map_or(0, |last| last.revision) + 1;
+    registry.revision = revision + 1;
     registry.recorded_at = now;
     registry.part = Part::WHOLE;
     append(bus, &registry).await.context("append the registry to the log")?;
