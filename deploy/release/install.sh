@@ -2,15 +2,18 @@
 # Installs plume from this directory, without internet. As root: binary, user, directories, configuration for this host,
 # systemd units. Run again with a newer tarball it upgrades: only when the new binary can go on with the data.
 #
-#   sudo ./install.sh                安装或升级 / install or upgrade
+#   sudo ./install.sh                安装或升级，升级前自动备份 / install, or upgrade after a backup
+#   sudo ./install.sh --no-backup    升级前不备份（已另行备份）/ without that backup: there is another
 #   ./install.sh --prefix DIR        只放二进制到 DIR/bin，无需 root / the binary alone, without root
 set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
 prefix=""
+backup=yes
 case "${1:-}" in
   "") ;;
+  --no-backup) backup=no ;;
   --prefix) prefix="${2:?--prefix DIR}" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 say() { printf '%s\n' "$*"; }
 
@@ -36,9 +39,17 @@ getent passwd plume >/dev/null ||
 for dir in /var/lib/plume /var/backups/plume; do
   [ -d "$dir" ] || { mkdir -p "$dir" && chown plume:plume "$dir" && chmod 700 "$dir"; }
 done
-if [ -e /etc/plume/plume.toml ]; then
-  "$here/bin/plume" upgrade --check --config /etc/plume/plume.toml || {
+config=/etc/plume/plume.toml
+if [ -e "$config" ]; then
+  "$here/bin/plume" upgrade --check --config "$config" || {
     say "未升级：新版本不能沿用现有数据或配置 / not upgraded: the new version cannot go on with what is there"; exit 1; }
+fi
+# The way back, made by the binary that will go on with it. Parquet files never change in place and stay where they are.
+if [ "$backup" = yes ] && [ -e "$config" ] && [ -x /usr/local/bin/plume ] &&
+  "$here/bin/plume" upgrade --check --json --config "$config" | grep -q upgrade_log; then
+  say "升级前备份 / backing up before the upgrade"
+  runuser -u plume -- /usr/local/bin/plume backup --config "$config" --to /var/backups/plume --without-archive-files || {
+    say "备份失败，未升级；已另行备份时用 --no-backup / no backup, not upgraded; where there is another: --no-backup"; exit 1; }
 fi
 if [ -e /usr/local/bin/plume ]; then
   cp -p /usr/local/bin/plume /usr/local/bin/plume.previous
@@ -47,7 +58,7 @@ fi
 mkdir -p /usr/local/bin /usr/local/share/plume
 put "$here/bin/plume" /usr/local/bin/plume
 cp -r "$here/examples" "$here/default.toml" "$here/docs" "$here/licences" "$here/LICENSE" /usr/local/share/plume/
-if [ ! -e /etc/plume/plume.toml ]; then
+if [ ! -e "$config" ]; then
   mkdir -p /etc/plume
   /usr/local/bin/plume init --dir /etc/plume --data /var/lib/plume
   chown -R plume:plume /etc/plume
@@ -60,5 +71,5 @@ if [ -d /run/systemd/system ]; then
   say "启动 / start:   systemctl enable --now plume plume-backup.timer"
   say "升级后 / after an upgrade:   systemctl restart plume"
 fi
-say "检查 / examine:  plume doctor --config /etc/plume/plume.toml"
+say "检查 / examine:  plume doctor --config $config"
 say "演示 / demo:     plume demo"

@@ -122,4 +122,25 @@ mod tests {
         std::fs::write(&to, &bytes[..bytes.len() / 2]).unwrap();
         check_sqlite(&to).await.unwrap_err();
     }
+
+    #[tokio::test]
+    async fn a_later_schema_is_refused_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("desk.db");
+        let url = format!("sqlite:{}", path.display());
+        Store::open(&url).await.unwrap().close().await;
+        let mut database = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES ($1, 'of a later plume', TRUE, x'00', 0)",
+        )
+        .bind(KNOWN_SCHEMA + 1)
+        .execute(&mut database)
+        .await
+        .unwrap();
+        database.close().await.unwrap();
+        let error = Store::open(&url).await.err().unwrap();
+        assert!(error.hint().contains("newer plume"), "{error}: {}", error.hint());
+        assert_eq!(schema_version(&path).await.unwrap(), Some(KNOWN_SCHEMA + 1));
+    }
 }

@@ -1,6 +1,8 @@
-//! `plume upgrade --check`: whether this plume can go on with the data that another version left, and whether that one
-//! could go on afterwards. Every format on disk carries its version; nothing is changed here.
+//! `plume upgrade --check`: whether this plume can go on with the data that another version left, what a start would
+//! bring to another format, and how the old plume could go on afterwards. Every format on disk carries its version;
+//! nothing is changed here.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,6 +10,7 @@ use std::process::ExitCode;
 use plume_alert::store::{KNOWN_SCHEMA, schema_version};
 use plume_archive::{Location, Reader};
 use plume_bus::LOG_FORMAT;
+use plume_detect::{Engine, RestoreError};
 
 use crate::cli::ops::UpgradeArgs;
 use crate::config::Config;
@@ -44,23 +47,7 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     if let Some(dir) = roles::log_dir(data, &config.bus.url) {
         log(&dir, &mut found);
     }
-    for path in roles::checkpoint::all(data) {
-        let fits = roles::checkpoint::load(&path).is_ok_and(|state| state.is_some());
-        if !fits {
-            let path = path.display();
-            found.push(
-                Finding::warning(
-                    "upgrade_checkpoint",
-                    format!("{path} 为其他版本所写或有误"),
-                    format!("{path} is of another version or damaged"),
-                )
-                .todo(
-                    "无需处理：判定状态会从日志重建，启动稍慢",
-                    "nothing: the judge is rebuilt from the log, the start takes longer",
-                ),
-            );
-        }
-    }
+    let judge_stays = judge(config, &mut found);
     let archive = &config.archive;
     if archive.is_in_store() || data.join(&archive.dir).join("manifest.jsonl").exists() {
         match Location::of(archive, data).and_then(|location| Reader::open(&location.root, location.fs)) {
@@ -73,16 +60,125 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
             Err(error) => found.push(unknown("upgrade_archive", &error.to_string(), &error.hint())),
         }
     }
+    let mut desk_stays = true;
     if let Some(desk) = roles::desk::sqlite_path(&config.alert.store, data)
         && desk.exists()
     {
         found.push(match schema_version(&desk).await {
-            Ok(version) => schema(version.unwrap_or(0)),
+            Ok(version) => {
+                let version = version.unwrap_or(0);
+                desk_stays = version == KNOWN_SCHEMA;
+                schema(version)
+            }
             Err(error) => unknown("upgrade_desk", &error.to_string(), &error.hint()),
         });
     }
+    if found.is_empty() {
+        let (zh, en) = (
+            "还没有数据，无需升级",
+            "there is no data yet, nothing is to be upgraded",
+        );
+        return vec![Finding::note("upgrade_nothing", zh, en)];
+    }
+    // What cannot go on is not upgraded, and has nothing to come back from.
+    if finding::gravest(&found) != Some(Grade::Error) {
+        found.push(way_back(desk_stays, judge_stays));
+    }
     found.extend(status::backup_age(data, clock::system().now()));
     found
+}
+
+/// The checkpoints of the judge, one finding for all that fare alike; true where this plume and the one that wrote them
+/// can use each other's.
+fn judge(config: &Config, found: &mut Vec<Finding>) -> bool {
+    let mut kinds: BTreeMap<String, (usize, Finding)> = BTreeMap::new();
+    for path in roles::checkpoint::all(&config.plume.data_dir) {
+        let finding = match roles::checkpoint::load(&path) {
+            Ok(Some((_, state))) => memory(Engine::fits(&state, &config.detect)),
+            Ok(None) => damaged(&path.display().to_string()),
+            Err(error) => damaged(&format!("{}: {error:#}", path.display())),
+        };
+        kinds.entry(finding.en.clone()).or_insert((0, finding)).0 += 1;
+    }
+    let stays = kinds.values().all(|(_, finding)| finding.grade == Grade::Note);
+    found.extend(kinds.into_values().map(|(count, mut finding)| {
+        if count > 1 {
+            finding.zh = format!("{}（{count} 个分区）", finding.zh);
+            finding.en = format!("{} ({count} partitions)", finding.en);
+        }
+        finding
+    }));
+    stays
+}
+
+/// How a checkpoint that is whole fares.
+fn memory(fits: Result<(), RestoreError>) -> Finding {
+    let (zh, en) = match fits {
+        Ok(()) => {
+            return known(
+                "upgrade_checkpoint",
+                "判定状态",
+                "the judge's memory",
+                plume_detect::FORMAT,
+            );
+        }
+        Err(RestoreError::OtherFormat { found, expected }) => (
+            format!("判定状态格式 {found}，本程序为 {expected}：启动时从日志重建"),
+            format!(
+                "the judge's memory has format {found}, this plume writes {expected}: a start rebuilds it from the log"
+            ),
+        ),
+        Err(RestoreError::OtherRules { .. }) => (
+            "判定规则或参数与写入时不同：启动时从日志重建判定状态".to_owned(),
+            "rules or settings are not those the judge's memory was written under: a start rebuilds it from the log"
+                .to_owned(),
+        ),
+        Err(error) => return damaged(&error.to_string()),
+    };
+    Finding::warning("upgrade_checkpoint", zh, en).todo(
+        "无需处理，启动稍慢；日志中已删除的时段不再计入控制图等长期状态",
+        "nothing, the start takes longer; charts and the like begin anew with what the log still holds",
+    )
+}
+
+fn damaged(what: &str) -> Finding {
+    Finding::warning(
+        "upgrade_checkpoint",
+        format!("判定状态有误：{what}"),
+        format!("the judge's memory is damaged: {what}"),
+    )
+    .todo(
+        "无需处理：判定状态会从日志重建，启动稍慢",
+        "nothing: the judge is rebuilt from the log, the start takes longer",
+    )
+}
+
+/// How the old plume goes on once this one has worked on the data.
+fn way_back(desk_stays: bool, judge_stays: bool) -> Finding {
+    if !desk_stays {
+        return Finding::warning(
+            "upgrade_back",
+            "本程序启动后，旧程序不能再打开工作台数据库",
+            "once this plume has started, the old one will not open the desk's database",
+        )
+        .todo(
+            "升级前备份；回退：停止，装回旧程序，plume restore 备份 --only desk，启动，其后的事件从日志补读",
+            "back up before; to go back: stop, put the old plume back, plume restore BACKUP --only desk, start: it \
+             reads from the log what came since",
+        );
+    }
+    let (zh, en) = if judge_stays {
+        (
+            "可回退：格式未变，停止后装回旧程序即可",
+            "the way back is open: formats stay, stop and put the old plume back",
+        )
+    } else {
+        (
+            "可回退：停止后装回旧程序即可，它会从日志重建判定状态",
+            "the way back is open: stop and put the old plume back, it rebuilds the judge's memory from the log",
+        )
+    };
+    Finding::note("upgrade_back", zh, en)
 }
 
 fn known(code: &'static str, zh: &str, en: &str, version: u32) -> Finding {
@@ -151,10 +247,7 @@ fn schema(version: i64) -> Finding {
                      not open it then"
             ),
         )
-        .todo(
-            "先运行 plume backup；回退时用 plume restore --only desk",
-            "run plume backup first; to go back, plume restore --only desk",
-        ),
+        .todo("先运行 plume backup", "run plume backup first"),
         std::cmp::Ordering::Greater => unknown(
             "upgrade_desk",
             &format!("schema {version}, this plume knows {KNOWN_SCHEMA}"),

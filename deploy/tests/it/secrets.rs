@@ -1,5 +1,6 @@
 //! Secrets planted wherever a bureau has some, and looked for wherever something leaves plume: log lines at their most
-//! talkative, metrics, status, complaints about a broken configuration, and the file for support.
+//! talkative, metrics, status and the 系统 page, doctor, what backup and upgrade print, complaints about a broken
+//! configuration, and the file for support.
 
 use std::fs;
 use std::net::TcpListener;
@@ -102,6 +103,34 @@ fn break_the_configuration(site: &Site, running: &Running, whole: &str) {
     }
 }
 
+/// What a backup says of itself: its content has all secrets, its list and what backup and restore print has none.
+fn list_a_backup(site: &Site) {
+    let (fine, text) = site.plume(&["backup", "--config", "plume.toml", "--to", "backups"]);
+    assert!(fine, "{text}");
+    none_of(&PLANTED, "backup", &text);
+    let backup = site
+        .dir
+        .path()
+        .join(text.lines().find(|line| line.contains("plume-backup-")).unwrap());
+    none_of(
+        &PLANTED,
+        "backup.json",
+        &fs::read_to_string(backup.join("backup.json")).unwrap(),
+    );
+    let kept = fs::read_to_string(backup.join("conf/plume.toml")).unwrap();
+    assert!(kept.contains(MAIL), "a restored host can send mail");
+    let (fine, text) = site.plume(&[
+        "restore",
+        backup.to_str().unwrap(),
+        "--data",
+        "again",
+        "--conf",
+        "again-conf",
+    ]);
+    assert!(fine, "{text}");
+    none_of(&PLANTED, "restore", &text);
+}
+
 #[test]
 fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
     let site = planted_site();
@@ -121,8 +150,17 @@ fn no_secret_leaves_by_logs_metrics_complaints_or_the_support_file() {
     for page in ["/metrics", "/status", "/stats?text", "/readyz"] {
         none_of(&PLANTED, page, &running.get(page));
     }
-    let (_, doctor) = site.plume(&["doctor", "--config", "plume.toml"]);
-    none_of(&PLANTED, "doctor", &doctor);
+    for command in ["doctor", "status", "stats", "check"] {
+        let (_, text) = site.plume(&[command, "--config", "plume.toml"]);
+        none_of(&PLANTED, command, &text);
+    }
+    let (_, upgrade) = site.plume(&["upgrade", "--check", "--config", "plume.toml"]);
+    none_of(&PLANTED, "upgrade", &upgrade);
+    let (_, link) = site.plume(&["enter", "--data", "data", "--role", "admin"]);
+    let system = running.page(&link, "/system");
+    assert!(system.contains("系统"), "{system}");
+    none_of(&PLANTED, "the 系统 page", &system);
+    list_a_backup(&site);
 
     let config = site.dir.path().join("plume.toml");
     let whole = fs::read_to_string(&config).unwrap();

@@ -39,6 +39,12 @@ impl Engine {
         to
     }
 
+    /// Whether a checkpoint was written by this format under the same rules and settings; of its content only the
+    /// header is read. Errors: as of [`Self::restore`].
+    pub fn fits(bytes: &[u8], settings: &Settings) -> Result<(), RestoreError> {
+        Header::load(&mut Reader::new(bytes), settings.rules_hash()).map(drop)
+    }
+
     /// An engine from a checkpoint written under the same rules and settings. Any error means: begin empty, read the
     /// log.
     pub fn restore(bytes: &[u8], settings: &Settings) -> Result<Self, RestoreError> {

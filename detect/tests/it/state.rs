@@ -96,7 +96,10 @@ fn check_old(format: u32) {
     let path = data.join(format!("checkpoint-{format}.bin"));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/near_warns");
     let old = std::fs::read(path).unwrap();
-    match Engine::restore(&old, &settings()) {
+    let restored = Engine::restore(&old, &settings());
+    let outcome = restored.as_ref().map(|_| ()).map_err(RestoreError::clone);
+    assert_eq!(Engine::fits(&old, &settings()), outcome);
+    match restored {
         Ok(mut restored) => {
             let mut straight = Engine::restore(&some_state(), &settings()).unwrap();
             let (mut expected, mut out) = (Out::default(), Out::default());

@@ -21,6 +21,8 @@ pub use types::{
 };
 pub use validity::Validity;
 
+use serde::Serialize;
+
 use crate::ids::ContentId;
 use crate::time::Time;
 
@@ -55,14 +57,55 @@ impl Registry {
     /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes
     /// nothing has the id of the revision in force and need not be recorded. The order of rows counts, because of two
     /// rows the first one does.
+    #[expect(
+        clippy::expect_used,
+        reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
+    )]
     pub fn content_hash(&self) -> ContentId {
-        let bare = Self {
+        let bare = Bare {
             revision: 0,
             recorded_at: Time::default(),
-            part: Part::WHOLE,
-            imported: None,
-            ..self.clone()
+            enterprise: &self.enterprises,
+            outlet: &self.outlets,
+            source: &self.sources,
         };
-        ContentId::of(&[b"registry", &bare.to_json()])
+        let json = serde_json::to_vec(&bare).expect("a registry always has a JSON form");
+        ContentId::of(&[b"registry", &json])
+    }
+}
+
+/// The JSON form of a registry that was never imported, without a copy of its rows.
+#[derive(Serialize)]
+struct Bare<'a> {
+    revision: u64,
+    recorded_at: Time,
+    enterprise: &'a [Enterprise],
+    outlet: &'a [Outlet],
+    source: &'a [Source],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_of_the_content_alone() {
+        let bare: Registry = serde_json::from_str(
+            r#"{"enterprise": [{"id": "E", "name": "E"}], "outlet": [{"id": "E:DA001", "enterprise": "E", "number":
+                "DA001"}], "source": [{"mn": "M1", "outlet": "E:DA001", "password": "123456"}]}"#,
+        )
+        .unwrap();
+        let recorded = Registry {
+            revision: 7,
+            recorded_at: Time(1),
+            ..bare.clone()
+        };
+        assert_eq!(bare.content_hash(), ContentId::of(&[b"registry", &bare.to_json()]));
+        assert_eq!(recorded.content_hash(), bare.content_hash());
+        let other = Registry {
+            sources: Vec::new(),
+            ..bare.clone()
+        };
+        assert_ne!(other.content_hash(), bare.content_hash());
     }
 }
