@@ -18,3 +18,4 @@ mod score;
 mod script;
 mod state;
 mod validity;
+mod warm;
