@@ -7,6 +7,8 @@
 
 mod archived;
 mod difference;
+#[cfg(test)]
+mod exact_tests;
 mod finals;
 #[cfg(test)]
 mod finals_tests;
@@ -69,19 +71,16 @@ pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut total = Replayed::default();
     for partition in 0..bus.partitions() {
         let from = args.from.as_deref();
-        let (start, entries) = match &reader {
-            Some(reader) => {
-                let (reader, count) = (Arc::clone(reader), bus.partitions());
-                let Some(found) = start::in_archive(reader, (partition, count), &config.detect, from)? else {
-                    continue;
-                };
-                found
-            }
-            None => {
-                let start = start::find(&bus, &data_dir, partition, &config.detect, from).await?;
-                let entries = Entries::of_log(&bus, partition, start.offset).await?;
-                (start, entries)
-            }
+        let (start, entries) = if let Some(reader) = &reader {
+            let (reader, count) = (Arc::clone(reader), bus.partitions());
+            let Some(found) = start::in_archive(reader, (partition, count), &config.detect, from)? else {
+                continue;
+            };
+            found
+        } else {
+            let start = start::find(&bus, &data_dir, partition, &config.detect, from).await?;
+            let entries = Entries::of_log(&bus, partition, start.offset).await?;
+            (start, entries)
         };
         out::line(format_args!("{start}"));
         match Replay::open(&bus, entries, partition, start).await?.run().await? {

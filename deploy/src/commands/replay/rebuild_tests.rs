@@ -37,7 +37,7 @@ fn origin() -> Time {
     Time::parse_stamp(b"20260117235400").unwrap()
 }
 
-fn mn(number: usize) -> Mn {
+pub(super) fn mn(number: usize) -> Mn {
     Mn::new(&format!("DE{number:022}")).unwrap()
 }
 
@@ -53,10 +53,10 @@ fn registry(devices: usize, revision: u64, oxygen_with_first: bool) -> Registry 
                 "\"a21026\""
             },
         );
-        text += &format!(
+        text += &std::fmt::format(format_args!(
             "[[source]]\nmn = \"{mn}\"\noutlet = \"E:DA{number:03}\"\nfactors = [{first}]\n\
              [[source]]\nmn = \"{mn}\"\noutlet = \"E:DB{number:03}\"\n"
-        );
+        ));
     }
     let mut registry: Registry = toml::from_str(&text).unwrap();
     (registry.revision, registry.recorded_at) = (revision, origin().plus(i64::try_from(revision).unwrap()));
@@ -89,7 +89,7 @@ fn devices(key: &Key) -> Vec<(LinkSpec, LoggerSpec)> {
 }
 
 /// What ingest appends while a device speaks from `from` to `to`. Every fifth answer is lost, so packets come again.
-fn spoken(
+pub(super) fn spoken(
     device: &mut Device,
     session: &mut Session,
     (from, to): (Time, Time),
@@ -204,8 +204,13 @@ fn log() -> Vec<EntryBody> {
     bodies
 }
 
-/// Archives the entries, of which one cannot be read by any decoder.
+/// Archives the entries.
 pub(super) fn archive(root: &Path, payloads: &[Vec<u8>]) -> Arc<Reader> {
+    archive_with(root, payloads, None)
+}
+
+/// Archives the entries and, where one is given, the judge's memory as it stood before an offset.
+pub(super) fn archive_with(root: &Path, payloads: &[Vec<u8>], kept: Option<(u64, &[u8])>) -> Arc<Reader> {
     let signals = Signals::new(&prometheus::Registry::new()).unwrap();
     let config = Config::defaults().unwrap().archive;
     let mut archive = Archive::open(root, config, Arc::new(RealFs), signals).unwrap();
@@ -219,6 +224,9 @@ pub(super) fn archive(root: &Path, payloads: &[Vec<u8>]) -> Arc<Reader> {
         };
         while archive.push(&record).unwrap() == Pushed::Full {
             archive.write(line).unwrap();
+        }
+        if let Some((before, state)) = kept.filter(|(before, _)| *before == offset) {
+            assert!(archive.checkpoint(0, before, state).unwrap());
         }
         // Some is published, some waits in batches.
         if offset == payloads.len() as u64 / 2 {

@@ -243,7 +243,7 @@ impl Answer {
         let ([judged_then, judged_now], [then, now]) = (row.judged, row.exceeded);
         let change = i128::from(now) - i128::from(then);
         let period = if is_day { "日 day" } else { "小时 hour" };
-        let factor_name = catalogue.map_or_else(|| factor.to_string(), |known| known.name_zh(factor).to_string());
+        let factor_name = catalogue.map_or_else(|| factor.to_string(), |known| known.name_zh(factor).clone());
         vec![
             name,
             id,

@@ -100,7 +100,7 @@ async fn judge(bus: &Bus, data: &Path, settings: &Settings) -> Judge {
 }
 
 /// Judges all that came, saving now and then, and starting anew in between: after a save, and after none.
-async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings) {
+pub(super) async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings) {
     let mut judging = judge(bus, data, settings).await;
     let mut next = bus.range(at(Topic::Reports, 0)).await.unwrap().end;
     for (turn, some) in bodies.chunks(100).enumerate() {
@@ -118,7 +118,12 @@ async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings)
     judging.save().await.unwrap();
 }
 
-async fn replay(bus: &Bus, data: &Path, settings: &Settings, from: Option<&str>) -> (String, Result<Replayed, String>) {
+pub(super) async fn replay(
+    bus: &Bus,
+    data: &Path,
+    settings: &Settings,
+    from: Option<&str>,
+) -> (String, Result<Replayed, String>) {
     let start = start::find(bus, data, 0, settings, from).await.unwrap();
     let told = start.to_string();
     let entries = Entries::of_log(bus, 0, start.offset).await.unwrap();
