@@ -128,7 +128,6 @@ class Page:
         self.session = browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         self.errors: list[str] = []
         self.bytes = 0
-        self.scheme = "light"
         self.foreign: list[str] = []
         browser.listeners[self.session] = self.hear
         for domain in ["Page", "Runtime", "Log", "Network", "DOM"]:
@@ -154,22 +153,28 @@ class Page:
             self.errors.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
 
     def screen(self, screen: dict, scheme: str = "light") -> None:
-        if scheme != self.scheme:
-            # A chart is drawn anew where the scheme changes, by loading its page again: that would cross the next open.
-            self.open("about:blank")
-            self.scheme = scheme
         self.ask("Emulation.setDeviceMetricsOverride", screen)
         self.ask("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
     def open(self, url: str) -> None:
         self.bytes = 0
-        loader = self.ask("Page.navigate", {"url": url}).get("loaderId")
+        before = self.loader()
+        asked = self.ask("Page.navigate", {"url": url}).get("loaderId")
 
         def there() -> bool:
-            # A page that loads itself again meanwhile is not the one that was asked for.
-            return self.ask("Page.getFrameTree")["frameTree"]["frame"]["loaderId"] == loader and self.arrived()
+            nonlocal before, asked
+            now = self.loader()
+            if now not in (before, asked):
+                # A page with a chart loads itself again where the colours change, and has crossed what was asked for.
+                before = now
+                asked = self.ask("Page.navigate", {"url": url}).get("loaderId")
+            return now == asked and self.arrived()
 
         self.until("the page", there)
+
+    def loader(self) -> str:
+        """What the document on show was loaded by."""
+        return self.ask("Page.getFrameTree")["frameTree"]["frame"]["loaderId"]
 
     def press(self, script: str) -> None:
         """Runs a script that leaves the page, and waits for the next one."""
