@@ -158,7 +158,23 @@ class Page:
 
     def open(self, url: str) -> None:
         self.bytes = 0
-        self.leave(lambda: self.ask("Page.navigate", {"url": url}))
+        before = self.loader()
+        asked = self.ask("Page.navigate", {"url": url}).get("loaderId")
+
+        def there() -> bool:
+            nonlocal before, asked
+            now = self.loader()
+            if now not in (before, asked):
+                # A page with a chart loads itself again where the colours change, and has crossed what was asked for.
+                before = now
+                asked = self.ask("Page.navigate", {"url": url}).get("loaderId")
+            return now == asked and self.arrived()
+
+        self.until("the page", there)
+
+    def loader(self) -> str:
+        """What the document on show was loaded by."""
+        return self.ask("Page.getFrameTree")["frameTree"]["frame"]["loaderId"]
 
     def press(self, script: str) -> None:
         """Runs a script that leaves the page, and waits for the next one."""

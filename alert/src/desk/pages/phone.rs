@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::act::{back_to, done};
 use super::case::{CaseQuery, Flash, Found, flash};
 use super::photos::{PhotoView, photos};
-use super::problems::{LIVE, due, tag};
+use super::problems::{LIVE, due, tag, title};
 use crate::accounts::Scope;
 use crate::act::ActError;
 use crate::case::{ActKind, MAX_ACT_TEXT_CHARS, State as CaseState};
@@ -184,7 +184,7 @@ pub(crate) async fn home(State(state): State<DeskState>, visitor: Visitor) -> Re
             .iter()
             .map(|problem| ProblemRow {
                 href: format!("/m/problems/{}", problem.id),
-                title: problem.title.clone(),
+                title: title(problem, visitor.lang).to_owned(),
                 tag: tag(problem, &state, visitor.lang),
                 due: due(problem, &state, t),
             })

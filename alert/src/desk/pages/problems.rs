@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use plume_schemas::ids::ContentId;
+use plume_schemas::rule::RuleCode;
 use serde::Deserialize;
 
 use super::case::{CaseQuery, Flash, Found};
@@ -59,6 +60,14 @@ struct ProblemView {
     rounds: Vec<RoundView>,
 }
 
+/// What a problem is called. That of an alert bears the name of its rule, which is said in the reader's language; what
+/// a person found is called as they wrote it.
+pub(super) fn title(problem: &Problem, lang: Lang) -> &str {
+    let rule = RuleCode::ALL.iter().find(|rule| rule.zh() == problem.title);
+    let rule = rule.filter(|_| problem.case.is_some());
+    rule.map_or(&problem.title, |rule| lang.pick(rule.zh(), rule.en()))
+}
+
 /// How a problem stands, as a tag.
 pub(super) fn tag(problem: &Problem, state: &DeskState, lang: Lang) -> Tag {
     let now = state.now();
@@ -111,7 +120,7 @@ impl ProblemView {
         Self {
             href: format!("{}/problems/{}", side(visitor), problem.id),
             version: problem.version,
-            title: problem.title.clone(),
+            title: title(problem, lang).to_owned(),
             tag: tag(problem, state, lang),
             facts: facts.into_iter().filter(|(_, fact)| !fact.is_empty()).collect(),
             case: problem.case.map(|case| Link {
@@ -274,7 +283,7 @@ pub(crate) async fn list(State(state): State<DeskState>, visitor: Visitor) -> Re
 fn row(problem: &Problem, state: &DeskState, names: &Names<'_>, lang: Lang) -> Vec<Cell> {
     let tag = tag(problem, state, lang);
     vec![
-        link(problem.title.clone(), format!("/problems/{}", problem.id)),
+        link(title(problem, lang), format!("/problems/{}", problem.id)),
         text(names.enterprise(problem.enterprise)),
         text(problem.outlet.map_or_else(String::new, |id| names.outlet(id).full())),
         text(lang.pick(problem.source.zh(), problem.source.en())).class("quiet"),
@@ -293,7 +302,7 @@ pub(crate) async fn page(
     let problem = read(&state, &visitor, &id).await?;
     let waits = matches!(problem.state, ProblemState::Submitted | ProblemState::OnSite);
     html(&OfficePage {
-        shell: Shell::new(&visitor, problem.title.clone()),
+        shell: Shell::new(&visitor, title(&problem, visitor.lang)),
         may_review: waits && crate::mute::silence::may_silence(visitor.viewer.role),
         charts: charts_of(&state, &visitor, &problem).await?,
         photos: photos_of(&state, &visitor, &problem).await?,
@@ -314,7 +323,7 @@ pub(crate) async fn phone_page(
     let t = visitor.lang.texts();
     let waits = matches!(problem.state, ProblemState::Open | ProblemState::Returned);
     html(&PhonePage {
-        shell: Shell::new(&visitor, problem.title.clone()),
+        shell: Shell::new(&visitor, title(&problem, visitor.lang)),
         may_submit: waits && visitor.viewer.role == crate::accounts::Role::Enterprise,
         causes: causes(t),
         photos: photos_of(&state, &visitor, &problem).await?,

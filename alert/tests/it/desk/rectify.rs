@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use plume_alert::accounts::Role;
 use plume_alert::problem::ProblemState;
 use plume_alert::store::ProblemFilter;
+use plume_schemas::rule::RuleCode;
 
 use super::{Bureau, seed};
 
@@ -75,7 +76,7 @@ async fn answered_returned_answered_passed() {
 #[tokio::test]
 async fn a_silence_has_a_reason_an_author_and_an_end() {
     let bureau = Bureau::new().await;
-    let case = bureau.case(plume_schemas::rule::RuleCode::Const).await.id;
+    let case = bureau.case(RuleCode::Const).await.id;
     let path = format!("/alerts/{case}/silence");
     assert!(bureau.get(Role::CityDuty, &path).await.text.contains("数据质量"));
     assert_eq!(bureau.get(Role::LeadOfficer, &path).await.status, StatusCode::FORBIDDEN);
@@ -166,4 +167,7 @@ async fn data_before_and_after_stand_beside_the_photo() {
         assert!(half.contains(hour), "{hour}: {half}");
     }
     assert!(page.contains("<a href=\"/files/"), "the photo stands on the same page");
+    let english = bureau.get(Role::CityDuty, &format!("{desk}?lang=en")).await.text;
+    let rule = RuleCode::ExceedHour;
+    assert!(english.contains(rule.en()) && !english.contains(rule.zh()), "{english}");
 }
