@@ -169,7 +169,7 @@ impl Kafka {
             writer, groups, known, ..
         } = &*self.shared;
         let offsets = match &batch.commits {
-            // Refused whole: of what the brokers refuse, other lines may have taken a part, which comes again elsewhere.
+            // Refused whole: of what the brokers refuse, other lines may have taken a part, which would come again.
             None if known.is_moving() && is_reported(&batch) => {
                 let at = batch.records.first().map(|record| record.to);
                 return Err(at.map_or(BusError::Closed, |at| BusError::Sealed { at }));
