@@ -162,7 +162,10 @@ impl<'a> Replay<'a> {
         for recorded in [&mut self.judgements, &mut self.events] {
             if recorded.next().await?.is_some() {
                 let line = recorded.line;
-                return Ok(Err(format!("{line} holds more than the replay said")));
+                return Ok(Err(format!(
+                    "{line} holds more than the replay said: it said {} judgements of {} entries up to {judged}",
+                    replayed.judgements, replayed.entries
+                )));
             }
         }
         Ok(Ok(replayed))

@@ -2,6 +2,7 @@
 //! receivers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -108,8 +109,8 @@ pub(crate) fn is_settled(site: &Site) -> bool {
 /// Checks everything.
 pub(crate) fn check(site: &Site, devices: &[Device], heard: &[Heard]) -> Found {
     let reader = archive(site);
-    let readings = check_readings(&reader, devices);
-    let accepted = check_packets(&reader, devices);
+    let readings = check_readings(slice::from_ref(&reader), devices);
+    let accepted = check_packets(slice::from_ref(&reader), devices);
     let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
     assert!(fine, "{text}");
     let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -120,7 +121,7 @@ pub(crate) fn check(site: &Site, devices: &[Device], heard: &[Heard]) -> Found {
     );
     assert_eq!(stats["archived"], accepted, "{stats}");
     let (cases, traces, notices) = book(site);
-    let events = check_events(&reader, &traces);
+    let events = check_events(slice::from_ref(&reader), &traces);
     check_cases(&cases, &traces);
     let (sent, heard_again) = check_notices(&notices, heard);
     Found {
@@ -134,10 +135,11 @@ pub(crate) fn check(site: &Site, devices: &[Device], heard: &[Heard]) -> Found {
     }
 }
 
-fn rows(reader: &Reader, table: Table, columns: &[&str]) -> Vec<Vec<Field>> {
+fn rows(readers: &[Reader], table: Table, columns: &[&str]) -> Vec<Vec<Field>> {
     let mut spec = QuerySpec::all(table);
     spec.columns = columns.iter().map(|&column| column.to_owned()).collect();
-    reader.query(&spec).unwrap().map(Result::unwrap).collect()
+    let rows = readers.iter().flat_map(|reader| reader.query(&spec).unwrap());
+    rows.map(Result::unwrap).collect()
 }
 
 fn time(field: &Field) -> i64 {
@@ -148,8 +150,8 @@ fn time(field: &Field) -> i64 {
 }
 
 /// Every answered minute stands once for each factor; nothing stands that was never sent.
-pub(crate) fn check_readings(reader: &Reader, devices: &[Device]) -> usize {
-    let found = rows(reader, Table::Readings, &["outlet", "factor", "measured_at"]);
+pub(crate) fn check_readings(readers: &[Reader], devices: &[Device]) -> usize {
+    let found = rows(readers, Table::Readings, &["outlet", "factor", "measured_at"]);
     let mut counts: BTreeMap<(String, String, i64), usize> = BTreeMap::new();
     for row in &found {
         let key = (row[0].to_string(), row[1].to_string(), time(&row[2]));
@@ -177,10 +179,10 @@ pub(crate) fn check_readings(reader: &Reader, devices: &[Device]) -> usize {
 
 /// Every answered packet stands as accepted once; what else came of it is marked as its repeat. Gives how many were
 /// accepted.
-pub(crate) fn check_packets(reader: &Reader, devices: &[Device]) -> usize {
+pub(crate) fn check_packets(readers: &[Reader], devices: &[Device]) -> usize {
     let mut accepted = BTreeSet::new();
     let mut repeated = BTreeSet::new();
-    for row in rows(reader, Table::Packets, &["mn", "qn", "verdict", "repeat_of"]) {
+    for row in rows(readers, Table::Packets, &["mn", "qn", "verdict", "repeat_of"]) {
         let packet = (row[0].to_string(), row[1].to_string());
         match row[2].to_string().as_str() {
             "accepted" => assert!(accepted.insert(packet.clone()), "{packet:?} is accepted twice"),
@@ -239,11 +241,11 @@ pub(crate) fn book(site: &Site) -> (Vec<CaseRow>, Vec<Vec<TraceRow>>, Vec<Notice
 type Cause = (i64, i64, i64);
 
 /// Each event stands once in the archive, and once in the trace of the desk's cases.
-pub(crate) fn check_events(reader: &Reader, traces: &[Vec<TraceRow>]) -> usize {
+pub(crate) fn check_events(readers: &[Reader], traces: &[Vec<TraceRow>]) -> usize {
     let mut ids = BTreeSet::new();
     let mut said: BTreeMap<Cause, usize> = BTreeMap::new();
     let columns = ["event_id", "cause_partition", "cause_offset", "ordinal"];
-    for row in rows(reader, Table::Events, &columns) {
+    for row in rows(readers, Table::Events, &columns) {
         assert!(ids.insert(row[0].to_string()), "event {} stands twice", row[0]);
         let number = |place: usize| match row[place] {
             Field::Int(number) => number,

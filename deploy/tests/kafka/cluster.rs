@@ -24,11 +24,13 @@ pub(crate) enum Part {
     SecondDetect,
     ThirdDetect,
     Archive,
+    /// A second archive, with a directory of its own.
+    SecondArchive,
 }
 
 impl Part {
     /// In the order they are started: the desk records the registry, for which the others wait.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Desk,
         Self::Ingest,
         Self::SecondIngest,
@@ -36,7 +38,10 @@ impl Part {
         Self::SecondDetect,
         Self::ThirdDetect,
         Self::Archive,
+        Self::SecondArchive,
     ];
+    /// The archives.
+    const ARCHIVES: [Self; 2] = [Self::Archive, Self::SecondArchive];
     /// One of each role.
     pub(crate) const ONE_EACH: [Self; 4] = [Self::Desk, Self::Ingest, Self::Detect, Self::Archive];
     /// The judges.
@@ -60,7 +65,7 @@ impl Part {
             Self::Desk => "desk",
             Self::Ingest | Self::SecondIngest => "ingest",
             Self::Detect | Self::SecondDetect | Self::ThirdDetect => "detect",
-            Self::Archive => "archive",
+            Self::Archive | Self::SecondArchive => "archive",
         }
     }
 }
@@ -160,6 +165,12 @@ impl Cluster {
         &self.sites[&part]
     }
 
+    /// The archives that were written.
+    pub(crate) fn archives(&self) -> impl Iterator<Item = &Site> {
+        let sites = Part::ARCHIVES.iter().map(|part| &self.sites[part]);
+        sites.filter(|site| site.data().join("archive/manifest.jsonl").is_file())
+    }
+
     /// A topic of this cluster, as the brokers name it.
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
@@ -231,11 +242,16 @@ impl Cluster {
             }
         }
         self.end(Part::Desk);
-        // Without an ingest there is no Tick that would end a batch.
-        while !self.running[&Part::Archive].post("/archive") {
-            assert!(Instant::now() < deadline, "the archive does not come to its end");
+        for part in Part::ARCHIVES {
+            let Some(archive) = self.running.get(&part) else {
+                continue;
+            };
+            // Without an ingest there is no Tick that would end a batch.
+            while !archive.post("/archive") {
+                assert!(Instant::now() < deadline, "the archive does not come to its end");
+            }
+            self.end(part);
         }
-        self.end(Part::Archive);
         events
     }
 

@@ -18,6 +18,7 @@
     reason = "a test fails by panicking and says its seed, and what it skips"
 )]
 
+mod archives;
 mod brokers;
 mod cluster;
 #[path = "../crash/fleet.rs"]
@@ -130,13 +131,14 @@ fn talk(mut devices: Vec<Device>, cluster: &mut Cluster, more: usize) -> Vec<Dev
 /// Lets the cluster work off everything, and looks at what is left of it everywhere.
 fn conclude(mut cluster: Cluster, devices: &[Device]) {
     let written = cluster.settle();
-    let reader = verdict::archive(cluster.site(Part::Archive));
-    let readings = verdict::check_readings(&reader, devices);
-    let packets = verdict::check_packets(&reader, devices);
-    let stats = reader.stats();
-    assert!(stats.balanced, "{stats:?}");
+    let archives: Vec<_> = cluster.archives().map(verdict::archive).collect();
+    let readings = verdict::check_readings(&archives, devices);
+    let packets = verdict::check_packets(&archives, devices);
+    for stats in archives.iter().map(plume_archive::Reader::stats) {
+        assert!(stats.balanced && stats.archived > 0, "{stats:?}");
+    }
     let (cases, traces, _) = verdict::book(cluster.site(Part::Desk));
-    let events = verdict::check_events(&reader, &traces);
+    let events = verdict::check_events(&archives, &traces);
     verdict::check_cases(&cases, &traces);
     assert_eq!(written.len(), events, "events on the brokers, and in the archive");
     cluster.replay();

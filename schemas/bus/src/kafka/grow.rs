@@ -9,6 +9,8 @@
 //! A topic that takes no messages of any size is what a fence at the brokers comes to: no writer, however late it wakes
 //! up, gets a record behind an end that was taken for the last one.
 
+use std::time::Duration;
+
 use rdkafka::admin::{AdminOptions, AlterConfig, ConfigSource, NewPartitions, ResourceSpecifier};
 
 use super::client::{ASK_LIMIT, failed, generation, topic_name};
@@ -19,6 +21,9 @@ use crate::record::Topic;
 
 /// The largest message of a topic, as Kafka names it.
 const LARGEST: &str = "max.message.bytes";
+/// How long processes have to hear that they are to take no more reports: so long that each has looked. What is under
+/// way in one that did not may be half stored when the brokers refuse the rest, and come again as a repeat.
+const HEARING: Duration = pointer::LOOK_EVERY.saturating_mul(2);
 
 impl TopicAdmin {
     /// The generation in use.
@@ -31,12 +36,13 @@ impl TopicAdmin {
         self.wanted.partitions
     }
 
-    /// Has the brokers refuse reports, and says so to every process. A report may still get in for a moment, until all
-    /// brokers have heard of it.
+    /// Tells every process to take no more reports, and then has the brokers refuse those of who did not hear it. A
+    /// report may still get in for a moment, until all brokers have heard of it.
     ///
     /// Errors: [`BusError::Broker`], [`BusError::Topics`].
     pub async fn seal(&self) -> Result<(), BusError> {
         self.tell(true).await?;
+        tokio::time::sleep(HEARING).await;
         self.limit_reports(Some("0")).await
     }
 

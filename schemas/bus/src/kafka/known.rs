@@ -59,6 +59,11 @@ impl Known {
         self.lock().stats.sealed = moving;
     }
 
+    /// True once this process has heard that they are.
+    pub(super) fn is_moving(&self) -> bool {
+        self.lock().stats.sealed
+    }
+
     pub(super) fn stats(&self) -> BusStats {
         let seen = self.lock();
         let extents = seen.lines.iter().map(|(&at, line)| Extent {

@@ -169,6 +169,11 @@ impl Kafka {
             writer, groups, known, ..
         } = &*self.shared;
         let offsets = match &batch.commits {
+            // Refused whole: of what the brokers refuse, other lines may have taken a part, which would come again.
+            None if known.is_moving() && is_reported(&batch) => {
+                let at = batch.records.first().map(|record| record.to);
+                return Err(at.map_or(BusError::Closed, |at| BusError::Sealed { at }));
+            }
             None => writer.append(&batch.records).await?,
             Some((consumer, commits)) => {
                 for &(at, offset) in commits {
@@ -299,6 +304,11 @@ impl Kafka {
         .await?;
         flushed
     }
+}
+
+/// True of what devices say.
+fn is_reported(batch: &Batch) -> bool {
+    batch.records.iter().any(|record| record.to.topic == Topic::Reports)
 }
 
 /// Refuses topics that are missing or have another number of partitions.

@@ -13,7 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
-use super::client::{ASK_LIMIT, blocking, failed, from_brokers, group_name, producer, topic_name, transactional};
+use super::client::transactional;
+use super::client::{ASK_LIMIT, blocking, failed, from_brokers, generation, group_name, producer, topic_name};
 use super::group::Groups;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -115,7 +116,9 @@ impl Writer {
     }
 
     async fn begin(&self, consumer: &ConsumerId, at: TopicPartition) -> Result<FutureProducer, BusError> {
-        let id = format!("{}.{}-{}", group_name(&self.url, consumer), at.topic, at.partition);
+        // Of a generation: its predecessor's processes, while they end, do not put it out of work.
+        let line = generation(&self.url).name(at.topic);
+        let id = format!("{}.{line}-{}", group_name(&self.url, consumer), at.partition);
         let url = self.url.clone();
         blocking(move || {
             let made: FutureProducer = transactional(&url, &id)
