@@ -168,6 +168,8 @@ fn judged(registry: Registry, problems: Vec<Problem>) -> Read {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     const EXAMPLE: &str = include_str!("../examples/registry.toml");
@@ -176,11 +178,13 @@ mod tests {
     fn large(rows: usize) -> String {
         let mut text = EXAMPLE.to_owned();
         for row in 0..rows {
-            text += &format!(
+            write!(
+                text,
                 "  \n# [[outlet]]\n[[outlet]]\nid = \"E:DA{row}\"\nenterprise = \"E\"\nnumber = \"DA{row}\"\n\
                  [[outlet.factor]]\ncode = \"a21026\"\n[[outlet.factor.limit]]\nwindow = \"hour\"\nvalue = \"35\"\n\
                  source = \"permit\"\n[[source]]\nmn = \"M{row}\"\noutlet = \"E:DA{row}\"\n"
-            );
+            )
+            .unwrap();
         }
         text
     }

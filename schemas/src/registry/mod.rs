@@ -28,12 +28,8 @@ use crate::time::Time;
 
 impl Registry {
     /// The registry as JSON, as it stands on the wire.
-    #[expect(
-        clippy::expect_used,
-        reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
-    )]
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a registry always has a JSON form")
+        json(self)
     }
 
     /// Gives back the room that reading row by row left in every list: half of the memory of a registry that is kept.
@@ -57,10 +53,6 @@ impl Registry {
     /// An id of what the registry says, whatever its revision and whenever it was recorded: an import that changes
     /// nothing has the id of the revision in force and need not be recorded. The order of rows counts, because of two
     /// rows the first one does.
-    #[expect(
-        clippy::expect_used,
-        reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
-    )]
     pub fn content_hash(&self) -> ContentId {
         let bare = Bare {
             revision: 0,
@@ -69,9 +61,16 @@ impl Registry {
             outlet: &self.outlets,
             source: &self.sources,
         };
-        let json = serde_json::to_vec(&bare).expect("a registry always has a JSON form");
-        ContentId::of(&[b"registry", &json])
+        ContentId::of(&[b"registry", &json(&bare)])
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a registry is structs of text and numbers: JSON has a form for each, and a Vec takes any length"
+)]
+fn json(registry: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(registry).expect("a registry always has a JSON form")
 }
 
 /// The JSON form of a registry that was never imported, without a copy of its rows.
