@@ -1,5 +1,6 @@
 //! The keys of devices at rest: `state/keys.sealed`, under a key of this host that stands in a file or in the
-//! environment, and never beside it. What is sealed is ChaCha20-Poly1305 over the rows of [`Vault`], a new nonce with every write.
+//! environment, and never beside it. What is sealed is ChaCha20-Poly1305 over the rows of [`Vault`], a new nonce with
+//! every write.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -309,8 +310,8 @@ pub(crate) fn kept_ages(config: &KeysConfig, data_dir: &Path, now: Time) -> anyh
 
 /// Text of a new sealing key.
 pub(crate) fn new_seal() -> anyhow::Result<String> {
-    let digits = chance()?.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(digits + "\n")
+    let digits: Vec<String> = chance()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(digits.concat() + "\n")
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::hj212::intake::Newcomer;
 /// Orders waiting to be written to one link: each of its devices has one at a time, and most links have one device.
 const MAX_WAITING: usize = 16;
 
-/// Loggers without an MN kept in mind: more than are installed on one day. Beyond it the next ones ask again, as they do
-/// until they are activated.
+/// Loggers without an MN kept in mind: more than are installed on one day. Beyond it the next ones ask again, as they
+/// do until they are activated.
 const MAX_NEWCOMERS: usize = 1_000;
 
 /// The open links of an ingest. Clones share them.

@@ -155,8 +155,8 @@ impl Permits {
     /// Reads the steps so far. Errors: a line that cannot be read, for a permit is not guessed.
     pub(crate) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         let path = data_dir.join("state").join("permits.jsonl");
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        let kept = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             read => read.with_context(|| format!("read {}", path.display()))?,
         };
         let mut book = Book {
@@ -164,14 +164,18 @@ impl Permits {
             permits: BTreeMap::new(),
         };
         // A line that a crash cut off was never said to be done.
-        let whole = text.rfind('\n').and_then(|end| text.get(..=end)).unwrap_or_default();
-        if whole.len() < text.len() {
+        let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if whole < kept.len() {
             let file = OpenOptions::new().write(true).open(&book.path);
-            let cut = file.and_then(|file| file.set_len(whole.len() as u64));
+            let cut = file.and_then(|file| file.set_len(whole as u64));
             cut.with_context(|| format!("cut {} back to its last whole line", book.path.display()))?;
         }
-        for (number, line) in (1..).zip(whole.lines()) {
-            let step = serde_json::from_str(line).with_context(|| {
+        let lines = kept
+            .get(..whole)
+            .unwrap_or_default()
+            .split_inclusive(|&byte| byte == b'\n');
+        for (number, line) in (1..).zip(lines) {
+            let step = serde_json::from_slice(line).with_context(|| {
                 let hint = "hint: restore it from a backup; without it no such order is given";
                 format!("{}:{number} is no step of a permit ({hint})", book.path.display())
             })?;

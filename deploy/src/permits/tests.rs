@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Change<'a> = &'a dyn Fn(&mut Wish);
+
 const NOW: Time = Time(1_800_000_000_000);
 
 fn mn() -> Mn {
@@ -52,7 +54,7 @@ fn two_persons_and_the_enterprise_make_a_permit_that_survives_a_restart() {
             login: "wang".to_owned()
         }
     );
-    permits.agree(&id[..8], officer("zhang"), NOW).unwrap();
+    permits.agree(id.get(..8).unwrap(), officer("zhang"), NOW).unwrap();
     let permits = Permits::open(dir.path()).unwrap();
     assert_eq!(allowed(&permits, 3011, NOW), Ok(Some(asked.id)));
     assert_eq!(allowed(&permits, 1014, NOW), Ok(Some(asked.id)));
@@ -83,7 +85,7 @@ fn what_is_missing_is_named_and_nothing_is_kept() {
         change(&mut wish);
         refused(permits.ask(wish, officer("wang"), NOW))
     };
-    let cases: [(&dyn Fn(&mut Wish), Refusal); 7] = [
+    let cases: [(Change<'_>, Refusal); 7] = [
         (
             &|wish| wish.consent.person.clear(),
             Refusal::Field { field: "consent-by" },
@@ -135,7 +137,7 @@ fn a_line_that_was_cut_off_counts_for_nothing_and_one_that_is_wrong_is_named() {
     let text = fs::read_to_string(&path).unwrap();
     let second = text.find('\n').unwrap() + 1;
     for cut in second..text.len() {
-        fs::write(&path, &text[..cut]).unwrap();
+        fs::write(&path, text.as_bytes().get(..cut).unwrap()).unwrap();
         let permits = Permits::open(dir.path()).unwrap();
         assert!(permits.for_order(mn(), 3011, NOW).is_err(), "cut at {cut}");
         permits.agree(&asked.id.to_string(), officer("li"), NOW).unwrap();

@@ -101,7 +101,11 @@ async fn run(context: Context, relay: RelayConfig, partition: u32, stop: Stop) -
     while !stop.told() {
         carrier.fill(&stop).await?;
         carrier.upstream.handle_timeout(carrier.now());
-        carrier.carry_out().await?;
+        tokio::select! {
+            done = carrier.carry_out() => done?,
+            // A platform that takes seconds to accept a link does not hold up a stop.
+            () = stop.clone().wait() => break,
+        }
         let hungry = carrier.queue.is_empty();
         let (bus, line, cursor) = (carrier.context.bus.clone(), carrier.line(), carrier.cursor);
         tokio::select! {

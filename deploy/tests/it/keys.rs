@@ -26,7 +26,7 @@ use crate::support::{MN, Running, Site};
 const FIRST: &str = "k3yOfTheFirstDay";
 const SERIAL: &str = "6970000000001ABCDEFG1234";
 /// A busy machine may take so long for a step.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn logger() -> Device {
     let since = now().plus(-10 * MINUTE_MS);

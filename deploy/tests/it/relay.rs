@@ -18,7 +18,7 @@ use crate::editions::now;
 use crate::support::{Link, MN, Running, Site, minute_packet};
 
 /// A busy machine may take so long for a step.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Another platform: takes packets and answers them until it is dropped.
 struct Platform {

@@ -129,7 +129,9 @@ impl Vault {
             }
         }
         let all: Vec<Mn> = vault.rows.keys().copied().collect();
-        all.into_iter().for_each(|mn| vault.publish(mn));
+        for mn in all {
+            vault.publish(mn);
+        }
         Ok((vault, changed))
     }
 

@@ -57,8 +57,8 @@ impl Key {
         Self(bytes)
     }
 
-    /// A new key of 16 letters and digits, from chance; `None` where that does not suffice, then draw again. No value is
-    /// fixed or patterned (6.4.3 f, g), and no character has a meaning in a packet.
+    /// A new key of 16 letters and digits, from chance; `None` where that does not suffice, then draw again. No value
+    /// is fixed or patterned (6.4.3 f, g), and no character has a meaning in a packet.
     pub fn make(chance: &[u8]) -> Option<Self> {
         // Chance beyond the last whole multiple would make some characters likelier.
         let even = u8::try_from(256 / LETTERS.len() * LETTERS.len()).unwrap_or(u8::MAX);

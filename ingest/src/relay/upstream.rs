@@ -49,8 +49,8 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// A packet as plume took it; `None` for what was polled, for answers of devices, and for the further reports of one
-    /// packet.
+    /// A packet as plume took it; `None` for what was polled, for answers of devices, and for the further reports of
+    /// one packet.
     pub fn of(report: &Report, next: u64) -> Option<Self> {
         let evidence = &report.evidence;
         if evidence.cn == 0 || evidence.share.0 != 0 || (9011..=9014).contains(&evidence.cn) {

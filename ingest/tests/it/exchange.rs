@@ -2,7 +2,6 @@
 //! one device, and any sequence of happenings with bounded memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use plume_ingest::exchange::command::{Command, CommandResult, Outcome};
 use plume_ingest::exchange::engine::{Exchange, Output, Rules};
@@ -67,7 +66,7 @@ impl Bench {
     fn new(dialect: Dialect) -> Self {
         let heard = sample(dialect);
         let mut bench = Self {
-            exchange: Exchange::new(RULES, Arc::default()),
+            exchange: Exchange::new(RULES, std::sync::Arc::default()),
             mn: heard.mn,
             now: start(),
             sent: Vec::new(),
@@ -431,7 +430,7 @@ proptest! {
     /// never answered, and memory has its bounds.
     #[test]
     fn orders_end_once_whatever_happens(happenings in prop::collection::vec(happening(), 0..200)) {
-        let mut exchange = Exchange::new(RULES, Arc::default());
+        let mut exchange = Exchange::new(RULES, std::sync::Arc::default());
         let mn = |device: u8| Mn::new(&format!("PROP{device}")).unwrap();
         let (mut now, mut given) = (start(), BTreeMap::new());
         let (mut sent, mut qns) = (0_usize, BTreeMap::<Mn, String>::new());

@@ -28,6 +28,7 @@ mod modbus;
 mod normalize;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod session;
@@ -37,6 +38,7 @@ mod session_fuzz;
 mod sm4;
 #[cfg(test)]
 mod tcp;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod vectors;

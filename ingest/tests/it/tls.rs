@@ -1,5 +1,5 @@
-//! The TLS listener, with a client of rustls: packets are answered as in clear, and whoever cannot shake hands is turned
-//! away and counted. The certificate was made for these tests:
+//! The TLS listener, with a client of rustls: packets are answered as in clear, and whoever cannot shake hands is
+//! turned away and counted. The certificate was made for these tests:
 //! `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=plume.test …`.
 
 use std::net::SocketAddr;
