@@ -144,9 +144,10 @@ impl<'a> Replay<'a> {
     /// Errors: the log cannot be read. The inner error is the first difference.
     async fn run(mut self) -> anyhow::Result<Result<Replayed, String>> {
         let (mut replayed, mut out) = (Replayed::default(), Out::default());
+        let judged = self.judged;
         'entries: while let Some(entries) = self.entries.next().await? {
             for entry in entries {
-                if entry.at.offset >= self.judged {
+                if entry.at.offset >= judged {
                     break 'entries;
                 }
                 replayed.entries += 1;

@@ -83,7 +83,7 @@ pub(crate) async fn waiting(bus: &Bus, index: &RegistryIndex) -> anyhow::Result<
         let least = |cn: u16, unit: i64| {
             one.times
                 .get(&cn)
-                .and_then(|times| least_step(times))
+                .and_then(least_step)
                 .map(|ms| ms / unit)
         };
         one.minute_interval_min = least(2051, MINUTE_MS).and_then(|minutes| u8::try_from(minutes).ok());

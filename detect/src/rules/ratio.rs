@@ -1,7 +1,7 @@
 //! RATIO
 //!
-//! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after
-//! hour. A lead: `疑似比值异常，待核查`.
+//! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after hour.
+//! A lead: `疑似比值异常，待核查`.
 //! What-zh: 数日以来与含氧量同向（或反向）变化的污染物，连续数小时转为相反。线索：`疑似比值异常，待核查`。
 //! Why: fuel, air and dilution move both within a minute, in a way that belongs to the plant; a value that is made up or
 //! swapped does not know what the oxygen does.
