@@ -38,6 +38,7 @@ mod samples;
 mod series;
 mod state;
 mod value;
+mod warm;
 
 pub use config::Settings;
 pub use engine::{Counts, Engine, HourOutlook, Memory, Partition, RegroupError};
@@ -45,3 +46,4 @@ pub use explain::{Lang, explain, explain_event};
 pub use out::Out;
 pub use series::HOT_CORE_LIMIT;
 pub use state::{FORMAT, RestoreError};
+pub use warm::WarmUp;

@@ -29,7 +29,7 @@ const GATE: usize = 24;
 /// A chart that has signalled is quiet again below this share of its limit.
 const QUIET_SHARE: f64 = 0.5;
 /// Limits are set anew after so many hours learned: a month.
-const RENEW_HOURS: u16 = 720;
+pub(crate) const RENEW_HOURS: u16 = 720;
 /// Some milliseconds of work, once a month: run lengths to a few percent before they are drawn on.
 const EFFORT: Effort = Effort {
     runs: 200,

@@ -19,3 +19,4 @@ mod score;
 mod script;
 mod state;
 mod validity;
+mod warm;
