@@ -9,6 +9,7 @@
 //! Everything up to [`hj212::session`] and all of [`modbus`] is without IO and clock; only `tcp`, `link` and `poll` own
 //! sockets.
 
+pub mod again;
 mod clock;
 mod commit;
 pub mod config;

@@ -132,6 +132,20 @@ pub fn normalize(read: Read<'_>, arrival: &Arrival, registry: &RegistryIndex, co
     Normalized::Reports(reports.collect())
 }
 
+/// The readings that one outlet had of a packet, by the registry that it was taken by: of what [`normalize`] made, all
+/// that is not in the report's other fields. `None` where that registry leads it to another outlet.
+pub(crate) fn readings_of(
+    read: Read<'_>,
+    measured_at: Time,
+    outlet: OutletId,
+    registry: &RegistryIndex,
+) -> Option<Vec<Reading>> {
+    let kind = kind_of(read.packet.cn.unwrap_or(0));
+    let shares = shares(&read, kind, measured_at, registry, &mut Vec::new()).ok()?;
+    let mine = shares.into_iter().find(|share| share.outlet == outlet);
+    mine.map(|share| share.readings)
+}
+
 /// The packet behind share `share`; only the first carries its bytes.
 fn evidence(read: &Read<'_>, share: (u16, u16)) -> Evidence {
     let part = read.packet.pno.zip(read.packet.pnum).unwrap_or((0, 0));

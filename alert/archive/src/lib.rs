@@ -25,6 +25,7 @@ mod inventory;
 mod latest;
 mod layout;
 mod location;
+mod log_rows;
 mod manifest;
 mod memory;
 mod merge;
@@ -45,6 +46,7 @@ mod stats;
 #[cfg(feature = "s3")]
 mod store;
 mod tables;
+mod typed;
 mod verify;
 mod xlsx;
 
@@ -61,6 +63,7 @@ pub use export_parquet::write_parquet;
 pub use group::Period;
 pub use inventory::{FORMAT, Inventory, inventory};
 pub use location::Location;
+pub use log_rows::{KeptState, LogPacket, LogRow, LogRows};
 pub use operation::{Add, Counts, Expire, FileEntry, Operation, Replace};
 pub use plume_schemas::mask::masked;
 pub use query::{Field, Query, QuerySpec};
@@ -73,6 +76,7 @@ pub use stats::{LineStats, Stats, TableStats};
 pub use store::StoreFs;
 pub use tables::checkpoints::MAX_CHECKPOINT_BYTES;
 pub use tables::{SCHEMA_VERSION, Table};
+pub use typed::StandingReading;
 pub use verify::{Problem, Verification};
 pub use xlsx::write_xlsx;
 

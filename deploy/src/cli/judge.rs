@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use plume_schemas::ids::OutletId;
 use plume_schemas::time::Time;
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -60,7 +61,26 @@ pub(crate) struct MarksArgs {
 const REPLAY_EXAMPLES: &str = "\
 示例 / Examples:
   plume replay --data plume-live                    从头（或最早的检查点）起 / from the beginning, or the oldest checkpoint
-  plume replay --data plume-live --from 2026-01-17  从当日或之前最近的检查点起 / from the checkpoint of that day or before";
+  plume replay --data plume-live --from 2026-01-17  从当日或之前最近的检查点起 / from the checkpoint of that day or before
+  plume replay --diff --from 2025-01-01 --to 2026-01-01 --registry 新限值.toml --csv 影响.csv
+                                                    去年的数据按新限值 / last year's data under the new limit
+  plume replay --diff --from 2026-03-01 --rules other.toml --outlet 91330100MA27X0AB1C:DA001
+
+返回值 / Exit codes: 0 一致 / the same; 3 有不同（--diff） / something differs (--diff); 1 不一致或出错 / a difference \
+that must not be, or an error";
+
+/// Where a replay takes its entries from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    /// The log where it still has all and no plume runs on it, else the archive.
+    Auto,
+    /// The log.
+    Log,
+    /// The archive: packets and entries make the log again, exactly.
+    Archive,
+    /// The archive's readings as they stand, where packets have expired: window rules alone.
+    Readings,
+}
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
@@ -75,6 +95,37 @@ pub(crate) struct ReplayArgs {
     /// 从此日（北京时间）或之前最近的检查点起 / begin at the nearest checkpoint of this day (Beijing) or before
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) from: Option<String>,
+    /// 按其他档案或规则重判，并列出不同 / judge by another registry or other rules too, and say what differs
+    #[arg(long, requires = "from")]
+    pub(crate) diff: bool,
+    /// 到此日之前 / before this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, requires = "diff")]
+    pub(crate) to: Option<String>,
+    /// 只比较该排放口，可重复 / only this outlet; may be repeated
+    #[arg(long = "outlet", value_parser = super::archive::outlet, requires = "diff")]
+    pub(crate) outlets: Vec<OutletId>,
+    /// 数据来源 / where entries come from
+    #[arg(long, value_enum, default_value_t = Source::Auto)]
+    pub(crate) source: Source,
+    /// 另一份档案：TOML 文件或 CSV 目录，自预热起代替原档案 / another registry: a TOML file or a directory of CSV sheets,
+    /// in the place of the recorded one from the warm-up on
+    #[arg(long, requires = "diff")]
+    pub(crate) registry: Option<PathBuf>,
+    /// 另一份配置，取其 detect 一节 / another configuration whose section `detect` is judged by
+    #[arg(long, requires = "diff")]
+    pub(crate) rules: Option<PathBuf>,
+    /// 逐排放口逐因子的影响表写入 CSV / the table of outlets and factors, as CSV
+    #[arg(long, value_name = "FILE", requires = "diff")]
+    pub(crate) csv: Option<PathBuf>,
+    /// 输出 JSON / print JSON
+    #[arg(long, requires = "diff")]
+    pub(crate) json: bool,
+    /// 最多列出多少项单个不同 / single differences to be listed
+    #[arg(long, default_value_t = 50, requires = "diff")]
+    pub(crate) lines: usize,
+    /// 标准错误不是终端时也显示进度 / show progress even where standard error is no terminal
+    #[arg(long, requires = "diff")]
+    pub(crate) progress: bool,
 }
 
 const SCORE_EXAMPLES: &str = "\

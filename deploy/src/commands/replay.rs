@@ -1,26 +1,45 @@
 //! `plume replay`: judges the recorded log again and compares what comes out with what was said then, byte by byte. The
 //! same binary, rules and settings must say the same (D11); where they do not, this names the first difference.
 //!
+//! The entries are those of the log, or (`--source archive`) those that the archive's packets and entries make again.
 //! It begins at the log's beginning, or at a checkpoint that the judge kept of a day: where one was asked for, and
 //! where the log's beginning has expired.
 
+mod archived;
+mod difference;
+#[cfg(test)]
+mod exact_tests;
+mod finals;
+#[cfg(test)]
+mod finals_tests;
+mod rebuild;
+#[cfg(test)]
+mod rebuild_tests;
+mod source;
 mod start;
+mod table;
 #[cfg(test)]
 mod tests;
+mod two;
+mod whatif;
+#[cfg(test)]
+mod whatif_tests;
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use plume_bus::{Bus, ReadLimit, Topic, TopicPartition};
 use plume_detect::{Engine, Out};
-use plume_schemas::entry::{Entry, LogPosition};
+use plume_schemas::entry::LogPosition;
 use plume_schemas::wire::{self, WireError};
 
+use self::source::Entries;
 use self::start::Start;
 use super::place::place;
 use super::view::open_stopped;
-use crate::cli::judge::ReplayArgs;
+use crate::cli::judge::{ReplayArgs, Source};
 use crate::out;
 use crate::roles::{DETECT, READ_LIMIT, at, consumer};
 
@@ -32,13 +51,39 @@ const ONE: ReadLimit = ReadLimit {
 
 /// Replays every partition; fails at the first difference.
 pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    if args.diff {
+        return whatif::run(args).await;
+    }
+    if args.source == Source::Readings {
+        anyhow::bail!(
+            "readings 只能给出窗口规则的最后结论，不能逐字节核对 / readings give the last word of window rules, nothing to \
+             compare byte by byte: use it with --diff"
+        );
+    }
     let (config, data_dir) = place(args.config.as_deref(), args.data.as_deref())?;
+    let from_archive = args.source == Source::Archive;
+    let reader = if from_archive {
+        Some(source::reader(args).await?)
+    } else {
+        None
+    };
     let bus = open_stopped(&config, &data_dir).await?;
     let mut total = Replayed::default();
     for partition in 0..bus.partitions() {
-        let start = start::find(&bus, &data_dir, partition, &config.detect, args.from.as_deref()).await?;
+        let from = args.from.as_deref();
+        let (start, entries) = if let Some(reader) = &reader {
+            let found = start::in_archive(&bus, Arc::clone(reader), partition, &config.detect, from).await?;
+            let Some(found) = found else {
+                continue;
+            };
+            found
+        } else {
+            let start = start::find(&bus, &data_dir, partition, &config.detect, from).await?;
+            let entries = Entries::of_log(&bus, partition, start.offset).await?;
+            (start, entries)
+        };
         out::line(format_args!("{start}"));
-        match Replay::open(&bus, partition, start).await?.run().await? {
+        match Replay::open(&bus, entries, partition, start).await?.run().await? {
             Ok(replayed) => total.add(&replayed),
             Err(difference) => {
                 out::line(format_args!("不一致 / DIFFERENT: {difference}"));
@@ -73,11 +118,8 @@ impl Replayed {
 
 /// One partition on its way.
 struct Replay<'a> {
-    bus: &'a Bus,
-    partition: u32,
     engine: Engine,
-    /// The next entry to judge.
-    next: u64,
+    entries: Entries<'a>,
     /// Up to where the judge had come.
     judged: u64,
     judgements: Recorded<'a>,
@@ -85,16 +127,14 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    async fn open(bus: &'a Bus, partition: u32, start: Start) -> anyhow::Result<Self> {
+    async fn open(bus: &'a Bus, entries: Entries<'a>, partition: u32, start: Start) -> anyhow::Result<Self> {
         let reports = at(Topic::Reports, partition);
         let of_judgement = |bytes: &[u8]| wire::decode_judgement(bytes).map(|judgement| judgement.cause.offset);
         let of_event = |bytes: &[u8]| wire::decode_event(bytes).map(|event| event.judgement.cause.offset);
         let next = start.offset;
         Ok(Self {
-            bus,
-            partition,
             engine: start.engine,
-            next,
+            entries,
             judged: bus.committed(consumer(DETECT)?, reports).await?.unwrap_or(0),
             judgements: Recorded::open(bus, at(Topic::Judgements, partition), next, of_judgement).await?,
             events: Recorded::open(bus, at(Topic::Events, partition), next, of_event).await?,
@@ -104,29 +144,15 @@ impl<'a> Replay<'a> {
     /// Errors: the log cannot be read. The inner error is the first difference.
     async fn run(mut self) -> anyhow::Result<Result<Replayed, String>> {
         let (mut replayed, mut out) = (Replayed::default(), Out::default());
-        let (judged, mut next) = (self.judged, self.next);
-        while next < judged {
-            let records = self
-                .bus
-                .read(at(Topic::Reports, self.partition), next, READ_LIMIT)
-                .await?;
-            if records.is_empty() {
-                break;
-            }
-            for record in records.into_iter().filter(|record| record.offset < judged) {
-                next = record.offset + 1;
+        'entries: while let Some(entries) = self.entries.next().await? {
+            for entry in entries {
+                if entry.at.offset >= self.judged {
+                    break 'entries;
+                }
                 replayed.entries += 1;
-                // What could not be read was not judged then either.
-                let Ok(body) = wire::decode_entry(&record.payload) else {
-                    continue;
-                };
-                let position = LogPosition {
-                    partition: self.partition,
-                    offset: record.offset,
-                };
                 out.clear();
-                self.engine.step(&Entry { at: position, body }, &mut out);
-                if let Some(difference) = self.compare(&out, position).await? {
+                self.engine.step(&entry, &mut out);
+                if let Some(difference) = self.compare(&out, entry.at).await? {
                     return Ok(Err(difference));
                 }
                 replayed.judgements += out.judgements.len() as u64;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use plume_archive::{QuerySpec, Reader, Table};
 use plume_bus::fs::RealFs;
+use plume_schemas::decimal::Decimal;
+use plume_schemas::registry::Registry;
 
 use crate::support::Site;
 
@@ -38,6 +40,11 @@ fn a_live_run_is_replayed_to_the_byte_and_its_events_are_explained() {
     ]);
     let (same, text) = site.plume(&["replay", "--data", data]);
     assert!(same && text.contains("identical to the byte"), "{text}\n{told}");
+    // The same out of the archive: packets over TCP and polled minutes make the log again.
+    let (same, archived) = site.plume(&["replay", "--data", data, "--source", "archive"]);
+    assert!(same && archived.contains("identical to the byte"), "{archived}");
+    assert_eq!(archived.lines().last(), text.lines().last(), "all of it");
+    what_if(&site);
     let events = events(&site);
     assert!(!events.is_empty(), "nothing happened in the demo: {told}");
     assert!(!text.contains(" 0 条判定") && !text.contains(" 0 个事件"), "{text}");
@@ -89,6 +96,64 @@ fn a_live_run_is_replayed_to_the_byte_and_its_events_are_explained() {
     );
     let (fine, text) = site.plume(&["explain", "nonsense", "--data", data]);
     assert!(!fine && text.contains("32 hexadecimal digits"), "{text}");
+}
+
+/// The demo under half of its limits: from the log, from the archive, and from the readings that stand.
+fn what_if(site: &Site) {
+    let kept = std::fs::read_to_string(site.data().join("state/registry.json")).unwrap();
+    let registry: Registry = serde_json::from_str(&kept).unwrap();
+    let file = |name: &str, registry: &Registry| {
+        std::fs::write(site.dir.path().join(name), toml::to_string(registry).unwrap()).unwrap();
+    };
+    file("same.toml", &registry);
+    let mut lower = registry;
+    let factors = lower.outlets.iter_mut().flat_map(|outlet| &mut outlet.factors);
+    for limit in factors.flat_map(|factor| &mut factor.limits) {
+        limit.value = Decimal::parse(b"5").unwrap();
+    }
+    file("lower.toml", &lower);
+    let ask = |registry: &str, more: &[&str]| {
+        let args = [
+            "replay",
+            "--diff",
+            "--data",
+            "data",
+            "--from",
+            "2000-01-01",
+            "--registry",
+            registry,
+        ];
+        site.plume(&[&args[..], more].concat())
+    };
+    let (same, text) = ask("same.toml", &[]);
+    assert!(same && text.contains("verdicts changed: 0"), "{text}");
+    let counts = |source: &str| {
+        let (same, text) = ask("lower.toml", &["--source", source, "--csv", "effect.csv", "--json"]);
+        assert!(!same, "a lower limit differs, and the exit code says so: {text}");
+        let found: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let sheet = std::fs::read_to_string(site.dir.path().join("effect.csv")).unwrap();
+        assert!(sheet.starts_with('\u{feff}') && sheet.lines().count() > 1, "{sheet}");
+        found
+    };
+    let (log, archive, readings) = (counts("log"), counts("archive"), counts("readings"));
+    assert_eq!(log, archive, "the archive is the log");
+    assert!(!log["verdicts"].as_array().unwrap().is_empty(), "{log}");
+    let exceeded = |found: &serde_json::Value, column: &str| -> Vec<(String, u64)> {
+        let rows = found["table"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row[column].as_u64() > Some(0));
+        rows.map(|row| {
+            (
+                format!("{} {}", row["outlet"], row["factor"]),
+                row[column].as_u64().unwrap(),
+            )
+        })
+        .collect()
+    };
+    for column in ["exceeded_then", "exceeded_now"] {
+        assert_eq!(exceeded(&readings, column), exceeded(&log, column), "{column}");
+    }
+    let missing = readings["not_reproducible"].as_array().unwrap();
+    assert!(missing.iter().any(|rule| rule == "NEAR_HOUR"), "{readings}");
 }
 
 /// The same seeds give the same score, and the table names its targets.

@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
+use plume_archive::{KeptState, Reader};
 use plume_bus::{Bus, Topic};
 use plume_detect::{Engine, Settings};
 
+use super::archived::Archived;
+use super::source::Entries;
+use crate::commands::view::hinted;
 use crate::roles::detect::beginning;
 use crate::roles::{at, checkpoint};
 
@@ -34,6 +39,54 @@ impl fmt::Display for Start {
             ),
         }
     }
+}
+
+/// In the archive: the nearest kept memory of the day `from` or before that fits, else the beginning; `None` where
+/// nothing of the partition was archived. Without `from` the beginning, else the oldest memory behind which all is
+/// there.
+pub(super) async fn in_archive(
+    bus: &Bus,
+    reader: Arc<Reader>,
+    partition: u32,
+    settings: &Settings,
+    from: Option<&str>,
+) -> anyhow::Result<Option<(Start, Entries<'static>)>> {
+    let states = reader.kept_states(partition).map_err(hinted)?;
+    let Some(mut archived) = Archived::open(reader, partition)? else {
+        return Ok(None);
+    };
+    let first = archived.first();
+    let fits =
+        |kept: &&KeptState| kept.offset >= first && from.is_none_or(|from| kept.stood_at.date().as_str() <= from);
+    let mut wanted: Vec<&KeptState> = states.iter().filter(fits).collect();
+    match from {
+        Some(_) => wanted.reverse(),
+        None if first <= bus.base() => wanted.clear(),
+        None => {}
+    }
+    let mut start = Start {
+        engine: beginning(bus, partition, settings).await?,
+        offset: bus.base(),
+        partition,
+        day: None,
+    };
+    for kept in wanted {
+        match Engine::restore(&kept.state, settings) {
+            Ok(engine) => {
+                (start.engine, start.offset, start.day) = (engine, kept.offset, Some(kept.stood_at.date()));
+                break;
+            }
+            Err(error) => tracing::warn!(partition, %error, "an archived checkpoint does not fit and is passed over"),
+        }
+    }
+    if start.day.is_none() && first > bus.base() {
+        bail!(
+            "the archive of partition {partition} begins at offset {first}, and no checkpoint archived since fits: an \
+             exact replay needs the log from its beginning or from a checkpoint"
+        );
+    }
+    archived.seek(start.offset);
+    Ok(Some((start, Entries::Archive(Some(Box::new(archived))))))
 }
 
 /// With `from`, the nearest checkpoint of that day or before, else the log's beginning; without, the log's beginning,
@@ -78,7 +131,8 @@ pub(super) async fn find(
     if log.start > bus.base() {
         bail!(
             "the log of partition {partition} begins at offset {}: what came before has expired, and no checkpoint \
-             kept since fits; an exact replay needs the log from its beginning or from a checkpoint",
+             kept since fits; an exact replay needs the log from its beginning or from a checkpoint; the \
+             archive may reach further back: --source archive",
             log.start
         );
     }

@@ -13,6 +13,7 @@ use plume_schemas::reading::{Reading, ReportKind, Value};
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 
+use super::source::Entries;
 use super::{Replay, Replayed, start};
 use crate::admin::Health;
 use crate::config::Config;
@@ -24,13 +25,13 @@ const OUTLETS: u32 = 3;
 /// Minutes from 20:00 of the first day to 02:00 of the third.
 const MINUTES: usize = 30 * 60;
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Config::defaults().unwrap().detect
 }
 
 /// What came: some hours of the second outlet exceed; every ninth minute packet of the first outlet comes five hours
 /// late, as its logger's backfill.
-fn entries() -> Vec<EntryBody> {
+pub(super) fn entries() -> Vec<EntryBody> {
     let start = Time::parse_stamp(b"20260117200000").unwrap();
     let mut stream = Stream::new(OUTLETS, 2, start, 4);
     let (mut bodies, mut minute, mut late) = (vec![stream.first().body], Vec::new(), Vec::new());
@@ -78,7 +79,7 @@ fn received(body: &EntryBody) -> Option<Time> {
     }
 }
 
-async fn append(bus: &Bus, bodies: &[EntryBody]) {
+pub(super) async fn append(bus: &Bus, bodies: &[EntryBody]) {
     for some in bodies.chunks(500) {
         let records = some.iter().map(|body| NewRecord {
             to: at(Topic::Reports, 0),
@@ -99,7 +100,7 @@ async fn judge(bus: &Bus, data: &Path, settings: &Settings) -> Judge {
 }
 
 /// Judges all that came, saving now and then, and starting anew in between: after a save, and after none.
-async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings) {
+pub(super) async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings) {
     let mut judging = judge(bus, data, settings).await;
     let mut next = bus.range(at(Topic::Reports, 0)).await.unwrap().end;
     for (turn, some) in bodies.chunks(100).enumerate() {
@@ -117,10 +118,16 @@ async fn live(bus: &Bus, data: &Path, bodies: &[EntryBody], settings: &Settings)
     judging.save().await.unwrap();
 }
 
-async fn replay(bus: &Bus, data: &Path, settings: &Settings, from: Option<&str>) -> (String, Result<Replayed, String>) {
+pub(super) async fn replay(
+    bus: &Bus,
+    data: &Path,
+    settings: &Settings,
+    from: Option<&str>,
+) -> (String, Result<Replayed, String>) {
     let start = start::find(bus, data, 0, settings, from).await.unwrap();
     let told = start.to_string();
-    let replay = Replay::open(bus, 0, start).await.unwrap();
+    let entries = Entries::of_log(bus, 0, start.offset).await.unwrap();
+    let replay = Replay::open(bus, entries, 0, start).await.unwrap();
     (told, replay.run().await.unwrap())
 }
 
