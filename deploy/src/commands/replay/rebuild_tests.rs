@@ -148,7 +148,7 @@ pub(super) fn spoken(
 fn log() -> Vec<EntryBody> {
     let key = Key::parse("k3yOfTheSimulat0").unwrap();
     let devices = devices(&key);
-    let mut ring = KeyRing::default();
+    let ring = KeyRing::default();
     for (link, _) in &devices {
         if let Some((key, form)) = &link.cipher {
             let keys = DeviceKeys {
