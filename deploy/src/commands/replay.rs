@@ -72,8 +72,8 @@ pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     for partition in 0..bus.partitions() {
         let from = args.from.as_deref();
         let (start, entries) = if let Some(reader) = &reader {
-            let (reader, count) = (Arc::clone(reader), bus.partitions());
-            let Some(found) = start::in_archive(reader, (partition, count), &config.detect, from)? else {
+            let found = start::in_archive(&bus, Arc::clone(reader), partition, &config.detect, from).await?;
+            let Some(found) = found else {
                 continue;
             };
             found

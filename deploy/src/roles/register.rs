@@ -80,12 +80,7 @@ pub(crate) async fn waiting(bus: &Bus, index: &RegistryIndex) -> anyhow::Result<
     }
     let mut all: Vec<Waiting> = found.into_values().collect();
     for one in &mut all {
-        let least = |cn: u16, unit: i64| {
-            one.times
-                .get(&cn)
-                .and_then(least_step)
-                .map(|ms| ms / unit)
-        };
+        let least = |cn: u16, unit: i64| one.times.get(&cn).and_then(least_step).map(|ms| ms / unit);
         one.minute_interval_min = least(2051, MINUTE_MS).and_then(|minutes| u8::try_from(minutes).ok());
         one.realtime_interval_s = least(2011, SECOND_MS).and_then(|seconds| u32::try_from(seconds).ok());
     }

@@ -128,7 +128,10 @@ fn memory(bodies: &[EntryBody], offset: usize) -> Vec<u8> {
 }
 
 async fn from_archive(bus: &Bus, reader: Arc<plume_archive::Reader>, from: Option<&str>) -> (String, Replayed) {
-    let (start, entries) = start::in_archive(reader, (0, 1), &settings(), from).unwrap().unwrap();
+    let (start, entries) = start::in_archive(bus, reader, 0, &settings(), from)
+        .await
+        .unwrap()
+        .unwrap();
     let told = start.to_string();
     let replay = Replay::open(bus, entries, 0, start).await.unwrap();
     (told, replay.run().await.unwrap().unwrap())

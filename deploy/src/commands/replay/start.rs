@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use plume_archive::{KeptState, Reader};
 use plume_bus::{Bus, Topic};
-use plume_detect::{Engine, Partition, Settings};
+use plume_detect::{Engine, Settings};
 
 use super::archived::Archived;
 use super::source::Entries;
@@ -42,10 +42,12 @@ impl fmt::Display for Start {
 }
 
 /// In the archive: the nearest kept memory of the day `from` or before that fits, else the beginning; `None` where
-/// nothing of the partition was archived. Without `from` the beginning, else the oldest memory behind which all is there.
-pub(super) fn in_archive(
+/// nothing of the partition was archived. Without `from` the beginning, else the oldest memory behind which all is
+/// there.
+pub(super) async fn in_archive(
+    bus: &Bus,
     reader: Arc<Reader>,
-    (partition, count): (u32, u32),
+    partition: u32,
     settings: &Settings,
     from: Option<&str>,
 ) -> anyhow::Result<Option<(Start, Entries<'static>)>> {
@@ -59,18 +61,12 @@ pub(super) fn in_archive(
     let mut wanted: Vec<&KeptState> = states.iter().filter(fits).collect();
     match from {
         Some(_) => wanted.reverse(),
-        None if first == 0 => wanted.clear(),
+        None if first <= bus.base() => wanted.clear(),
         None => {}
     }
     let mut start = Start {
-        engine: Engine::new(
-            settings.clone(),
-            Partition {
-                index: partition,
-                count,
-            },
-        ),
-        offset: 0,
+        engine: beginning(bus, partition, settings).await?,
+        offset: bus.base(),
         partition,
         day: None,
     };
@@ -83,7 +79,7 @@ pub(super) fn in_archive(
             Err(error) => tracing::warn!(partition, %error, "an archived checkpoint does not fit and is passed over"),
         }
     }
-    if start.day.is_none() && first > 0 {
+    if start.day.is_none() && first > bus.base() {
         bail!(
             "the archive of partition {partition} begins at offset {first}, and no checkpoint archived since fits: an \
              exact replay needs the log from its beginning or from a checkpoint"

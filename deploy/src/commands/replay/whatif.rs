@@ -1,9 +1,10 @@
 //! `plume replay --diff`: the recorded log judged twice in one pass, as it was and by another registry or other rules,
 //! and what would have been different.
 
+use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use plume_bus::{Bus, Topic};
@@ -109,7 +110,7 @@ async fn store(args: &ReplayArgs, config: &Config, data_dir: &Path) -> anyhow::R
 /// Whether nothing of the log has expired.
 async fn reaches_back(bus: &Bus) -> anyhow::Result<bool> {
     for partition in 0..bus.partitions() {
-        if bus.range(at(Topic::Reports, partition)).await?.start > 0 {
+        if bus.range(at(Topic::Reports, partition)).await?.start > bus.base() {
             return Ok(false);
         }
     }
@@ -128,20 +129,29 @@ pub(super) async fn ask(store: &Store, question: &Question, progress: bool) -> a
         found: Found::default(),
         names: Names::default(),
     };
+    let mut spent = Spent::default();
     let count = store.partitions();
     for index in 0..count {
         let mut log = store.entries(index).await?;
         let mut two = Two::new(question.clone(), Partition { index, count });
         let mut ticker = Ticker::new(progress);
         let began = Instant::now();
-        while let Some(entries) = log.next().await? {
+        loop {
+            let asked = Instant::now();
+            let Some(entries) = log.next().await? else {
+                break;
+            };
+            spent.reading += asked.elapsed();
+            spent.entries += entries.len() as u64;
             let (done, of) = log.progress();
             ticker.tick(|| progress_line(index, done, of, began));
-            if !two.take(entries) {
+            let given = Instant::now();
+            let goes_on = two.take(entries);
+            spent.judging += given.elapsed();
+            if !goes_on {
                 break;
             }
         }
-        answer.entries += log.progress().0;
         answer.note_begin(two.first(), log.has_expired(), &warm_up);
         answer.names.learn(two.recorded());
         answer.found.add(two.finish());
@@ -149,7 +159,33 @@ pub(super) async fn ask(store: &Store, question: &Question, progress: bool) -> a
     if let Some(registry) = &question.registry {
         answer.names.learn(registry);
     }
+    answer.entries = spent.entries;
+    out::complain(&spent);
     Ok(answer)
+}
+
+/// Where the time went: a replay is bounded by the larger of the two.
+#[derive(Debug, Default)]
+struct Spent {
+    entries: u64,
+    /// Reading entries and taking them apart.
+    reading: Duration,
+    /// Both judges, side by side, and comparing them.
+    judging: Duration,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (reading, judging) = (self.reading.as_secs_f64(), self.judging.as_secs_f64());
+        let all = (reading + judging).max(1e-9);
+        let (rate, share) = (self.entries as f64 / all, judging / all * 100.0);
+        write!(
+            f,
+            "{} 条，每秒 {rate:.0} 条；读取 {reading:.1} 秒，判定 {judging:.1} 秒，占 {share:.0} % / {} entries, {rate:.0} a \
+             second; reading took {reading:.1} s, judging {judging:.1} s: {share:.0} % of the speed of judging alone",
+            self.entries, self.entries
+        )
+    }
 }
 
 /// `分区 0：42 %，每秒 310000 条 / partition 0: 42 %, 310000 entries a second`.
