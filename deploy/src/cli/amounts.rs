@@ -25,7 +25,8 @@ pub(crate) struct AmountsArgs {
     #[arg(long, value_parser = outlet)]
     pub(crate) outlet: Option<OutletId>,
     /// 因子，逗号分隔 / factors: SO2, NOx and particulates are those that HJ 75 fills
-    #[arg(long = "factor", value_delimiter = ',', default_values = ["a21026", "a21002", "a34013"], value_parser = factor)]
+    #[arg(long = "factor", value_delimiter = ',', value_parser = factor)]
+    #[arg(default_values = ["a21026", "a21002", "a34013"])]
     pub(crate) factors: Vec<FactorCode>,
     /// 列出每段缺失 / list each gap
     #[arg(long)]

