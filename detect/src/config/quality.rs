@@ -166,9 +166,9 @@ section! {
 section! {
     /// `[detect.ratio]`.
     RatioSettings {
-        /// Least correlation with the oxygen, of the past and of each hour now.
+        /// Least correlation with the oxygen, of the past and of late.
         correlation: f64,
-        /// Hours in a row with the other sign.
+        /// Hours that "of late" looks back.
         hours: u8,
         /// Hours of the past before anything is said.
         history_hours: u16,

@@ -8,15 +8,15 @@
 //! Why-zh: 燃料、配风与稀释同时影响二者，其关系由装置决定；人为编造或调换的数值不随含氧量变化。
 //! Fooled by: another fuel, burner or way of controlling the denitrification; a leak that dilutes what did not vary.
 //! Fooled-zh: 更换燃料、燃烧器或脱硝控制方式；原本平稳的烟气出现漏风稀释。
-//! Parameter: ratio.correlation | - | 0.5 | 0.2..0.95 | least correlation with the oxygen, of the past and of each hour
-//! now
-//! Parameter: ratio.hours | h | 6 | 2..48 | hours in a row with the other sign
+//! Parameter: ratio.correlation | - | 0.5 | 0.2..0.95 | least correlation with the oxygen, of the past and of late
+//! Parameter: ratio.hours | h | 6 | 2..48 | hours that "of late" looks back
 //! Parameter: ratio.history_hours | h | 72 | 24..720 | hours of the past before anything is said
 //! Parameter: ratio.clear_hours | h | 6 | 1..240 | hours without that end it
 //! Order: arrival
 //! Source: correlation signs of NOx and SO2 with O2 that flip, a score and no alarm: public rule tables; numbers are
-//! project choices. The correlation of an hour is Pearson's, of minutes as measured; its past is the mean of Fisher's z
-//! with a memory of thirty days, and stands still meanwhile.
+//! project choices. The correlation of an hour is Pearson's, of minutes as measured; an hour alone says little, so what
+//! is compared are means of Fisher's z: an EWMA of late, and the past with a memory of thirty days, which stands still
+//! meanwhile.
 
 use plume_schemas::judgement::FactKey;
 use plume_schemas::rule::{RuleCode, Severity};
@@ -43,29 +43,38 @@ const MOST: f64 = 0.999;
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) struct Ratio {
     pub(crate) spell: Spell,
-    /// Mean of Fisher's z of the past.
+    /// Means of Fisher's z: of the past, and of late.
     past: f32,
+    late: f32,
     hours: u16,
 }
-persist!(Ratio { spell, past, hours });
+persist!(Ratio {
+    spell,
+    past,
+    late,
+    hours,
+});
 
 /// Looks at an hour.
 pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ratio: &mut Ratio) {
     let settings = &ctx.settings.ratio;
-    let Some(now) = correlation(minutes, hour.number) else {
+    let Some(seen) = correlation(minutes, hour.number) else {
         return;
     };
-    let past = f64::from(ratio.past).tanh();
+    let late = f64::from(ratio.late);
+    let late = late + (seen.atanh() - late) * 2.0 / (f64::from(settings.hours) + 1.0);
+    ratio.late = narrow(late);
+    let (past, now) = (f64::from(ratio.past).tanh(), late.tanh());
     let known = ratio.hours >= settings.history_hours && past.abs() >= settings.correlation;
     let holds = known && now.abs() >= settings.correlation && now * past < 0.0;
     if !holds {
         ratio.hours = ratio.hours.saturating_add(1);
         let mean = f64::from(ratio.past);
-        ratio.past = narrow(mean + (now.atanh() - mean) / f64::from(ratio.hours).min(MEMORY_H));
+        ratio.past = narrow(mean + (seen.atanh() - mean) / f64::from(ratio.hours).min(MEMORY_H));
     }
     let start = hour.number * 60;
     let lasts = Lasts {
-        rise: u16::from(settings.hours) * 60,
+        rise: 0,
         fall: u16::from(settings.clear_hours) * 60,
     };
     let Some(turn) = ratio.spell.look(holds, start, start + 60, lasts) else {
