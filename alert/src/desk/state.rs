@@ -239,8 +239,8 @@ impl DeskState {
                 self.0.desk.observe(report);
             }
             EntryBody::Registry(registry) => {
-                // After a start the last days are read again: what was in force then is not in force now. And the process
-                // holds one registry: what is in force already is not kept a second time.
+                // After a start the last days are read again: what was in force then is not in force now. And the
+                // process holds one registry: what is in force already is not kept a second time.
                 let in_force = self.0.desk.registry();
                 let in_force = in_force.registry();
                 if let Some(whole) = self

@@ -1,10 +1,10 @@
 //! RATIO
 //!
-//! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after hour.
-//! A lead: `疑似比值异常，待核查`.
+//! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after
+//! hour. A lead: `疑似比值异常，待核查`.
 //! What-zh: 数日以来与含氧量同向（或反向）变化的污染物，连续数小时转为相反。线索：`疑似比值异常，待核查`。
-//! Why: fuel, air and dilution move both within a minute, in a way that belongs to the plant; a value that is made up or
-//! swapped does not know what the oxygen does.
+//! Why: fuel, air and dilution move both within a minute, in a way that belongs to the plant; a value that is made up
+//! or swapped does not know what the oxygen does.
 //! Why-zh: 燃料、配风与稀释同时影响二者，其关系由装置决定；人为编造或调换的数值不随含氧量变化。
 //! Fooled by: another fuel, burner or way of controlling the denitrification; a leak that dilutes what did not vary.
 //! Fooled-zh: 更换燃料、燃烧器或脱硝控制方式；原本平稳的烟气出现漏风稀释。

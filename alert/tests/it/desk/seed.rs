@@ -221,7 +221,9 @@ fn minutes(state: &DeskState) {
             2.0 + wave(minute) * 0.1
         };
         report(state, time, HEAT_OUTLET, "a21026", so2, flag);
-        let nox = 40.0 + wave(minute + 40) + (hour * 0.9).sin() * 4.0;
+        // Its NOx was over the limit between 08:00 and 09:00.
+        let over = if (120..180).contains(&minute) { 11.0 } else { 0.0 };
+        let nox = 40.0 + wave(minute + 40) + (hour * 0.9).sin() * 4.0 + over;
         report(state, time, HEAT_OUTLET, "a21002", nox, Flag::Normal);
         // 乙: NOx over the limit between 13:00 and 14:00.
         let over = if (420..480).contains(&minute) { 9.0 } else { 0.0 };
