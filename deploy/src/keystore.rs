@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +16,7 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use serde::Deserialize;
 
 use crate::chance::chance;
+use crate::durable;
 
 /// What the file begins with: what it is, and its version. It is sealed with the rest.
 const MAGIC: &[u8] = b"PLMKEYS0";
@@ -159,14 +159,7 @@ impl KeyStore {
         let seal = self.0.seal.as_ref().context("no sealing key")?;
         let sealed = seal.seal(&vault.to_record()?, &chance()?)?;
         let (path, fresh) = (&self.0.path, self.0.path.with_extension("new"));
-        let write = || {
-            let mut file = fs::File::create(&fresh)?;
-            file.write_all(&sealed)?;
-            file.sync_all()?;
-            fs::rename(&fresh, path)?;
-            path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
-        };
-        write().with_context(|| format!("write {}", path.display()))
+        durable::replace(path, &fresh, &[&sealed]).with_context(|| format!("write {}", path.display()))
     }
 
     /// Changes something and keeps it.

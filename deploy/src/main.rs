@@ -10,6 +10,7 @@ mod config;
 mod conformance;
 mod decoder;
 mod demo;
+mod durable;
 mod explain;
 mod finding;
 mod keystore;

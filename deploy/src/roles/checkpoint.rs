@@ -5,12 +5,13 @@
 //! "PLMCKPT0" | offset u64 LE | length u64 LE | 16 bytes of SHA-256(offset, state) | state
 //! ```
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use plume_schemas::ids::ContentId;
+
+use crate::durable;
 
 const MAGIC: &[u8; 8] = b"PLMCKPT0";
 /// Days of which a checkpoint is kept. A week: as long as somebody may ask again about a judgement whose log is there;
@@ -87,20 +88,12 @@ pub(crate) fn save(path: &Path, offset: u64, state: &[u8]) -> anyhow::Result<()>
     let dir = path.parent().context("checkpoint without a directory")?;
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     let fresh = path.with_extension("ckpt.new");
-    let mut file = File::create(&fresh).with_context(|| format!("create {}", fresh.display()))?;
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&offset.to_le_bytes());
     header.extend_from_slice(&(state.len() as u64).to_le_bytes());
     header.extend_from_slice(checksum(offset, state).as_bytes());
-    file.write_all(&header)
-        .and_then(|()| file.write_all(state))
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", fresh.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("rename to {}", path.display()))?;
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .with_context(|| format!("sync {}", dir.display()))
+    durable::replace(path, &fresh, &[&header, state]).with_context(|| format!("write {}", path.display()))
 }
 
 /// The offset and state of the file; `None` where there is none or it is not whole (then the log rebuilds the state).
