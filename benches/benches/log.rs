@@ -22,6 +22,7 @@ fn options() -> BusOptions {
         keep_bytes: 64 << 20,
         max_bytes: 1 << 30,
         pinning: Vec::new(),
+        ahead_bytes: plume_bus::AHEAD_BYTES,
         recovery: Recovery::Refuse,
     }
 }

@@ -32,6 +32,7 @@ pub(crate) async fn measure(directory: &Path, each: Duration) -> Result<(), Load
         keep_bytes: 128 << 20,
         max_bytes: 2 << 30,
         pinning: Vec::new(),
+        ahead_bytes: plume_bus::AHEAD_BYTES,
         recovery: Recovery::Refuse,
     };
     let bus = Bus::open(&BusUrl::File(directory.join("log")), options)

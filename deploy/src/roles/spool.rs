@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use plume_bus::{Ack, Bus, BusConfig, BusError, BusOptions, BusUrl, ClockKind, NewRecord, Pinning, ReadLimit, Record};
+use plume_bus::{
+    AHEAD_BYTES, Ack, Bus, BusConfig, BusError, BusOptions, BusUrl, ClockKind, NewRecord, Pinning, ReadLimit, Record,
+};
 use plume_bus::{Topic, TopicPartition};
 use plume_schemas::entry::{EntryBody, Presence, PresenceState};
 use plume_schemas::ids::{IngestId, Inline, Mn, OutletId};
@@ -78,6 +80,7 @@ pub(super) async fn open(config: &BusConfig, data_dir: &Path, generation: u32, p
             consumer: consumer(FORWARD)?,
             topics: SPOOLED.to_vec(),
         }],
+        ahead_bytes: AHEAD_BYTES,
         recovery: config.recovery,
     };
     Bus::open(&BusUrl::File(dir.clone()), options).await.map_err(|error| {

@@ -47,6 +47,7 @@ async fn fresh(brokers: &str) -> Bus {
         keep_bytes: 1 << 30,
         max_bytes: 2 << 30,
         pinning: Vec::new(),
+        ahead_bytes: 0,
         recovery: Recovery::Refuse,
     };
     Bus::open(&BusUrl::Kafka(url), options).await.unwrap()

@@ -72,6 +72,7 @@ impl Bus {
             keep_bytes: 7 << 27,
             max_bytes: 1 << 30,
             pinning: Vec::new(),
+            ahead_bytes: 0,
             recovery: Recovery::Refuse,
         };
         Self {

@@ -1,7 +1,7 @@
 //! The `[bus]` section of the configuration.
 
 use crate::BusError;
-use crate::options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
+use crate::options::{AHEAD_BYTES, BusOptions, BusUrl, ClockKind, Pinning, Recovery};
 
 /// Section `[bus]`; every default is in deploy's `default.toml`.
 #[derive(Debug, Clone, serde::Deserialize, PartialEq)]
@@ -57,6 +57,7 @@ impl BusConfig {
             keep_bytes: self.keep_bytes,
             max_bytes: self.max_bytes,
             pinning,
+            ahead_bytes: AHEAD_BYTES,
             recovery: self.recovery,
         };
         options.check()?;

@@ -43,7 +43,7 @@ pub use findings::{Finding, FindingKind};
 pub use kafka::{AGE_STEPS, Ends, Generation, KafkaTopics, TopicAdmin};
 pub use kafka_url::KafkaUrl;
 pub use membership::{Change, Membership, Released};
-pub use options::{BusOptions, BusUrl, ClockKind, Pinning, Recovery};
+pub use options::{AHEAD_BYTES, BusOptions, BusUrl, ClockKind, Pinning, Recovery};
 pub use record::{
     ConsumerId, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewRecord, ReadLimit, Record,
     Topic, TopicPartition,

@@ -13,6 +13,10 @@ pub(crate) const MAX_PARTITIONS: u32 = 256;
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 1 << 10;
 /// Largest segment: a reader indexes a whole segment at once, and retention frees no less than one.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+/// Zeros written ahead of the log's end, for [`BusOptions::ahead_bytes`]: thirty groups of a busy log. A sync that finds
+/// the file as long as it was takes half the time (measured: 115 against 265 µs on ext4); more zeros gain nothing, and
+/// make the sync that carries them longer.
+pub const AHEAD_BYTES: u64 = 256 << 10;
 /// `max_bytes` holds at least this many segments, so that the oldest can go while the newest grows.
 pub(crate) const MIN_SEGMENTS: u64 = 4;
 /// One part in this many of `max_bytes` is kept for `commit` and `transact`: consumers that advance are what frees
@@ -108,6 +112,8 @@ pub struct BusOptions {
     pub max_bytes: u64,
     /// A segment is released only when each of these has committed past it.
     pub pinning: Vec<Pinning>,
+    /// Zeros that are written ahead of the log's end at a time; 0 for none.
+    pub ahead_bytes: u64,
     /// What to do about damage.
     pub recovery: Recovery,
 }
@@ -182,6 +188,7 @@ mod tests {
             keep_bytes: 0,
             max_bytes: MIN_SEGMENTS * MIN_SEGMENT_BYTES,
             pinning: Vec::new(),
+            ahead_bytes: 0,
             recovery: Recovery::Refuse,
         };
         good.check().unwrap();

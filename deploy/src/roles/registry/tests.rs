@@ -41,6 +41,7 @@ impl Place {
             keep_bytes: 0,
             max_bytes: 1 << 20,
             pinning: Vec::new(),
+            ahead_bytes: 0,
             recovery: Recovery::Refuse,
         };
         let bus = Bus::open(&BusUrl::Memory, options).await.unwrap();

@@ -41,6 +41,10 @@
 //! for one sync, many callers share one. Readers and `wait` see a record only after its sync. `durable_before` names
 //! the first sequence of the group: everything before it had been synced when the frame was written.
 //!
+//! Once in `ahead_bytes` the group is followed by zeros, so that most groups are written into room the file has
+//! already and their sync has no length to make durable. Sealing and closing cut the zeros off; what a kill leaves of
+//! them is cut off by opening.
+//!
 //! A new segment is made when the next batch does not fit: written and synced under a temporary name, renamed, the
 //! directory synced.
 //!
@@ -62,7 +66,8 @@
 //!
 //! | found | meaning | done |
 //! |---|---|---|
-//! | the file ends within a frame, or in zeros | a write was interrupted, never acknowledged | cut off, logged |
+//! | zeros after a whole frame | written ahead, or a length that came without its bytes | cut off |
+//! | the start of a frame, then nothing or zeros | a write was interrupted, never acknowledged | cut off, logged |
 //! | wrong bytes, and a later frame says they had been synced | damage | refused, or set aside ([`crate::Recovery`]) |
 //! | wrong bytes, and nothing says so | an interrupted group, its sectors out of order | cut off, a copy kept, warned |
 //!

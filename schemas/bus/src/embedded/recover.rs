@@ -207,6 +207,7 @@ impl Tail {
         };
         let finding = match walk.stop {
             Stop::End => None,
+            Stop::Blank => None,
             Stop::Torn => Some(finding),
             Stop::Bad {
                 was_durable: true,
@@ -219,7 +220,7 @@ impl Tail {
                 Some(finding)
             }
         };
-        if finding.is_some() {
+        if opened.bytes > walk.end {
             file.set_len(walk.end).map_err(failed("cut"))?;
         }
         // The last group may be in the system's memory only: killed before its sync, or after a sync that failed, when

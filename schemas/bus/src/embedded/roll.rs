@@ -32,9 +32,7 @@ impl Writer {
 
     /// Seals the segment and begins the next. The staged batches must be on disk.
     pub(super) fn roll(&mut self) -> Result<(), BusError> {
-        if self.cut
-            && let Err(Failure::Fatal(error)) = self.sync()
-        {
+        if let Err(Failure::Fatal(error)) = self.seal() {
             return Err(error);
         }
         let begun = match self.begin() {
@@ -49,6 +47,14 @@ impl Writer {
             Err(Failure::Full) => Err(self.full(None)),
             Err(Failure::Fatal(error)) => Err(error),
         }
+    }
+
+    /// Makes the length durable that the next header names.
+    fn seal(&mut self) -> Result<(), Failure> {
+        if self.ahead > self.position {
+            self.cut_at(self.position)?;
+        }
+        if self.cut { self.sync().map(drop) } else { Ok(()) }
     }
 
     fn begin(&mut self) -> Result<(), Failure> {
@@ -77,6 +83,7 @@ impl Writer {
         shared.note_loaded(sealed);
         self.file = file;
         self.position = bytes;
+        self.ahead = bytes;
         Ok(())
     }
 
@@ -150,7 +157,8 @@ impl Writer {
             Err(error) if is_full(&error) => return Ok(()),
             Err(error) => return Err(self.stop("write", self.segment.path.clone(), self.position, error)),
         }
-        match self.sync() {
+        let end = self.position + self.buffer.len() as u64;
+        match self.cut_at(end).and_then(|()| self.sync()) {
             Err(Failure::Fatal(error)) => Err(error),
             _ => Ok(()),
         }

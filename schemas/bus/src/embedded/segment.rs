@@ -126,7 +126,7 @@ impl Segment {
         let (index, walk) = scan(self, &*file, size, &mut ledger, options)?;
         match walk.stop {
             Stop::End => {}
-            Stop::Torn => return Err(self.damaged(walk.end, "a sealed segment ends within a frame")),
+            Stop::Blank | Stop::Torn => return Err(self.damaged(walk.end, "a sealed segment ends within a frame")),
             Stop::Bad { what, .. } => return Err(self.damaged(walk.end, what)),
         }
         *self.loaded() = Some(Loaded { file, index });

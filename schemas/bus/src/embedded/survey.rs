@@ -80,7 +80,7 @@ impl Survey {
             });
             let (what, resumes, unfinished) = match walk.stop {
                 Stop::End => return Ok(survey),
-                Stop::Torn => ("the segment ends within a frame", None, true),
+                Stop::Blank | Stop::Torn => ("the segment ends within a frame", None, true),
                 Stop::Bad {
                     what,
                     resumes,

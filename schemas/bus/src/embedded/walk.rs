@@ -8,6 +8,10 @@ use crate::fs::{FsFile, read_exact_at};
 /// Bytes read at once: a few frames of a busy log, and small beside a segment.
 const WINDOW_BYTES: u64 = 128 << 10;
 
+/// A whole frame may end in so many zeros of its own: the numbers of a commit, bytes of a payload. More of them, up to
+/// the end of the file, are what the writer had put ahead of a write that was interrupted.
+const OWN_ZEROS: u64 = 16;
+
 /// A part of a file in memory, moved forward as the walk goes.
 #[derive(Debug)]
 pub(crate) struct Window<'a> {
@@ -104,19 +108,25 @@ impl<'a> Window<'a> {
         Ok(None)
     }
 
-    /// True if nothing but zeros lies from `position` to the end: a length that reached the disk without its content.
-    fn is_blank(&mut self, mut position: u64) -> io::Result<bool> {
+    /// One past the last byte from `position` on that is not zero; `position` where there is none.
+    fn written_to(&mut self, mut position: u64) -> io::Result<u64> {
+        let mut written = position;
         while position < self.end {
             let count = usize::try_from((self.end - position).min(WINDOW_BYTES)).map_err(io::Error::other)?;
-            if self
-                .bytes(position, count)?
-                .is_some_and(|bytes| bytes.iter().any(|b| *b != 0))
-            {
-                return Ok(false);
+            let bytes = self.bytes(position, count)?.unwrap_or_default();
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                written = position + last as u64 + 1;
             }
             position += count as u64;
         }
-        Ok(true)
+        Ok(written)
+    }
+
+    /// One past the frame at `place`, as far as its head tells: past the head, if that is not whole.
+    fn frame_end(&mut self, place: Place) -> io::Result<u64> {
+        let bytes = self.bytes(place.position, FRAME_HEADER_BYTES)?.unwrap_or_default();
+        let head = Head::decode(bytes, place);
+        Ok(place.position + head.map_or(FRAME_HEADER_BYTES as u64, |head| head.frame_bytes()))
     }
 }
 
@@ -135,6 +145,8 @@ pub(crate) struct Start {
 pub(crate) enum Stop {
     /// The end of the file, right after a frame.
     End,
+    /// The end of what was written, right after a frame: zeros lie there, as the writer puts them ahead.
+    Blank,
     /// A write that was not finished: never acknowledged.
     Torn,
     /// Bytes that are no whole frame, with whole frames again from `resumes` on, if there are any.
@@ -171,6 +183,7 @@ pub(crate) fn walk(window: &mut Window<'_>, from: Start, visit: &mut Visit<'_>) 
     let stop = loop {
         let what = match window.step(place)? {
             Step::End => break Stop::End,
+            Step::Short if window.written_to(place.position)? == place.position => break Stop::Blank,
             Step::Short => break Stop::Torn,
             Step::Bad(what) => break classify(window, place, sequence, what)?,
             Step::Frame(head) => {
@@ -211,7 +224,11 @@ pub(crate) fn walk(window: &mut Window<'_>, from: Start, visit: &mut Visit<'_>) 
 
 /// Bytes at `place` are no frame. They are damage if a later frame says that everything before it was on disk.
 fn classify(window: &mut Window<'_>, place: Place, expected: u64, what: &'static str) -> io::Result<Stop> {
-    if window.is_blank(place.position)? {
+    let written = window.written_to(place.position)?;
+    if written == place.position {
+        return Ok(Stop::Blank);
+    }
+    if written + OWN_ZEROS <= window.frame_end(place)? {
         return Ok(Stop::Torn);
     }
     let mut after = place;

@@ -55,6 +55,8 @@ pub(crate) struct Writer {
     pub(super) ledger: Ledger,
     pub(super) buffer: Vec<u8>,
     staged: Vec<Staged>,
+    /// Up to here the file has been given zeros, or could not be: see [`Self::reach_ahead`].
+    pub(super) ahead: u64,
     /// The file was cut since its last sync.
     pub(super) cut: bool,
     /// `append` is being refused.
@@ -82,6 +84,7 @@ impl Writer {
             file: recovered.file,
             segment: recovered.segment,
             position: recovered.position,
+            ahead: recovered.position,
             sequence: recovered.sequence,
             group: recovered.sequence,
             ledger,
@@ -269,15 +272,41 @@ impl Writer {
             if !is_full(&error) {
                 return Err(self.stop_here("write", error));
             }
-            self.file
-                .set_len(self.position)
-                .map_err(|error| self.stop_here("cut", error))?;
-            self.cut = true;
+            self.cut_at(self.position)?;
             self.ledger = self.shared.lock().ledger.clone();
             self.sequence = self.group;
             return Err(Failure::Full);
         }
+        self.reach_ahead()?;
         self.sync()
+    }
+
+    /// Writes zeros after the staged batches, once in a while, so that most syncs find the file as long as it was: then
+    /// no length and no blocks have to be made durable, only bytes. Without room for them it goes on as it is.
+    fn reach_ahead(&mut self) -> Result<(), Failure> {
+        let (end, options) = (self.end(), &self.shared.options);
+        if end <= self.ahead || options.ahead_bytes == 0 {
+            return Ok(());
+        }
+        self.ahead = end + options.ahead_bytes;
+        let spare = options
+            .max_bytes
+            .saturating_sub(self.shared.lock().bytes + self.buffer.len() as u64);
+        let most = options.segment_bytes.saturating_sub(end).min(spare);
+        let zeros = vec![0; usize::try_from(options.ahead_bytes.min(most)).unwrap_or_default()];
+        match write_all_at(&*self.file, &zeros, end) {
+            Err(error) if is_full(&error) => self.cut_at(end),
+            written => written.map_err(|error| self.stop_here("write", error)),
+        }
+    }
+
+    /// Cuts the file, which is durable with the next sync.
+    pub(super) fn cut_at(&mut self, position: u64) -> Result<(), Failure> {
+        self.file
+            .set_len(position)
+            .map_err(|error| self.stop_here("cut", error))?;
+        self.cut = true;
+        Ok(())
     }
 
     pub(super) fn sync(&mut self) -> Result<Duration, Failure> {

@@ -127,18 +127,19 @@ impl Model {
     }
 }
 
-fn keeping(keep_bytes: u64) -> BusOptions {
+fn keeping((keep_bytes, ahead_bytes): (u64, u64)) -> BusOptions {
     BusOptions {
         keep_bytes,
+        ahead_bytes,
         pinning: vec![pin("archive", &Topic::ALL), pin("detect", &[Topic::Reports])],
         ..options()
     }
 }
 
-async fn run(operations: Vec<Operation>, keep_bytes: u64) {
+async fn run(operations: Vec<Operation>, kept: (u64, u64)) {
     let fs = SimFs::new();
     let mut model = Model::default();
-    let mut bus = open_sim(&fs, keeping(keep_bytes)).await.unwrap();
+    let mut bus = open_sim(&fs, keeping(kept)).await.unwrap();
     for operation in operations {
         let reopened = match operation {
             Operation::Append(batch) => {
@@ -175,7 +176,7 @@ async fn run(operations: Vec<Operation>, keep_bytes: u64) {
             }
         };
         if reopened {
-            bus = open_sim(&fs, keeping(keep_bytes)).await.unwrap();
+            bus = open_sim(&fs, keeping(kept)).await.unwrap();
             assert!(bus.findings().is_empty(), "nothing was in flight: {:?}", bus.findings());
             model.check(&bus).await;
         }
@@ -190,8 +191,9 @@ proptest! {
     fn the_log_does_what_the_model_does(
         operations in prop::collection::vec(operation(), 1..60),
         keep_bytes in prop_oneof![Just(0), Just(4 * TINY)],
+        ahead_bytes in prop_oneof![Just(0), Just(500), Just(TINY)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(run(operations, keep_bytes));
+        runtime.block_on(run(operations, (keep_bytes, ahead_bytes)));
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn options() -> BusOptions {
         keep_bytes: 0,
         max_bytes: 1 << 20,
         pinning: vec![pin("archive", &Topic::ALL)],
+        ahead_bytes: 0,
         recovery: Recovery::Refuse,
     }
 }
