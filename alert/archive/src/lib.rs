@@ -40,6 +40,7 @@ mod reader;
 mod retention;
 mod revise;
 mod rowset;
+mod runs;
 mod scan;
 mod signals;
 mod stats;

@@ -74,6 +74,7 @@ fn main() -> Outcome<()> {
         batch_bytes: 16 << 20,
         batch_every_s: 300,
         publish_every_s: publish_hours * 3_600,
+        run_rows: 144_000,
         keep_days: 0,
         keep_samples_days: 0,
         max_bytes: 0,
