@@ -261,7 +261,7 @@ mod tests {
         let factor = Want::Word("factor", "a21002".to_owned());
         let some = plan(metadata, &[factor.clone(), outlet]);
         // Its own page, and the two in which a factor ends and the next begins, which hold all outlets.
-        assert_eq!(some.rows.row_count(), 3 * 2_048);
+        assert_eq!(some.rows.row_count(), 3 * 4_096);
         let hour = Want::Between("measured_at", 8 * HOUR_MS, 9 * HOUR_MS);
         assert_eq!(
             plan(metadata, &[hour]).rows.row_count(),
