@@ -23,7 +23,7 @@ use crate::memory::{Memory, Place};
 use crate::operation::{Add, FileEntry, Operation, Replace};
 use crate::parquet_file::{Effort, Writer};
 use crate::plan::{BegunBatch, PartPlan, Plan, Work};
-use crate::publish;
+use crate::publish::Publication;
 use crate::{ArchiveConfig, ArchiveError, MAX_CHECKPOINT_BYTES, Reader, Signals};
 
 /// Records of a line of the log are on disk up to here: the offset may be committed.
@@ -374,7 +374,7 @@ impl Archive {
             (None, now) => now.is_some(),
             (Some(_), None) => false,
         };
-        self.publishing.is_some() || (passed && (!self.manifest.batches.is_empty() || !self.to_confirm().is_empty()))
+        self.publishing.is_some() || (passed && (!self.manifest.batches.is_empty() || !self.to_rebuild().is_empty()))
     }
 
     /// Merges all waiting batches into what readers see. Each file is replaced as a whole, so a reader sees each row
@@ -382,7 +382,7 @@ impl Archive {
     /// Errors: the disk; what was begun is finished by the next call.
     pub fn publish(&mut self) -> Result<Published, ArchiveError> {
         self.running()?;
-        let mut parts = self.to_confirm();
+        let mut parts = self.to_rebuild();
         let work = !parts.is_empty() || !self.manifest.batches.is_empty();
         if self.publishing.is_none() && self.begun.is_none() && work {
             for name in self.manifest.batches.keys() {
@@ -414,8 +414,14 @@ impl Archive {
         let Work::Publish { parts, clock } = &plan.work else {
             return Ok(Published::default());
         };
-        let replaced = publish::replace(&self.files, &self.manifest, plan.seq, parts, *clock);
-        let replaced: Replace = self.noted(replaced)?;
+        let publication = Publication {
+            files: &self.files,
+            manifest: &self.manifest,
+            operation: plan.seq,
+            clock: *clock,
+            run_rows: self.config.run_rows,
+        };
+        let replaced: Replace = self.noted(publication.carry_out(parts))?;
         self.append(&Operation::Replace(replaced.clone()))?;
         self.publishing = None;
         self.published_at = self.clock;
@@ -486,5 +492,6 @@ pub(crate) fn put(
         bytes: content.len() as u64,
         sha256: sha256_hex(content),
         unchecked,
+        runs: 1,
     })
 }

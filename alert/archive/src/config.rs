@@ -18,6 +18,8 @@ pub struct ArchiveConfig {
     pub batch_every_s: u64,
     /// Seconds of the log's own time after which what readers see is rebuilt with the new batches.
     pub publish_every_s: u64,
+    /// Rows from which what was published of a day that lasts is left as it lies when more comes.
+    pub run_rows: u64,
     /// Days after which files are removed; 0 keeps them for ever.
     pub keep_days: u64,
     /// Days after which real-time samples are removed; 0 keeps them as long as the rest.
@@ -56,6 +58,9 @@ impl ArchiveConfig {
         }
         if !(1_000..=1 << 30).contains(&self.batch_bytes) {
             return wrong("batch_bytes", self.batch_bytes, "1000 to 1073741824");
+        }
+        if !(1..=100_000_000).contains(&self.run_rows) {
+            return wrong("run_rows", self.run_rows, "1 to 100000000");
         }
         for (key, seconds) in [
             ("batch_every_s", self.batch_every_s),
@@ -105,6 +110,7 @@ pub(crate) mod tests {
             batch_bytes: 16 << 20,
             batch_every_s: 3_600,
             publish_every_s: 3_600,
+            run_rows: 144_000,
             keep_days: 0,
             keep_samples_days: 0,
             max_bytes: 0,
@@ -123,6 +129,7 @@ pub(crate) mod tests {
                 batch_bytes: 10,
                 ..usual()
             },
+            ArchiveConfig { run_rows: 0, ..usual() },
             ArchiveConfig {
                 batch_every_s: 7,
                 ..usual()
@@ -138,6 +145,7 @@ pub(crate) mod tests {
             [
                 "archive.batch_records is 0, expected 1 to 1000000",
                 "archive.batch_bytes is 10, expected 1000 to 1073741824",
+                "archive.run_rows is 0, expected 1 to 100000000",
                 "archive.batch_every_s is 7, expected a number of seconds that divides a day",
                 "archive.publish_every_s is 0, expected a number of seconds that divides a day",
             ]

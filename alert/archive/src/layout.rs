@@ -75,6 +75,12 @@ impl Folder {
         self.day.map(|day| Time(day * DAY_MS - 8 * HOUR_MS))
     }
 
+    /// Whether its day is over when the log shows this time.
+    pub(crate) fn is_over(self, now: Option<Time>) -> bool {
+        let today = now.map(Time::beijing_day);
+        matches!((self.day, today), (Some(day), Some(today)) if day < today)
+    }
+
     /// The file readers see.
     pub(crate) fn part(self, partition: u32) -> String {
         format!("{self}/part-{partition}.parquet")

@@ -10,6 +10,7 @@
 //! [`Archive`] writes, [`Reader`] reads. Both block: call them where blocking is fine. This is the only crate that
 //! knows Arrow.
 
+mod again;
 mod archive;
 mod batch;
 mod bundle;
@@ -40,6 +41,7 @@ mod reader;
 mod retention;
 mod revise;
 mod rowset;
+mod runs;
 mod scan;
 mod signals;
 mod stats;
@@ -52,6 +54,7 @@ mod xlsx;
 
 use plume_bus::Topic;
 
+pub use again::SortedRows;
 pub use archive::{Archive, Committable, Published, Pushed};
 pub use bundle::{Bundle, HASHES, check_hashes, read_zip, write_zip};
 pub use config::{ArchiveConfig, S3Config};

@@ -11,8 +11,17 @@ use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use crate::ArchiveError;
 use crate::tables::{Spec, Words};
 
-/// Rows of each input in memory.
-pub(crate) const BATCH_ROWS: usize = 8_192;
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+/// Rows that the inputs of a merge have in memory, all together: of packets some 30 MB.
+const MERGED_ROWS: usize = 32 * 1_024;
+/// Fewer rows of an input at a time than this take longer to fetch than to merge.
+const LEAST_ROWS: usize = 512;
+
+/// Rows that each of so many inputs is to give at a time.
+pub(crate) fn batch_rows(inputs: usize) -> usize {
+    (MERGED_ROWS / inputs.max(1)).clamp(LEAST_ROWS, BATCH_ROWS)
+}
 
 /// One input: its batches in the table's order.
 pub(crate) type Input = Box<dyn Iterator<Item = Result<RecordBatch, ArchiveError>>>;

@@ -17,11 +17,23 @@ pub struct FileEntry {
     /// Rows of readings that could not be compared with what came before; merging does.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: u64,
+    /// Sorted runs it consists of: more than one while its day lasts.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub runs: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_one(number: &u64) -> bool {
+    *number == 1
+}
+
+const fn one() -> u64 {
+    1
 }
 
 impl FileEntry {

@@ -1,5 +1,6 @@
 //! Tables as Parquet files: which encodings, which indexes, and what stands in the footer (docs/adr/0001).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -13,14 +14,18 @@ use parquet::schema::types::ColumnPath;
 
 use crate::ArchiveError;
 use crate::files::{Blob, Files};
-use crate::tables::{Form, SCHEMA_VERSION, Spec, Words};
+use crate::runs;
+use crate::tables::{Column, Form, SCHEMA_VERSION, Spec, Words};
 
 /// Rows of a row group. A hundred minute series of a day: the dictionary of their values is still small, and one
 /// outlet's readings
 /// of a factor lie in one or two of them.
 const ROW_GROUP_ROWS: usize = 144_000;
-/// Rows of a page, the least that is read: seven series of a day.
-const PAGE_ROWS: usize = 10_000;
+/// Rows of a page, the least that is read. Words, times and counters lie in runs and take a few hundred bytes.
+const PAGE_ROWS: usize = 16_384;
+/// The same of the columns by which an outlet is found and which are large: a factor of an outlet has some ten
+/// thousand readings a day. Smaller pages cost more in the index than they save.
+const FINE_PAGE_ROWS: usize = 4_096;
 /// Raw packets take a few hundred bytes each; a row group of them ends here.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Values beyond so many different bytes are written plainly: a larger dictionary costs more than it saves
@@ -37,11 +42,17 @@ const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Most different ids in one row group of `events`; the filter shrinks to what came.
 const BLOOM_DISTINCT: u64 = 20_000;
 
+/// Who wrote it.
+pub(crate) const CREATED_BY: &str = concat!("plume ", env!("CARGO_PKG_VERSION"));
+
 /// The key of the footer that names the operation of the manifest which wrote the file.
 const OPERATION: &str = "plume.operation";
 
 /// The key of the footer that says how many rows merging found to be there already.
 const DROPPED: &str = "plume.dropped";
+
+/// The key of the footer that names the table and the version of its columns.
+const SCHEMA: &str = "plume.schema";
 
 /// How much work goes into making a file small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +71,16 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
         Effort::Most => MOST_ZSTD_LEVEL,
     };
     let mut properties = WriterProperties::builder()
-        .set_created_by(concat!("plume ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_dictionary_page_size_limit(WORD_DICTIONARY_BYTES)
         .set_sorting_columns(Some(sorting(spec)))
         .set_key_value_metadata(Some(vec![
-            about("plume.schema", format!("{}/{SCHEMA_VERSION}", spec.name)),
+            about(SCHEMA, schema_version(spec)),
             about(
                 "plume.timezone",
                 "Asia/Shanghai wall clock (UTC+08:00), no zone in the columns".to_owned(),
@@ -78,6 +89,12 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
         ]));
     for column in spec.columns {
         let path = || ColumnPath::from(column.name);
+        if is_searched(spec, column) {
+            properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::Page);
+        }
+        if column.form == Form::Value || column.name == "outlet" {
+            properties = properties.set_column_data_page_row_count_limit(path(), FINE_PAGE_ROWS);
+        }
         properties = match column.form {
             Form::Word | Form::Small => properties,
             Form::Value => properties.set_column_dictionary_page_size_limit(path(), VALUE_DICTIONARY_BYTES),
@@ -97,6 +114,16 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
         }
     }
     Ok(properties.build())
+}
+
+/// Whether pages are told apart by what they hold of a column: not by values, nor by words that lie in no order. The
+/// index is read whole before anything else is, so that what is in it must be worth it.
+fn is_searched(spec: &Spec, column: &Column) -> bool {
+    spec.key.contains(&column.name) || column.name == "mn" || matches!(column.form, Form::Count | Form::Time)
+}
+
+fn schema_version(spec: &Spec) -> String {
+    format!("{}/{SCHEMA_VERSION}", spec.name)
 }
 
 fn sorting(spec: &Spec) -> Vec<SortingColumn> {
@@ -158,7 +185,7 @@ fn failed(spec: &Spec, source: ParquetError) -> ArchiveError {
 }
 
 /// A file of the archive, its footer and indexes read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Opened {
     blob: Blob,
     pub(crate) metadata: ArrowReaderMetadata,
@@ -193,6 +220,23 @@ impl Opened {
         Ok(self)
     }
 
+    /// Whether it has the columns of this version of the table.
+    pub(crate) fn is_current(&self, spec: &Spec) -> bool {
+        self.footer(SCHEMA) == Some(schema_version(spec).as_str())
+    }
+
+    /// The row groups of each sorted run.
+    pub(crate) fn runs(&self) -> Vec<Range<usize>> {
+        runs::of(self.metadata.metadata())
+    }
+
+    /// This file's first `kept` runs as they lie, and behind them a whole new file as another run. Its indexes must
+    /// have been read.
+    pub(crate) fn appended(&self, kept: usize, new: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
+        let appended = runs::appended((&self.blob, self.metadata.metadata()), kept, new);
+        appended.map_err(|source| self.unreadable(source))
+    }
+
     /// Reads rows with it.
     pub(crate) fn reader(&self) -> ParquetRecordBatchReaderBuilder<Blob> {
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.blob.clone(), self.metadata.clone())
@@ -224,12 +268,14 @@ impl Opened {
         unreadable(&self.files, &self.name, source)
     }
 
-    /// All batches, of all columns.
+    /// All batches of a run, of all columns.
     pub(crate) fn batches(
         &self,
+        run: Range<usize>,
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ArchiveError>> + use<>, ArchiveError> {
-        let reader = self.reader().with_batch_size(batch_rows).build();
+        let reader = self.reader().with_batch_size(batch_rows);
+        let reader = reader.with_row_groups(run.collect()).build();
         let reader = reader.map_err(|source| self.unreadable(source))?;
         let (files, name) = (self.files.clone(), Arc::<str>::from(self.name.as_str()));
         Ok(reader.map(move |batch| batch.map_err(|error| unreadable(&files, &name, error.into()))))

@@ -13,119 +13,156 @@ use crate::files::Files;
 use crate::latest::Latest;
 use crate::layout::Folder;
 use crate::manifest::Manifest;
-use crate::merge::{BATCH_ROWS, Input, Merge, failed};
+use crate::merge::{Input, Merge, batch_rows, failed};
 use crate::operation::{FileEntry, Replace};
 use crate::parquet_file::{Effort, Opened, Writer};
 use crate::plan::PartPlan;
 use crate::revise::Revisions;
+use crate::runs;
 use crate::tables::{Spec, Table, Words, windows};
 
 /// Below this a day's file is read faster than found: what a higher level saves is not worth its memory and time.
 const WORTH_MOST_BYTES: u64 = 1 << 20;
 
-/// Carries out a publication, or what is left of it: a file whose footer names this operation is done.
-pub(crate) fn replace(
-    files: &Files,
-    manifest: &Manifest,
-    operation: u64,
-    parts: &[PartPlan],
-    clock: Option<i64>,
-) -> Result<Replace, ArchiveError> {
-    let mut replaced = Replace {
-        files: Vec::new(),
-        removed: Vec::new(),
-        dropped: 0,
-        superseded: 0,
-        clock,
-    };
-    for part in parts {
-        let (entry, dropped) = match done(files, operation, &part.name)? {
-            Some(done) => done,
-            None => rebuild(files, manifest, operation, part, clock)?,
+/// A publication, under its number in the manifest.
+#[derive(Debug)]
+pub(crate) struct Publication<'a> {
+    pub(crate) files: &'a Files,
+    /// What there was before.
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) operation: u64,
+    /// The log's clock.
+    pub(crate) clock: Option<i64>,
+    /// Rows from which a run is left as it lies.
+    pub(crate) run_rows: u64,
+}
+
+impl Publication<'_> {
+    /// Carries it out, or what is left of it: a file whose footer names this operation is done.
+    pub(crate) fn carry_out(&self, parts: &[PartPlan]) -> Result<Replace, ArchiveError> {
+        let mut replaced = Replace {
+            files: Vec::new(),
+            removed: Vec::new(),
+            dropped: 0,
+            superseded: 0,
+            clock: self.clock,
         };
-        if entry.table() == Table::Readings.name() {
-            replaced.dropped += dropped;
-        } else {
-            replaced.superseded += dropped;
-        }
-        replaced.files.push(entry);
-        replaced.removed.extend_from_slice(&part.inputs);
-    }
-    Ok(replaced)
-}
-
-/// The file as this operation left it, if it came so far.
-fn done(files: &Files, operation: u64, name: &str) -> Result<Option<(FileEntry, u64)>, ArchiveError> {
-    let opened = match Opened::open(files, name, false) {
-        Ok(opened) => opened,
-        Err(error) if error.is_missing() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if opened.operation() != Some(operation) {
-        return Ok(None);
-    }
-    // Put again: its name may have been shown to us and not be on the disk, where syncing the folder had failed.
-    let content = files.read(name)?;
-    let entry = put(files, name.to_owned(), &content, opened.rows(), 0)?;
-    Ok(Some((entry, opened.dropped())))
-}
-
-fn rebuild(
-    files: &Files,
-    manifest: &Manifest,
-    operation: u64,
-    part: &PartPlan,
-    clock: Option<i64>,
-) -> Result<(FileEntry, u64), ArchiveError> {
-    let folder = Folder::of_file(&part.name);
-    let table = folder.map_or(Table::Readings, |folder| folder.table);
-    let names: Vec<&str> = manifest
-        .parts
-        .contains_key(&part.name)
-        .then_some(part.name.as_str())
-        .into_iter()
-        .chain(part.inputs.iter().map(String::as_str))
-        .collect();
-    let unchecked = |name: &&String| manifest.batches.get(*name).is_some_and(|file| file.unchecked > 0);
-    let mut revisions = if part.inputs.iter().any(|name| unchecked(&name)) {
-        Revisions::of(merged(files, table, &names)?)?
-    } else {
-        Revisions::none()
-    };
-    let spec = table.spec();
-    let effort = effort(folder, clock, manifest, &names);
-    let mut writer = Writer::new(spec, operation, effort)?;
-    let dropped = if spec.latest > 0 {
-        let mut latest = Latest::new(spec, Words::Numbered, merged(files, table, &names)?)?;
-        for batch in latest.by_ref() {
-            let batch = batch?;
-            writer.write(&if part.confirmed {
-                confirmed(spec, &batch)?
+        for part in parts {
+            let (entry, dropped) = match self.done(&part.name)? {
+                Some(done) => done,
+                None => self.rebuild(part)?,
+            };
+            if entry.table() == Table::Readings.name() {
+                replaced.dropped += dropped;
             } else {
-                batch
-            })?;
+                replaced.superseded += dropped;
+            }
+            replaced.files.push(entry);
+            replaced.removed.extend_from_slice(&part.inputs);
         }
-        latest.superseded
-    } else {
-        for batch in merged(files, table, &names)? {
-            writer.write(&revisions.apply(batch?)?)?;
-        }
-        revisions.dropped()
-    };
-    let (content, rows) = writer.finish(dropped)?;
-    Ok((put(files, part.name.clone(), &content, rows, 0)?, dropped))
-}
+        Ok(replaced)
+    }
 
-/// A day that is over on the log's clock is written for good, if it is large enough to be worth it.
-fn effort(folder: Option<Folder>, clock: Option<i64>, manifest: &Manifest, inputs: &[&str]) -> Effort {
-    let today = clock.map(|clock| Time(clock).beijing_day());
-    let over = matches!((folder.and_then(|folder| folder.day), today), (Some(day), Some(today)) if day < today);
-    let file = |name: &&str| manifest.parts.get(*name).or_else(|| manifest.batches.get(*name));
-    let bytes: u64 = inputs.iter().filter_map(file).map(|file| file.bytes).sum();
-    if over && bytes >= WORTH_MOST_BYTES {
-        Effort::Most
-    } else {
-        Effort::Usual
+    /// The file as this operation left it, if it came so far.
+    fn done(&self, name: &str) -> Result<Option<(FileEntry, u64)>, ArchiveError> {
+        let opened = match Opened::open(self.files, name, false) {
+            Ok(opened) => opened,
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if opened.operation() != Some(self.operation) {
+            return Ok(None);
+        }
+        // Put again: its name may have been shown to us and not be on the disk, where syncing the folder had failed.
+        let content = self.files.read(name)?;
+        let mut entry = put(self.files, name.to_owned(), &content, opened.rows(), 0)?;
+        entry.runs = opened.runs().len() as u64;
+        Ok(Some((entry, opened.dropped())))
+    }
+
+    fn rebuild(&self, part: &PartPlan) -> Result<(FileEntry, u64), ArchiveError> {
+        let folder = Folder::of_file(&part.name);
+        let table = folder.map_or(Table::Readings, |folder| folder.table);
+        let spec = table.spec();
+        let inputs = part.inputs.iter();
+        let unchecked = |name: &String| self.manifest.batches.get(name).is_some_and(|file| file.unchecked > 0);
+        let unchecked = inputs.clone().any(unchecked);
+        let over = folder.is_some_and(|folder| folder.is_over(self.clock.map(Time)));
+        let old = match self.manifest.parts.get(&part.name) {
+            Some(_) => Some(Opened::open(self.files, &part.name, true)?),
+            None => None,
+        };
+        // Rows that are compared with all that is there need all of it in one order, and so do rows of which one stands.
+        let may_append = !over && !unchecked && spec.latest == 0 && spec.bloom.is_empty();
+        let kept = match old.as_ref().filter(|old| may_append && old.is_current(spec)) {
+            Some(old) => runs::kept(&runs::sizes(old.metadata.metadata()), self.run_rows),
+            None => 0,
+        };
+        let merged = || self.merged(table, old.as_ref().map(|old| (old, kept)), &part.inputs);
+        let mut revisions = if unchecked {
+            Revisions::of(merged()?)?
+        } else {
+            Revisions::none()
+        };
+        let mut writer = Writer::new(spec, self.operation, self.effort(over, part))?;
+        let dropped = if spec.latest > 0 {
+            let mut latest = Latest::new(spec, Words::Numbered, merged()?)?;
+            for batch in latest.by_ref() {
+                let batch = batch?;
+                writer.write(&if part.confirmed {
+                    confirmed(spec, &batch)?
+                } else {
+                    batch
+                })?;
+            }
+            latest.superseded
+        } else {
+            for batch in merged()? {
+                writer.write(&revisions.apply(batch?)?)?;
+            }
+            revisions.dropped()
+        };
+        let (mut content, mut rows) = writer.finish(dropped)?;
+        if let Some(old) = old.filter(|_| kept > 0) {
+            content = old.appended(kept, content)?;
+            let sizes = runs::sizes(old.metadata.metadata());
+            rows += sizes.iter().take(kept).map(|(rows, _)| rows).sum::<u64>();
+        }
+        let mut entry = put(self.files, part.name.clone(), &content, rows, 0)?;
+        entry.runs = kept as u64 + 1;
+        Ok((entry, dropped))
+    }
+
+    /// A day that is over is written for good, if it is large enough to be worth it.
+    fn effort(&self, over: bool, part: &PartPlan) -> Effort {
+        let manifest = self.manifest;
+        let batches = part.inputs.iter().filter_map(|name| manifest.batches.get(name));
+        let files = manifest.parts.get(&part.name).into_iter().chain(batches);
+        let bytes: u64 = files.map(|file| file.bytes).sum();
+        if over && bytes >= WORTH_MOST_BYTES {
+            Effort::Most
+        } else {
+            Effort::Usual
+        }
+    }
+
+    /// The rows of the old file behind its first runs, and of the batches, in the table's order.
+    fn merged(&self, table: Table, old: Option<(&Opened, usize)>, batches: &[String]) -> Result<Merge, ArchiveError> {
+        let mut sources = Vec::new();
+        if let Some((old, kept)) = old {
+            let old = old.clone().with_numbered_words(table.spec())?;
+            sources.extend(old.runs().into_iter().skip(kept).map(|run| (old.clone(), run)));
+        }
+        for name in batches {
+            let opened = Opened::open(self.files, name, false)?.with_numbered_words(table.spec())?;
+            sources.extend(opened.runs().into_iter().map(|run| (opened.clone(), run)));
+        }
+        let batch_rows = batch_rows(sources.len());
+        let mut inputs: Vec<Input> = Vec::with_capacity(sources.len());
+        for (opened, run) in sources {
+            inputs.push(Box::new(opened.batches(run, batch_rows)?));
+        }
+        Merge::new(table.spec(), Words::Numbered, inputs)
     }
 }
 
@@ -138,14 +175,4 @@ fn confirmed(spec: &'static Spec, batch: &RecordBatch) -> Result<RecordBatch, Ar
         *status = Arc::new(confirmed.into_iter().collect::<DictionaryArray<Int32Type>>());
     }
     RecordBatch::try_new(batch.schema(), columns).map_err(|source| failed(spec, source))
-}
-
-/// The rows of the files in the table's order.
-fn merged(files: &Files, table: Table, names: &[&str]) -> Result<Merge, ArchiveError> {
-    let mut inputs: Vec<Input> = Vec::new();
-    for name in names {
-        let opened = Opened::open(files, name, false)?.with_numbered_words(table.spec())?;
-        inputs.push(Box::new(opened.batches(BATCH_ROWS)?));
-    }
-    Merge::new(table.spec(), Words::Numbered, inputs)
 }

@@ -52,17 +52,19 @@ impl Archive {
         Some(folder.start()?.plus(DAY_MS + hour * HOUR_MS))
     }
 
-    /// Published files whose deadline passed since the last publication: they are rebuilt without anything new.
-    pub(crate) fn to_confirm(&self) -> BTreeMap<String, Vec<String>> {
-        let before = self.manifest.published_at.map(Time);
-        let due = |part: &&String| {
+    /// Published files that are rebuilt without anything new: their deadline passed since the last publication, or
+    /// their day is over and they are still of several runs.
+    pub(crate) fn to_rebuild(&self) -> BTreeMap<String, Vec<String>> {
+        let (before, now) = (self.manifest.published_at.map(Time), self.now());
+        let due = |(part, file): &(&String, &FileEntry)| {
             let passed = self
                 .mark_deadline(part)
                 .is_some_and(|at| before.is_none_or(|before| at > before));
-            passed && self.is_confirmed(part)
+            let scattered = file.runs > 1 && Folder::of_file(part).is_some_and(|folder| folder.is_over(now));
+            scattered || (passed && self.is_confirmed(part))
         };
-        let parts = self.manifest.parts.keys().filter(due);
-        parts.map(|part| (part.clone(), Vec::new())).collect()
+        let parts = self.manifest.parts.iter().filter(due);
+        parts.map(|(part, _)| (part.clone(), Vec::new())).collect()
     }
 
     /// Removes what is older than is kept, then the oldest days until the archive fits its budget. Hours, days,

@@ -12,7 +12,7 @@ use plume_schemas::time::Time;
 use crate::ArchiveError;
 use crate::latest::Latest;
 use crate::layout::{self, Folder};
-use crate::merge::{BATCH_ROWS, Input, Merge, failed};
+use crate::merge::{Input, Merge, batch_rows, failed};
 use crate::parquet_file::Opened;
 use crate::prune::{self, Want};
 use crate::reader::Reader;
@@ -114,7 +114,7 @@ impl Reader {
 
 impl Rows<'_> {
     fn open(&self, part: &Part) -> Result<Input, ArchiveError> {
-        let mut inputs: Vec<Input> = Vec::new();
+        let mut runs = Vec::new();
         for name in &part.files {
             let opened = match Opened::open(&self.reader.files, name, true) {
                 Ok(opened) => opened,
@@ -124,15 +124,23 @@ impl Rows<'_> {
                 Err(error) if error.is_missing() && !Reader::of(&self.reader.files)?.manifest.names(name) => continue,
                 Err(error) => return Err(error),
             };
-            inputs.push(self.rows_of(&opened)?);
             // A publication that the manifest read did not know yet has merged the batches already.
-            if opened
+            let ahead = opened
                 .operation()
-                .is_some_and(|operation| operation >= self.reader.manifest.seq)
-            {
+                .is_some_and(|operation| operation >= self.reader.manifest.seq);
+            let plan = |run| prune::plan(opened.metadata.metadata(), &run, &self.scan.wants);
+            let plans = opened.runs().into_iter().map(plan);
+            let found = plans.filter(|plan| !plan.row_groups.is_empty());
+            runs.extend(found.map(|plan| (opened.clone(), plan)));
+            if ahead {
                 break;
             }
         }
+        let batch_rows = batch_rows(runs.len());
+        let inputs = runs
+            .into_iter()
+            .map(|(opened, plan)| self.rows_of(&opened, plan, batch_rows));
+        let inputs: Vec<Input> = inputs.collect::<Result<_, _>>()?;
         let spec = part.folder.table.spec();
         let merged = Merge::new(spec, Words::Text, inputs)?;
         if spec.latest > 0 {
@@ -141,11 +149,11 @@ impl Rows<'_> {
         Ok(Box::new(merged))
     }
 
-    fn rows_of(&self, opened: &Opened) -> Result<Input, ArchiveError> {
-        let plan = prune::plan(opened.metadata.metadata(), &self.scan.wants);
+    /// The rows of a run that meet what is wanted.
+    fn rows_of(&self, opened: &Opened, plan: prune::Plan, batch_rows: usize) -> Result<Input, ArchiveError> {
         let reader = opened
             .reader()
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(batch_rows)
             .with_row_groups(plan.row_groups)
             .with_row_selection(plan.rows)
             .build()

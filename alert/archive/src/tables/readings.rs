@@ -157,6 +157,13 @@ pub(crate) struct Typed {
     pub(crate) text: Option<String>,
 }
 
+/// A double shows any decimal of fifteen digits again.
+const SURELY_SHOWN: u64 = 1_000_000_000_000_000;
+/// Powers of ten, which up to here are doubles themselves.
+const POWERS_OF_TEN: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
 impl Typed {
     fn of(reading: &Reading) -> Self {
         match reading.value {
@@ -185,6 +192,16 @@ impl Typed {
     }
 
     fn of_decimal(decimal: Decimal) -> Self {
+        if decimal.mantissa.unsigned_abs() < SURELY_SHOWN
+            && let Some(power) = POWERS_OF_TEN.get(usize::from(decimal.scale))
+        {
+            // Both are exact, so the quotient is rounded once: it is the nearest double.
+            return Self {
+                value: Some(decimal.mantissa as f64 / power),
+                decimals: Some(decimal.scale),
+                text: None,
+            };
+        }
         let text = decimal.to_string();
         // Through the text, which rounds once; dividing the mantissa would round twice from 2^53 on.
         let value = text.parse().unwrap_or_else(|_| decimal.to_f64());
@@ -238,7 +255,12 @@ mod tests {
         fn fifteen_digits_never_need_text(
             mantissa in -999_999_999_999_999_i64..=999_999_999_999_999,
             scale in 0_u8..=18) {
-            prop_assert_eq!(Typed::of_decimal(Decimal { mantissa, scale }).text, None);
+            let decimal = Decimal { mantissa, scale };
+            let typed = Typed::of_decimal(decimal);
+            prop_assert_eq!(typed.text, None);
+            let nearest: f64 = decimal.to_string().parse().unwrap();
+            prop_assert_eq!(typed.value, Some(nearest));
+            prop_assert_eq!(show(nearest, scale), decimal.to_string());
         }
     }
 }

@@ -9,6 +9,7 @@ mod make;
 mod model;
 mod read;
 mod readers;
+mod runs;
 #[cfg(feature = "s3")]
 mod s3_stub;
 #[cfg(feature = "s3")]

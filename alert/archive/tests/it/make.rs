@@ -40,6 +40,8 @@ pub(crate) fn config() -> ArchiveConfig {
         batch_bytes: 16 << 20,
         batch_every_s: 3_600,
         publish_every_s: 3_600,
+        // So few that what tests write is published in runs.
+        run_rows: 3,
         keep_days: 0,
         keep_samples_days: 0,
         max_bytes: 0,
