@@ -65,6 +65,12 @@ impl<const N: usize> Hampel<N> {
         spike
     }
 
+    /// The values of the ring, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = f32> {
+        let next = usize::from(self.next);
+        (1..=usize::from(self.len)).filter_map(move |back| self.values.get((next + N - back) % N).copied())
+    }
+
     fn far(&self, value: f32, sds: f32, least_sd: f32) -> bool {
         if usize::from(self.len) < N / 2 {
             return false;

@@ -3,7 +3,8 @@
 //!
 //! Zero and span have charts and a standing each; the analyser is as good as the worse of the two. A QAL3 signal is a
 //! finding: its published constants alone would alarm every fifty checks. It warns only beyond what HJ 75 allows, or
-//! with [`WARN_DAYS`] days left until there.
+//! with [`WARN_DAYS`] days left until there: by the slope of the last month, or by a line that began within the last
+//! checks ([`ramp`]), whichever says sooner. An analyser that has lost its precision has no line: it is defect.
 
 use plume_schemas::time::{DAY_MS, Span};
 
@@ -11,6 +12,7 @@ use super::checks::{Checked, Point};
 use super::control::{Check, Control, Grade, Limits, Standing};
 use super::ewma::{Ewma, EwmaState};
 use super::qal3::{Finding, Qal3, Qal3State};
+use super::ramp::{self, Ramp};
 use super::slope::{DaysLeft, MAX_POINTS, Slope, theil_sen};
 
 /// So many days left are a warning: a week, the time to send for a contractor.
@@ -62,7 +64,9 @@ pub struct Assessed {
     pub invalid: Option<Span>,
     /// Drift as if nobody had adjusted anything, % of full scale per day.
     pub slope: Option<Slope>,
-    /// Days until the drift that HJ 75 allows without a recalibration.
+    /// A drift that began within the last checks, % of full scale, where the standard deviation is known.
+    pub ramp: Option<Ramp>,
+    /// Days until the drift that HJ 75 allows without a recalibration: the sooner of slope and ramp.
     pub days_left: DaysLeft,
     /// Beyond what HJ 75 allows and not put right, or [`WARN_DAYS`] or fewer left.
     pub warns: bool,
@@ -77,6 +81,8 @@ struct Watched {
     /// Sum of all corrections so far, % of full scale, and the drifts as they would be without them.
     corrected_pct: f64,
     drifts: Vec<(f64, f64)>,
+    /// Of these, the last adjustment and those behind it.
+    since_adjusted: usize,
 }
 
 /// Takes the checks of one analyser in order of time.
@@ -110,6 +116,15 @@ fn worse(one: Standing, other: Standing) -> Standing {
     }
 }
 
+/// The sooner of the days that slope and ramp leave.
+fn sooner(slope: DaysLeft, ramp: Option<f64>) -> DaysLeft {
+    match (slope, ramp) {
+        (DaysLeft::Days(days), Some(other)) => DaysLeft::Days(days.min(other)),
+        (DaysLeft::Undetermined, Some(days)) => DaysLeft::Days(days),
+        (slope, _) => slope,
+    }
+}
+
 impl Watched {
     fn take(&mut self, instrument: &Instrument, check: &Checked) -> Assessed {
         let pct = |value: f64| value / instrument.full_scale * 100.0;
@@ -137,17 +152,25 @@ impl Watched {
         if self.drifts.len() > MAX_POINTS {
             self.drifts.remove(0);
         }
+        self.since_adjusted = (self.since_adjusted + 1).min(MAX_POINTS);
+        let ramp = self.ramp(charts, instrument);
         if check.adjusted {
             self.corrected_pct += drift_pct - left_pct;
+            self.since_adjusted = 1;
             (self.qal3, self.slow) = (Qal3State::default(), EwmaState::default());
         }
+        // What was put right has no line any more.
+        let ramp = ramp.filter(|_| !check.adjusted);
         let slope = theil_sen(&self.drifts).map(|line| Slope {
             now: line.now - self.corrected_pct,
             ..line
         });
         let [zero, span] = instrument.limits.required_pct;
         let limit = if check.point == Point::Zero { zero } else { span };
-        let days_left = slope.map_or(DaysLeft::Undetermined, |slope| slope.days_until(limit));
+        let days_left = sooner(
+            slope.map_or(DaysLeft::Undetermined, |slope| slope.days_until(limit)),
+            ramp.map(|ramp| ramp.days_until(limit)),
+        );
         let soon = match days_left {
             DaysLeft::Passed => true,
             DaysLeft::Days(days) => days <= WARN_DAYS,
@@ -161,9 +184,25 @@ impl Watched {
             standing: self.control.standing,
             invalid: change.and_then(|change| change.invalid),
             slope,
+            ramp,
             days_left,
             warns: soon || grade > Grade::Good && !put_right,
         }
+    }
+
+    /// The drift that began within the last checks, as found.
+    fn ramp(&self, charts: Option<Charts>, instrument: &Instrument) -> Option<Ramp> {
+        let sd = instrument.sd?;
+        if matches!(charts?.qal3, Finding::PrecisionLost { .. }) {
+            return None;
+        }
+        let from = self
+            .drifts
+            .len()
+            .saturating_sub(self.since_adjusted.min(ramp::MAX_CHECKS + 1));
+        let as_found = |&(day, drift): &(f64, f64)| (day, drift - self.corrected_pct);
+        let points: Vec<(f64, f64)> = self.drifts.get(from..)?.iter().map(as_found).collect();
+        ramp::find(&points, sd / instrument.full_scale * 100.0)
     }
 
     fn chart(&mut self, sd: f64, difference: f64) -> Charts {

@@ -24,6 +24,8 @@ const HISTORY: usize = 336;
 const KEPT: f32 = 1_000.0;
 /// A single hour counts at most so many standard deviations: a shift shows in several.
 const CLIP_SD: f64 = 4.0;
+/// Fewest hours that say how far a level has moved, where there are so many since the change.
+const LEAST_MOVED_H: u32 = 3;
 /// Hours of the gate against spikes.
 const GATE: usize = 24;
 /// A chart that has signalled is quiet again below this share of its limit.
@@ -171,6 +173,14 @@ pub struct Found {
     pub lasted_h: u16,
 }
 
+impl Found {
+    /// The second stage, asked of whatever a chart signals before anybody hears of it: it has lasted, and it matters
+    /// against the limit (units of the value). Grouping is the desk's.
+    pub fn is_said(&self, settings: &ShiftSettings, limit: f64) -> bool {
+        self.lasted_h >= settings.lasting_hours && self.moved.abs() >= limit * settings.material_pct / 100.0
+    }
+}
+
 /// What an hour says of the level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Looked {
@@ -268,14 +278,44 @@ impl Level {
         let found = |which, signal: Signal, limit: f64| Found {
             which,
             side: signal.side,
-            moved: self.model.moved(signal.shift, by.least_sd),
-            since_h: signal.since,
+            moved: self.moved(self.since(&signal)),
+            since_h: self.since(&signal),
             statistic: signal.statistic,
             limit,
             lasted_h: 0,
         };
         let slow = slow.map(|signal| found(Which::Ewma, signal, ewma.limit()));
         slow.or_else(|| fast.map(|signal| found(Which::Cusum, signal, cusum.h)))
+    }
+
+    /// Hours since the change. The sum of that side knows it better than the mean, which noise may have kept on that
+    /// side of the target for days before.
+    fn since(&self, signal: &Signal) -> u32 {
+        let summed = match signal.side {
+            Side::High => self.cusum.since_high,
+            Side::Low => self.cusum.since_low,
+        };
+        if summed > 0 {
+            summed.min(signal.since)
+        } else {
+            signal.since
+        }
+    }
+
+    /// How far the level has moved from what is usual: the mean of the newest hours, as many of those since the change
+    /// as stand out most, of a day at most. The charts' own estimate would be of residuals, which are clipped, and so
+    /// never of a move far beyond the noise.
+    fn moved(&self, since_h: u32) -> f64 {
+        let least = f64::from(since_h.clamp(1, LEAST_MOVED_H));
+        let (mut sum, mut count) = (0.0_f64, 0.0_f64);
+        let (mut moved, mut contrast) = (0.0, 0.0);
+        for distance in self.gate.newest().take(usize::try_from(since_h).unwrap_or(GATE)) {
+            (sum, count) = (sum + self.model.from_mean(f64::from(distance)), count + 1.0);
+            if count >= least && sum.abs() / count.sqrt() > contrast {
+                (moved, contrast) = (sum / count, sum.abs() / count.sqrt());
+            }
+        }
+        moved
     }
 
     /// Keeps a residual, and sets the limits when it is time to.

@@ -1,7 +1,7 @@
 //! Control charts: drift and shifts found by arithmetic a statistician would sign.
 //!
 //! ```text
-//! zero and span checks ─▶ qal3 (still as precise? drifted?) · control (HJ 75) · slope (days left)
+//! zero and span checks ─▶ qal3 (still as precise? drifted?) · control (HJ 75) · slope, ramp (days left)
 //! hour means ─▶ hampel (a spike?) ─▶ season (what is usual at this hour) ─▶ residual (AR(1)) ─▶ ewma, cusum
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod hampel;
 pub mod instrument;
 pub mod level;
 pub mod qal3;
+pub mod ramp;
 pub mod residual;
 pub mod rivals;
 pub mod season;

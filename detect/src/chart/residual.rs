@@ -61,11 +61,9 @@ impl Ar1 {
         Some((value - expected) / (sd * (1.0 - phi * phi).sqrt()))
     }
 
-    /// By how much the level has moved, units of the values, when residuals have shifted by `shift` of their standard
-    /// deviations: a lasting step of the level shows in a residual only by what the hour before did not say.
-    pub fn moved(&self, shift: f64, least_sd: f64) -> f64 {
-        let phi = self.phi();
-        shift * self.sd().max(least_sd) * ((1.0 + phi) / (1.0 - phi)).sqrt()
+    /// How far a value is from the mean, units of the values.
+    pub fn from_mean(&self, value: f64) -> f64 {
+        value - self.mean
     }
 
     /// Remembers a value without learning from it: the next residual still needs it.

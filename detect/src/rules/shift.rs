@@ -26,8 +26,7 @@ use plume_schemas::judgement::{FactKey, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
 use plume_schemas::time::{HOUR_MS, Span, Time};
 
-use crate::chart::level::{self, Found, Level, Looked, Watching, Which};
-use crate::config::ShiftSettings;
+use crate::chart::level::{self, Level, Looked, Watching, Which};
 use crate::engine::Ctx;
 use crate::hold::Hold;
 use crate::number::to_f64;
@@ -78,12 +77,6 @@ pub(crate) fn take(
     );
 }
 
-/// Whether what was found lasts and matters.
-fn matters(settings: &ShiftSettings, found: &Found, limit: f64) -> bool {
-    let lasts = found.lasted_h >= settings.lasting_hours;
-    lasts && found.moved.abs() >= limit * settings.material_pct / 100.0
-}
-
 fn say(
     ctx: &mut Ctx<'_>,
     (plan, factor): (&OutletPlan, &FactorPlan),
@@ -92,7 +85,7 @@ fn say(
     (mean, limit, looked): (f64, f64, Looked),
 ) {
     let before = hold.severity();
-    let said = looked.found.filter(|found| matters(&ctx.settings.shift, found, limit));
+    let said = looked.found.filter(|found| found.is_said(&ctx.settings.shift, limit));
     let edge = match (&said, looked.found) {
         (Some(found), _) => {
             let begun = window.end.plus(-i64::from(found.since_h) * HOUR_MS);

@@ -1,5 +1,7 @@
 //! Charts against published numbers: worked examples to the digit, mean run lengths within three standard errors.
 
+use std::collections::BTreeMap;
+
 use plume_detect::chart::budget::{self, Chart, Effort};
 use plume_detect::chart::cusum::{Cusum, CusumState};
 use plume_detect::chart::ewma::{Ewma, EwmaState};
@@ -169,8 +171,10 @@ fn assert_near(what: &str, mean: f64, error: f64, expected: f64, source_error: f
 #[test]
 fn run_lengths_are_those_of_the_tables() {
     let mut seed = 212;
+    let mut used = BTreeMap::new();
     for line in include_str!("../data/charts/arl.csv").lines().skip(1) {
         let row: Vec<&str> = line.split(',').collect();
+        *used.entry(row[1]).or_insert(0) += 1;
         let (shift, computed): (f64, f64) = (row[5].parse().unwrap(), row[7].parse().unwrap());
         let (mean, error) = run_length(3_000, || chart_of(&row, normals(&mut seed, shift)));
         println!(
@@ -179,6 +183,14 @@ fn run_lengths_are_those_of_the_tables() {
         );
         assert_near(row[0], mean, error, computed, 0.0);
     }
+    // A row that is dropped from the data, or a kind that none has, is a hole in this test.
+    let expected = [
+        ("cusum_one_sided", 3),
+        ("cusum_two_sided", 4),
+        ("ewma_two_sided", 8),
+        ("shewhart_runs", 9),
+    ];
+    assert_eq!(used, BTreeMap::from(expected));
 }
 
 /// The classic bug is to take one for the other.

@@ -3,6 +3,7 @@
 use plume_detect::chart::control::{AppendixF, Check, Control, Grade, Limits, Standing, part_75_out};
 use plume_detect::chart::hampel::Hampel;
 use plume_detect::chart::level::{Level, Looked, Watching};
+use plume_detect::chart::ramp::{self, Ramp};
 use plume_detect::chart::residual::Ar1;
 use plume_detect::chart::rivals::{Adwin, PageHinkley};
 use plume_detect::chart::season::Season;
@@ -199,6 +200,61 @@ proptest! {
         let Slope { per_day, .. } = theil_sen(&points).unwrap();
         prop_assert!((per_day - slope).abs() < 1e-6, "{per_day} for {slope}");
     }
+}
+
+/// A line without noise is found with its slope and its beginning; a step of the same size is none.
+#[test]
+fn a_drift_that_just_began_is_told_from_a_step() {
+    let points = |of: fn(f64) -> f64| -> Vec<(f64, f64)> {
+        let days = 0..20_u32;
+        days.map(|day| (f64::from(day), of(f64::from(day) - 13.0))).collect()
+    };
+    let line = points(|since| 0.3 * since.max(0.0));
+    let Ramp {
+        per_day,
+        now,
+        since_days,
+        checks,
+        ..
+    } = ramp::find(&line, 0.5).unwrap();
+    assert!(
+        (per_day - 0.3).abs() < 1e-9 && (now - 1.8).abs() < 1e-9,
+        "{per_day} {now}"
+    );
+    assert!((since_days - 6.0).abs() < 1e-9 && checks == 6, "{since_days} {checks}");
+    assert!((ramp::find(&line, 0.5).unwrap().days_until(2.5) - 7.0 / 3.0).abs() < 1e-9);
+    // The same line seen every third day; and one that needs a smaller scatter to be believed.
+    let rare: Vec<(f64, f64)> = line.iter().map(|&(day, drift)| (3.0 * day, drift)).collect();
+    assert!((ramp::find(&rare, 0.5).unwrap().per_day - 0.1).abs() < 1e-9);
+    assert_eq!(ramp::find(&line, 1.0), None);
+    let step = points(|since| if since > 0.0 { 1.3 } else { 0.0 });
+    assert_eq!(ramp::find(&step, 0.5), None, "a bias that stays runs nowhere");
+    assert_eq!(ramp::find(&[], 0.5), None);
+    assert_eq!(
+        ramp::find(&[(1.0, 9.0), (1.0, 9.0), (1.0, 9.0)], 0.5),
+        None,
+        "all at one time"
+    );
+}
+
+/// How often a line is seen where there is none: in one check of some hundreds, and days left are asked on top.
+#[test]
+fn a_drift_is_seldom_seen_where_there_is_none() {
+    let mut chance = ChaCha8Rng::seed_from_u64(30);
+    let (mut seen, mut before, mut points) = (0_u32, false, Vec::new());
+    let checks = 100_000_u32;
+    for day in 0..checks {
+        points.push((f64::from(day), 0.5 * chance.sample::<f64, _>(StandardNormal)));
+        if points.len() > ramp::MAX_CHECKS + 1 {
+            points.remove(0);
+        }
+        let found = ramp::find(&points, 0.5).is_some();
+        seen += u32::from(found && !before);
+        before = found;
+    }
+    let length = f64::from(checks) / f64::from(seen);
+    println!("a line where there is none: once in {length:.0} checks of one point");
+    assert!((600.0..2_400.0).contains(&length), "{length}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod checks;
 mod draw;
 mod drift;
 mod explain;
+mod levels;
 mod long;
 mod manual;
 mod print;
