@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod judges;
 pub(crate) mod lag;
+pub(crate) mod lost;
 pub(crate) mod marks;
 pub(crate) mod orders;
 pub(crate) mod readmit;
