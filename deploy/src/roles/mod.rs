@@ -7,6 +7,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod edits;
+pub(crate) mod enrol;
 pub(crate) mod exchange;
 pub(crate) mod history;
 pub(crate) mod inspect;
