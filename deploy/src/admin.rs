@@ -272,7 +272,7 @@ async fn register(
         Err(error) => Err(anyhow::anyhow!("not a registration: {error}")),
     };
     match registered {
-        Ok(said) => (said + "\n").into_response(),
+        Ok(registered) => format!("{registered}\n").into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }
@@ -288,7 +288,7 @@ async fn readmit(State(context): State<Context>, text: String) -> Response {
         bus, data_dir, ingest, ..
     } = &context;
     match roles::readmit::readmit(bus, data_dir, ingest, &index, mn).await {
-        Ok(said) => (said + "\n").into_response(),
+        Ok(taken) => format!("{taken}\n").into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }
 }

@@ -117,16 +117,7 @@ impl KeyStore {
         now: Time,
     ) -> anyhow::Result<Self> {
         let path = sealed_path(data_dir);
-        let seal = sealing_key(config)?;
-        let kept = match &seal {
-            Some(seal) => read(&path, seal)?,
-            None if path.exists() => bail!(
-                "{} holds keys of devices, and the key that opens it is not given (hint: name it in [keys] seal_file, \
-                 or set {SEAL_VARIABLE})",
-                path.display()
-            ),
-            None => None,
-        };
+        let (seal, kept) = unsealed(config, &path)?;
         let (vault, changed) = Vault::open(Arc::clone(ring), kept.as_deref(), now)
             .map_err(|error| anyhow!("{}: {error} (hint: {})", path.display(), error.hint()))?;
         let fixed = if seal.is_none() {
@@ -234,6 +225,13 @@ impl KeyStore {
         self.vault().ages(now)
     }
 
+    /// How old the key of a device is, and whether it asks for another in vain; none where plume keeps none of it.
+    pub(crate) fn age(&self, mn: Mn, now: Time) -> Option<(KeyAge, bool)> {
+        let age = self.ages(now).into_iter().find(|age| age.mn == mn)?;
+        let wanting = self.0.wanting.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((age, wanting.contains(&mn)))
+    }
+
     /// Keys that should be changed soon, and devices that ask for a new one in vain.
     pub(crate) fn due(&self, now: Time) -> (Vec<KeyAge>, BTreeSet<Mn>) {
         let old = |age: &KeyAge| age.days >= self.0.warn_days;
@@ -241,6 +239,28 @@ impl KeyStore {
         let wanting = self.0.wanting.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (ages, wanting)
     }
+}
+
+/// The sealing key, and what is kept under it. Errors: it is none, it is missing where there are sealed keys, or it
+/// does not open them.
+fn unsealed(config: &KeysConfig, path: &Path) -> anyhow::Result<(Option<Seal>, Option<Vec<u8>>)> {
+    let seal = sealing_key(config)?;
+    let kept = match &seal {
+        Some(seal) => read(path, seal)?,
+        None if path.exists() => bail!(
+            "{} holds keys of devices, and the key that opens it is not given (hint: name it in [keys] seal_file, or \
+             set {SEAL_VARIABLE})",
+            path.display()
+        ),
+        None => None,
+    };
+    Ok((seal, kept))
+}
+
+/// Why the keys of this data directory cannot be opened, so that plume would not start; none where they can, or where
+/// there are none.
+pub(crate) fn seal_fault(config: &KeysConfig, data_dir: &Path) -> Option<anyhow::Error> {
+    unsealed(config, &sealed_path(data_dir)).err()
 }
 
 /// Where the sealed keys of a data directory lie.

@@ -310,7 +310,8 @@ pub(crate) async fn open_bus(config: &Config, clock_kind: ClockKind, data_dir: &
         BusUrl::File(dir) => BusUrl::File(data_dir.join(dir)),
         other => other,
     };
-    Bus::open(&url, options).await.map_err(|error| {
+    let first = roles::lost::first_offset(config, &url, data_dir)?;
+    Bus::open_from(&url, options, first).await.map_err(|error| {
         let hint = error.hint();
         anyhow::Error::new(error).context(format!("open the log {url} (hint: {hint})"))
     })

@@ -339,13 +339,14 @@ impl Engine {
                 None => (Outlet::new(), None),
             };
             let factors = outlet.fit(plan);
-            gone.push((
-                plan.clone(),
-                Gone {
+            // A copy of every plan would be as much as the plan, for a moment, and stay with the allocator.
+            if !factors.is_empty() {
+                let left = Gone {
                     factors,
                     ..Gone::default()
-                },
-            ));
+                };
+                gone.push((plan.clone(), left));
+            }
             changed.push(before.is_some_and(|before| before != *plan));
             self.outlets.push(outlet);
         }

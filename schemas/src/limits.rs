@@ -29,6 +29,40 @@ const COLUMNS: &[&str] = &[
     "note",
 ];
 
+/// Industries as the bureau's people call them, in the order of the catalogue.
+const INDUSTRIES: &[(&str, &str)] = &[
+    ("thermal_power_coal", "燃煤电厂"),
+    ("thermal_power_gas_turbine", "燃气轮机电厂"),
+    ("thermal_power_gas_boiler", "燃气锅炉电厂"),
+    ("thermal_power_oil_boiler", "燃油锅炉电厂"),
+    ("boiler_coal", "燃煤锅炉"),
+    ("boiler_oil", "燃油锅炉"),
+    ("boiler_gas", "燃气锅炉"),
+    ("cement_kiln", "水泥窑"),
+    ("steel_sinter", "烧结（球团）"),
+    ("steel_hot_stove", "高炉热风炉"),
+    ("steel_other", "钢铁其他工序"),
+    ("coking", "炼焦"),
+    ("msw_incineration", "生活垃圾焚烧"),
+    ("hazwaste_incineration", "危险废物焚烧"),
+    ("flat_glass", "平板玻璃"),
+    ("glass", "玻璃"),
+    ("petroleum_refining", "石油炼制"),
+    ("petrochemical", "石油化学"),
+    ("synthetic_resin", "合成树脂"),
+    ("inorganic_chemical", "无机化学"),
+    ("pesticide", "农药"),
+    ("pharmaceutical", "制药"),
+    ("coatings_inks_adhesives", "涂料、油墨及胶粘剂"),
+    ("general", "大气污染物综合排放"),
+];
+
+/// An industry of the catalogue in Chinese; its code where it is none of the catalogue.
+pub fn industry_zh(code: &str) -> &str {
+    let known = INDUSTRIES.iter().find(|(industry, _)| *industry == code);
+    known.map_or(code, |(_, zh)| zh)
+}
+
 /// One row of the catalogue of limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitRow {
@@ -185,6 +219,9 @@ mod tests {
         let found: Vec<&str> = limits.find("boiler_gas", nox).map(|row| row.id.as_str()).collect();
         assert_eq!(found, ["L045", "L048"]);
         assert_eq!(limits.industries().len(), 24);
+        for industry in limits.industries() {
+            assert_ne!(industry_zh(industry), industry, "it has a name");
+        }
         assert_eq!(limits.iter().count(), 139);
     }
 

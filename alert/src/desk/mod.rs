@@ -12,9 +12,11 @@
 mod assets;
 mod auth;
 mod chart;
+mod enrol;
 mod headers;
 mod history;
 mod inspect;
+mod keys;
 pub mod limits;
 mod live;
 mod names;
@@ -40,8 +42,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
+pub use enrol::{EnrolQuestion, EnrolQueue, EnrolRefusal, Enrolled, Enrolment, WaitingDevice};
 pub use history::{HistoryQuestion, HistoryQueue, HourValue, Quantity};
 pub use inspect::{ClockOffset, Departure, InspectQuestion, InspectQueue, Inspection, Interval};
+pub use keys::{KeyStanding, KeyView};
 pub use orders::{DeviceOrder, OrderGiven, OrderKind, OrderNeeds, OrderQuestion, OrderQueue, OrderResult};
 pub(crate) use pulse::in_scope;
 pub use registry::{Fault, ReadRegistry, RecordRefusal, RegistryFile, RegistryQuestion, RegistryQueue};

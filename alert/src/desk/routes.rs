@@ -4,7 +4,7 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, bulletin, case, conformance, device, duty, enter, faults, link, login, marks, numbers, orders, outlet,
+    act, bulletin, case, conformance, device, duty, enrol, enter, faults, link, login, marks, numbers, orders, outlet,
     overview, phone, photos, problems, records, registry, reports, silences, tables, users,
 };
 use super::state::DeskState;
@@ -162,6 +162,9 @@ pub static ROUTES: &[Route] = routes! {
     POST "/registry/edit", Need::Office(REGISTRY), registry::edit;
     GET "/registry/drafts/{draft}", Need::Office(REGISTRY), registry::draft;
     POST "/registry/drafts/{draft}", Need::Office(REGISTRY), registry::record;
+    GET "/waiting", Need::Office(REGISTRY), enrol::list;
+    GET "/waiting/{mn}", Need::Office(REGISTRY), enrol::form;
+    POST "/waiting/{mn}", Need::Office(REGISTRY), enrol::register;
     GET "/rules", Need::Office(VIEW), overview::rules;
     GET "/tables", Need::Office(VIEW), tables::page;
     GET "/tables/{table}", Need::Office(VIEW), tables::download;

@@ -9,8 +9,10 @@ use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use super::enrol::EnrolQueue;
 use super::history::HistoryQueue;
 use super::inspect::InspectQueue;
+use super::keys::KeyView;
 use super::limits::{CONNECTIONS, HEADER_TIMEOUT, HEARTBEAT, HEARTBEAT_VIRTUAL, LIVE_CLIENTS};
 use super::names::Names;
 use super::orders::OrderQueue;
@@ -128,10 +130,12 @@ struct Inner {
     decoder: Option<Decoder>,
     marks: OnceLock<MarkQueue>,
     answerer: OnceLock<Answerer>,
+    keys: OnceLock<KeyView>,
     history: OnceLock<HistoryQueue>,
     inspector: OnceLock<InspectQueue>,
     orders: OnceLock<OrderQueue>,
     registry: RegistryDesk,
+    enrol: OnceLock<EnrolQueue>,
     tail: Mutex<Tail>,
     pulse: Mutex<Pulse>,
     /// Parts of a registry that is still on its way; every partition brings all of them.
@@ -156,10 +160,12 @@ impl DeskState {
             decoder,
             marks: OnceLock::new(),
             answerer: OnceLock::new(),
+            keys: OnceLock::new(),
             history: OnceLock::new(),
             inspector: OnceLock::new(),
             orders: OnceLock::new(),
             registry: RegistryDesk::default(),
+            enrol: OnceLock::new(),
             tail: Mutex::default(),
             pulse: Mutex::default(),
             assembly: Mutex::default(),
@@ -196,6 +202,14 @@ impl DeskState {
 
     pub(super) fn inspect_queue(&self) -> &OnceLock<InspectQueue> {
         &self.0.inspector
+    }
+
+    pub(super) fn key_view(&self) -> &OnceLock<KeyView> {
+        &self.0.keys
+    }
+
+    pub(super) fn enrol_queue(&self) -> &OnceLock<EnrolQueue> {
+        &self.0.enrol
     }
 
     pub(super) fn registry_desk(&self) -> &RegistryDesk {

@@ -411,6 +411,39 @@ texts! {
     registry_masked: "****** 表示沿用原密码", "****** keeps the password on record";
     registry_factors: "仅这些因子，以空格分隔；留空为全部", "only these, with blanks between; empty for all";
 
+    // Devices that wait for their registration
+    enrol: "一键建档", "Register"; enrol_one: "一键建档：{}", "Register {}";
+    enrol_waiting: "待建档设备", "Devices to register";
+    enrol_waiting_about: "这些设备未登记，其报文已应答并保存，建档后立即判定和归档。",
+        "These are not registered. Their packets are answered and kept; they are judged and archived once they are.";
+    enrol_done: "{} 已建档：已接收 {} 包，仍隔离 {} 包。", "{} is registered: {} packets taken, {} still set aside.";
+    enrol_about: "核对报文内容，填写企业和排放口，选择限值；确认后登记，等待的报文随即判定和归档。",
+        "Check what its packets say, fill in whose it is, choose limits; it is registered and its packets are taken.";
+    enrol_says: "报文内容", "What its packets say"; enrol_edition: "协议版本", "Protocol";
+    enrol_packets: "报文数", "Packets"; enrol_first: "首次收到", "First heard";
+    enrol_intervals: "上报间隔", "Intervals"; enrol_limits_of: "限值目录", "Limits of which industry";
+    enrol_no_industry: "不用目录", "no catalogue"; enrol_choose: "选用", "Choose";
+    enrol_enterprise_hint: "已登记企业从列表中选择；新企业填写代码和名称。",
+        "Choose one that is registered, or write code and name of a new one.";
+    enrol_enterprise_name: "企业名称", "Enterprise name"; enrol_if_new: "新登记时填写", "where it is new";
+    enrol_outlet: "排放口编号", "Outlet number";
+    enrol_outlet_hint: "如 DA001；已登记的排放口沿用其因子和限值。",
+        "Such as DA001; one that is registered keeps its factors and limits.";
+    enrol_outlet_name: "排放口名称", "Outlet name"; enrol_password: "访问密码", "Password";
+    enrol_password_keep: "使用报文中的密码，此后核对", "check for the one its packets show";
+    enrol_password_any: "不核对", "do not check";
+    enrol_permit_value: "许可限值（小时）", "Permit's limit (hour)"; enrol_o2: "基准氧 %", "Reference O₂ %";
+    enrol_no_limit: "登记，暂无限值（不判定）", "registered, no limit yet (not judged)";
+    enrol_permit: "按排污许可证（右侧填写）", "by the permit (write it beside)";
+    enrol_left_out: "不登记", "leave out";
+    enrol_limits_about: "目录限值多为整理所得，以排污许可证为准；每条标明来源。",
+        "Limits of the catalogue are a start and say how sure they are; the permit goes before them.";
+    enrol_limit_wrong: "{} 的限值或基准氧不是数值。", "Limit or reference oxygen of {} is no number.";
+    enrol_refused: "未建档：{}", "Not registered: {}";
+    key_age: "密钥已用", "Key in force for"; key_left: "余 {} 天，满 {} 天须更换", "{} left of {} days";
+    key_over: "已满 {} 天，须立即更换", "over {} days: change it now"; key_changing: "正在更换", "being changed";
+    key_wanted: "设备请求更换，尚无许可", "the device asks for another, no permit yet"; key_and: "；", "; ";
+
     // Accounts
     users: "用户", "Users"; accounts: "账号", "Accounts";
     login: "账号", "Login"; password: "密码", "Password";

@@ -9,7 +9,7 @@ use plume_schemas::registry::{Registry, RowKind};
 
 use crate::config::{Config, Problem};
 use crate::registry_files::{RegistryFile, read_sheets, read_toml, sheet_names};
-use crate::{out, polling};
+use crate::{keystore, out, polling};
 
 /// Checks and prints; fails when plume would not start.
 pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
@@ -32,7 +32,12 @@ pub(crate) fn run(config: &Path) -> anyhow::Result<ExitCode> {
                         registry.sources.len(),
                     ));
                     let polled = polling::load(config, &loaded, &catalogue, &registry);
-                    warnings.into_iter().chain(polled_problems(polled)).collect()
+                    let sealed = sealed_problem(config, &loaded);
+                    warnings
+                        .into_iter()
+                        .chain(polled_problems(polled))
+                        .chain(sealed)
+                        .collect()
                 }
                 Err(problems) => problems,
             }
@@ -65,6 +70,14 @@ fn polled_problems(loaded: Result<(Site, Vec<Problem>), Vec<Problem>>) -> Vec<Pr
         ));
     }
     warnings
+}
+
+/// What is wrong with the key that seals the devices' keys: plume would not start.
+fn sealed_problem(path: &Path, config: &Config) -> Option<Problem> {
+    let fault = keystore::seal_fault(&config.keys, &config.plume.data_dir)?;
+    let hint = "plume doctor says more; plume keys new-seal FILE makes a key where there are no sealed keys yet";
+    let (file, message) = (path.display().to_string(), format!("{fault:#}"));
+    Some(Problem::of_file(&file, message, hint.to_owned()))
 }
 
 /// The registry file of a configuration: relative to the configuration's own directory.

@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &ReadmitArgs) -> anyhow::Result<ExitCode> {
             let registry = RegistryIndex::new(roles::registry::kept(&data_dir)?);
             let readmitted = roles::readmit::readmit(&bus, &data_dir, &config.ingest, &registry, mn).await;
             bus.close().await?;
-            readmitted?
+            readmitted?.to_string()
         };
         out::line(said.trim_end());
     }

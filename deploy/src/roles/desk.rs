@@ -7,8 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
-use plume_alert::desk::{DeskState, HistoryQueue, InspectQueue, MarkBatch, MarkQueue, OrderQueue, RegistryQueue};
+use plume_alert::desk::{
+    DeskState, EnrolQueue, HistoryQueue, InspectQueue, KeyStanding, KeyView, MarkBatch, MarkQueue, OrderQueue,
+    RegistryQueue,
+};
 use plume_bus::{NewRecord, Topic, TopicPartition};
+use plume_ingest::exchange::vault::MAX_KEY_DAYS;
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::event::Event;
 use plume_schemas::partition::partition_of;
@@ -142,6 +146,11 @@ pub(crate) fn open_queues(
     pages.set_registry_queue(RegistryQueue::new(queue));
     let edits = super::edits::answer(context.clone(), (desk.clone(), shared), questions, stop.clone());
     tasks.spawn(edits);
+    let (queue, questions) = mpsc::channel(EDITS_WAITING);
+    pages.set_enrol_queue(EnrolQueue::new(queue));
+    let enrolments = super::enrol::answer(context.clone(), (desk.clone(), shared), questions, stop.clone());
+    tasks.spawn(enrolments);
+    pages.set_keys(keys(context));
     let (queue, batches) = mpsc::channel(MARKS_WAITING);
     pages.set_mark_queue(MarkQueue::new(queue));
     tasks.spawn(marks(context.clone(), batches, stop.clone()));
@@ -154,6 +163,20 @@ pub(crate) fn open_queues(
     let (queue, questions) = mpsc::channel(ORDERS_WAITING);
     pages.set_orders(OrderQueue::new(queue, super::orders::kinds()));
     tasks.spawn(super::orders::answer(context.clone(), questions, stop.clone()));
+}
+
+/// How old the keys of devices are, for their pages.
+fn keys(context: &Context) -> KeyView {
+    let (keys, clock) = (context.keys.clone(), context.clock.clone());
+    KeyView::new(move |mn| {
+        let (age, wanted) = keys.age(mn, clock.now())?;
+        Some(KeyStanding {
+            days: age.days,
+            limit_days: MAX_KEY_DAYS,
+            changing: age.changing,
+            wanted,
+        })
+    })
 }
 
 /// What a page asks or brings next; none when told to stop, or when nobody can ask any more.

@@ -148,12 +148,14 @@ impl Judge {
         } else {
             checkpoint::load(&path)?
         };
-        let kept = kept.filter(|(offset, _)| retained.contains(offset) || *offset == retained.end);
+        // Before all that this machine's log has: the log was lost, and the judge goes on from what it remembers.
+        let before = |offset: u64| offset < retained.start && !bus.is_shared();
+        let kept = kept.filter(|(at, _)| retained.contains(at) || *at == retained.end || before(*at));
         let restored = kept.and_then(|(offset, state)| {
             let restored = Engine::restore(&state, settings).inspect_err(|error| {
                 tracing::warn!(partition, %error, "checkpoint does not fit, rebuilding the judge from the log");
             });
-            restored.ok().map(|engine| (engine, offset))
+            restored.ok().map(|engine| (engine, offset.max(retained.start)))
         });
         let (engine, from) = match restored {
             Some(restored) => restored,

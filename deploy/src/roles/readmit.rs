@@ -3,6 +3,7 @@
 //! repeats, which judge and archive know (D5).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,35 @@ use plume_schemas::wire;
 
 use super::{READ_LIMIT, at};
 
+/// What became of a device's waiting packets.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    mn: Mn,
+    /// Packets that are in the log of reports now.
+    pub(crate) taken: u64,
+    /// Packets that stay, by reason.
+    pub(crate) still: BTreeMap<&'static str, u64>,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mn, taken, still } = self;
+        let still: Vec<String> = still
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        let stays = if still.is_empty() {
+            "0".to_owned()
+        } else {
+            still.join(", ")
+        };
+        write!(
+            f,
+            "{mn}: 已重新接收 {taken} 包，仍隔离 / {taken} packets taken, still set aside: {stays}"
+        )
+    }
+}
+
 /// Reads the device's waiting packets again; says how many were taken and why others stay.
 pub(crate) async fn readmit(
     bus: &Bus,
@@ -24,7 +54,7 @@ pub(crate) async fn readmit(
     config: &IngestConfig,
     registry: &RegistryIndex,
     mn: Mn,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Taken> {
     if !registry.knows(mn) {
         bail!("MN {mn} 未登记，请先建档 / is not in the registry: register it first");
     }
@@ -33,7 +63,7 @@ pub(crate) async fn readmit(
     let kept = bus.range(quarantine).await?;
     let mut done = read(data_dir)?;
     let mut next = done.get(&mn).copied().unwrap_or(0).max(kept.start);
-    let (mut taken, mut still) = (0_u64, BTreeMap::<&str, u64>::new());
+    let (mut taken, mut still) = (0_u64, BTreeMap::<&'static str, u64>::new());
     // What stays is looked at again next time: another change of the registry may let it in.
     let mut first_still = None;
     while next < kept.end {
@@ -61,18 +91,7 @@ pub(crate) async fn readmit(
     }
     done.insert(mn, first_still.unwrap_or(next));
     write(data_dir, &done)?;
-    let still: Vec<String> = still
-        .iter()
-        .map(|(reason, count)| format!("{reason} {count}"))
-        .collect();
-    let stays = if still.is_empty() {
-        "0".to_owned()
-    } else {
-        still.join(", ")
-    };
-    Ok(format!(
-        "{mn}: 已重新接收 {taken} 包，仍隔离 / {taken} packets taken, still set aside: {stays}"
-    ))
+    Ok(Taken { mn, taken, still })
 }
 
 fn file(data_dir: &Path) -> PathBuf {

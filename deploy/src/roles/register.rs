@@ -5,6 +5,7 @@
 //! changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -13,13 +14,14 @@ use plume_ingest::hj212::complaints::Complaints;
 use plume_ingest::hj212::packet::Packet;
 use plume_ingest::hj212::tokens::Tokens;
 use plume_schemas::ids::{EnterpriseId, Mn, OutletId};
-use plume_schemas::registry::{Enterprise, Outlet, ProblemSeverity, Registry, RegistryIndex, Source};
+use plume_schemas::registry::{Enterprise, FactorSetup, Outlet, ProblemSeverity, Registry, RegistryIndex, Source};
 use plume_schemas::report::{QuarantineReason, Quarantined};
 use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
 use plume_schemas::wire;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, READ_LIMIT, at, readmit};
+use super::readmit::{self, Taken};
+use super::{Context, READ_LIMIT, at};
 
 /// Devices listed: more do not come on one day.
 const MAX_DEVICES: usize = 1_000;
@@ -173,8 +175,32 @@ pub(crate) struct Wish {
     /// The password its packets showed is from now on that of the registry.
     #[serde(default)]
     pub(crate) keep_password: bool,
+    /// District and industry of an enterprise that is not in the registry yet.
+    #[serde(default)]
+    pub(crate) district: String,
+    #[serde(default)]
+    pub(crate) industry: String,
+    /// Factors with their limits; what the outlet has already stays as it is.
+    #[serde(default)]
+    pub(crate) factors: Vec<FactorSetup>,
     /// Who registers it.
     pub(crate) by: String,
+}
+
+/// A waiting device that is registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    /// The registry's revision in force from now on.
+    pub(crate) revision: u64,
+    /// What became of its packets.
+    pub(crate) packets: Taken,
+}
+
+impl fmt::Display for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, packets } = self;
+        write!(f, "基础档案第 {revision} 版 / registry revision {revision}\n{packets}")
+    }
 }
 
 /// Registers devices.
@@ -186,7 +212,7 @@ pub(crate) struct Registrar {
 
 impl Registrar {
     /// Registers a waiting device and takes its packets; says what was done.
-    pub(crate) async fn register(self, context: &Context, wish: Wish) -> anyhow::Result<String> {
+    pub(crate) async fn register(self, context: &Context, wish: Wish) -> anyhow::Result<Registered> {
         ensure!(
             self.records || !context.bus.is_shared(),
             "this process follows the registry on the bus (hint: ask the one with the role `desk`)"
@@ -195,7 +221,8 @@ impl Registrar {
     }
 }
 
-async fn register(context: &Context, wish: Wish) -> anyhow::Result<String> {
+/// Registers a waiting device where revisions are recorded.
+pub(crate) async fn register(context: &Context, wish: Wish) -> anyhow::Result<Registered> {
     let Context {
         bus,
         data_dir,
@@ -226,58 +253,32 @@ async fn register(context: &Context, wish: Wish) -> anyhow::Result<String> {
     let revision = recorded.context("the device was not registered (hint: ask again)")?;
     tracing::info!(mn = %wish.mn, outlet = wish.outlet, by = wish.by, revision, "a waiting device was registered");
     let index = Arc::clone(&context.registry.borrow());
-    let taken = readmit::readmit(bus, data_dir, ingest, &index, wish.mn).await?;
-    Ok(format!(
-        "基础档案第 {revision} 版 / registry revision {revision}\n{taken}"
-    ))
+    let packets = readmit::readmit(bus, data_dir, ingest, &index, wish.mn).await?;
+    Ok(Registered { revision, packets })
 }
 
 /// Adds the rows that are missing.
 fn add(registry: &mut Registry, seen: &Waiting, wish: &Wish) -> anyhow::Result<()> {
-    let fits = |text: &str| text.chars().count() <= MAX_CHARS && !text.chars().any(char::is_control);
+    let fits = |text: &&String| text.chars().count() <= MAX_CHARS && !text.chars().any(char::is_control);
+    let names = [
+        &wish.enterprise_name,
+        &wish.outlet_name,
+        &wish.district,
+        &wish.industry,
+        &wish.by,
+    ];
     ensure!(
-        fits(&wish.enterprise_name) && fits(&wish.outlet_name) && fits(&wish.by) && !wish.by.trim().is_empty(),
+        names.iter().all(fits) && !wish.by.trim().is_empty(),
         "a name has at most {MAX_CHARS} characters, and who registers has one"
     );
-    if !registry.enterprises.iter().any(|one| one.id == wish.enterprise) {
-        ensure!(
-            !wish.enterprise_name.trim().is_empty(),
-            "enterprise {} is not in the registry (hint: give its name, and it is added)",
-            wish.enterprise
-        );
-        registry.enterprises.push(Enterprise {
-            id: wish.enterprise,
-            name: wish.enterprise_name.clone(),
-            district: String::new(),
-            industry: String::new(),
-            officer: String::new(),
-            officer_phone: String::new(),
-            contacts: Vec::new(),
-            permit_number: String::new(),
-            permit_valid_to: None,
-        });
-    }
+    add_enterprise(registry, wish)?;
     let outlet = OutletId::new(&format!("{}:{}", wish.enterprise, wish.outlet)).map_err(|error| {
         anyhow::anyhow!(
             "outlet {}: {error} (hint: the number of the permit, such as DA001)",
             wish.outlet
         )
     })?;
-    if !registry.outlets.iter().any(|one| one.id == outlet) {
-        registry.outlets.push(Outlet {
-            id: outlet,
-            enterprise: wish.enterprise,
-            number: wish.outlet.clone(),
-            name: wish.outlet_name.clone(),
-            management_class: String::new(),
-            stack_height_m: None,
-            trial_until: None,
-            factors: Vec::new(),
-            stop_work: Vec::new(),
-            valid_from: None,
-            valid_to: None,
-        });
-    }
+    add_outlet(registry, outlet, wish);
     registry.sources.push(Source {
         mn: wish.mn,
         password: seen
@@ -294,4 +295,55 @@ fn add(registry: &mut Registry, seen: &Waiting, wish: &Wish) -> anyhow::Result<(
         valid_to: None,
     });
     Ok(())
+}
+
+/// The enterprise, where it is not there yet.
+fn add_enterprise(registry: &mut Registry, wish: &Wish) -> anyhow::Result<()> {
+    if registry.enterprises.iter().any(|one| one.id == wish.enterprise) {
+        return Ok(());
+    }
+    ensure!(
+        !wish.enterprise_name.trim().is_empty(),
+        "enterprise {} is not in the registry (hint: give its name, and it is added)",
+        wish.enterprise
+    );
+    registry.enterprises.push(Enterprise {
+        id: wish.enterprise,
+        name: wish.enterprise_name.clone(),
+        district: wish.district.clone(),
+        industry: wish.industry.clone(),
+        officer: String::new(),
+        officer_phone: String::new(),
+        contacts: Vec::new(),
+        permit_number: String::new(),
+        permit_valid_to: None,
+    });
+    Ok(())
+}
+
+/// The outlet, where it is not there yet, and those of the factors that it does not have.
+fn add_outlet(registry: &mut Registry, id: OutletId, wish: &Wish) {
+    if !registry.outlets.iter().any(|one| one.id == id) {
+        registry.outlets.push(Outlet {
+            id,
+            enterprise: wish.enterprise,
+            number: wish.outlet.clone(),
+            name: wish.outlet_name.clone(),
+            management_class: String::new(),
+            stack_height_m: None,
+            trial_until: None,
+            factors: Vec::new(),
+            stop_work: Vec::new(),
+            valid_from: None,
+            valid_to: None,
+        });
+    }
+    let Some(outlet) = registry.outlets.iter_mut().find(|one| one.id == id) else {
+        return;
+    };
+    for factor in &wish.factors {
+        if !outlet.factors.iter().any(|known| known.code == factor.code) {
+            outlet.factors.push(factor.clone());
+        }
+    }
 }

@@ -200,7 +200,15 @@ async fn last(bus: &Bus, data_dir: &Path) -> anyhow::Result<Option<Registry>> {
             keep(&path, &logged)?;
             Ok(Some(logged))
         }
-        None => Ok(kept),
+        None => {
+            // A log begun anew has no registry, and a judge without a checkpoint looks for it nowhere else.
+            if let Some(kept) = &kept
+                && super::lost::is_new(bus).await?
+            {
+                append(bus, kept).await.context("append the registry to the new log")?;
+            }
+            Ok(kept)
+        }
     }
 }
 

@@ -373,3 +373,41 @@ fn sentence(finding: &Finding) -> Sentence {
         todo_en: finding.todo_en.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use plume_ingest::hj212::sm4::{DeviceKeys, Key, KeyRing};
+    use plume_schemas::ids::Mn;
+    use plume_schemas::time::DAY_MS;
+
+    use super::*;
+    use crate::keystore::{KeysConfig, new_seal};
+
+    /// What is said of two devices' keys, day by day.
+    #[test]
+    fn old_keys_and_devices_that_want_another_are_said() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        let config = KeysConfig {
+            seal_file: dir.path().join("seal"),
+            warn_days: 80,
+        };
+        fs::write(&config.seal_file, new_seal().unwrap()).unwrap();
+        let ring = Arc::new(KeyRing::default());
+        for mn in ["M1", "M2"] {
+            let key = Key::parse("0123456789abcdef").unwrap();
+            ring.insert(Mn::new(mn).unwrap(), DeviceKeys::of(key));
+        }
+        let store = KeyStore::open(&config, dir.path(), &ring, false, Time(0)).unwrap();
+        let said = |days: i64| {
+            let mut found = Vec::new();
+            keys(&store, Time(days * DAY_MS), &mut found);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(said(79), "");
+        store.wants(Mn::new("M2").unwrap());
+        insta::assert_snapshot!(format!("day 79\n{}\n\nday 80\n{}", said(79), said(80)));
+    }
+}

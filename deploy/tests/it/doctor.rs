@@ -167,6 +167,60 @@ fn the_doctor_finds_what_is_planted() {
     assert!(!fine && text.contains("→") && text.contains("端口"), "{text}");
 }
 
+/// The key that opens the devices' keys: missing, another one, open to others, beside what it locks.
+#[test]
+fn the_sealing_key_is_looked_at_before_a_start() {
+    let site = Site::new("[keys]\nseal_file = \"seal.key\"\n");
+    let check = || site.plume(&["check", "--config", "plume.toml"]);
+    let (fine, text) = check();
+    assert!(
+        !fine && text.contains("seal.key") && text.contains("new-seal"),
+        "{text}"
+    );
+    let new_seal = |name: &str| site.plume(&["keys", "new-seal", name]);
+    let (fine, text) = new_seal("seal.key");
+    assert!(fine, "{text}");
+    let (fine, text) = check();
+    assert!(fine, "{text}");
+    let key = site.dir.path().join("seal.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (_, found) = doctor(&site);
+    assert!(
+        found["secrets_readable"]["en"].as_str().unwrap().contains("seal.key"),
+        "{found:?}"
+    );
+    let data = site.data();
+    fs::create_dir_all(data.join("state")).unwrap();
+    rewrite(&site.dir.path().join("plume.toml"), "\"seal.key\"", "\"data/seal.key\"");
+    fs::rename(&key, data.join("seal.key")).unwrap();
+    let (_, found) = doctor(&site);
+    assert!(found.contains_key("seal_key_place"), "{found:?}");
+
+    // Keys of devices are sealed with it from the first start on; another key does not open them.
+    let keys = format!("[[device]]\nmn = \"{MN}\"\nkey = \"0123456789abcdef\"\n");
+    fs::write(site.dir.path().join("keys.toml"), keys).unwrap();
+    let config = site.dir.path().join("plume.toml");
+    rewrite(&config, "[ingest]\n", "[ingest]\nkeys_file = \"keys.toml\"\n");
+    assert!(site.start().stop());
+    assert!(data.join("state/keys.sealed").exists());
+    fs::remove_file(data.join("seal.key")).unwrap();
+    assert!(new_seal("data/seal.key").0);
+    for finding in ["another key", "keys.sealed"] {
+        let (fine, text) = check();
+        assert!(!fine && text.contains(finding), "{text}");
+    }
+    let (fine, found) = doctor(&site);
+    assert!(!fine, "{found:?}");
+    let said = &found["seal_key"];
+    assert!(
+        said["todo_en"].as_str().unwrap().contains("do not make a new one"),
+        "{said}"
+    );
+    rewrite(&config, "seal_file = \"data/seal.key\"", "seal_file = \"\"");
+    let (fine, text) = check();
+    assert!(!fine && text.contains("is not given"), "{text}");
+}
+
 #[test]
 fn the_doctor_names_a_configuration_that_does_not_load_and_a_directory_that_cannot_be_written() {
     let site = Site::new("[nonsense]\n");

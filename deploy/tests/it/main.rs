@@ -24,6 +24,7 @@ mod editions;
 mod examples;
 mod judge;
 mod keys;
+mod lost_log;
 mod modbus;
 mod orders;
 mod overload;

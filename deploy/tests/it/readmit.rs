@@ -1,7 +1,7 @@
 //! A device that sent before it was registered: its packets wait, and are archived once it is.
 
 use crate::editions::now;
-use crate::support::{Link, Site, minute_packet};
+use crate::support::{Link, Site, location, minute_packet};
 use plume_schemas::time::MINUTE_MS;
 
 const NEW: &str = "NEW000000000000000000001";
@@ -78,6 +78,65 @@ fn a_waiting_device_is_registered_from_its_packets() {
         "after a restart it is known: {text}"
     );
     assert!(running.stop());
+}
+
+/// The same on the desk: an administrator reads what the packets say, chooses a limit, and one click registers the
+/// device and takes its packets.
+#[test]
+fn a_waiting_device_is_registered_on_the_desk() {
+    let site = Site::new("");
+    let running = site.start();
+    let mut link = Link::open(running.devices).unwrap();
+    for minute in 0..3 {
+        let at = now().floor(MINUTE_MS).plus((minute - 40) * 10 * MINUTE_MS);
+        link.send(minute_packet(NEW, &at.stamp17(), &at.stamp14(), "21.5").as_bytes())
+            .unwrap();
+        link.answer().unwrap();
+    }
+    drop(link);
+    let visit = |role: &str| {
+        let (fine, enter) = site.plume(&["enter", "--data", site.data().to_str().unwrap(), "--role", role]);
+        assert!(fine, "{enter}");
+        running.visit(&enter)
+    };
+    let page = format!("/waiting/{NEW}");
+    let officer = visit("city_duty");
+    assert!(!officer.get("/waiting").contains(NEW) && !officer.get(&page).contains("a21026"));
+    let admin = visit("admin");
+    assert!(admin.get("/waiting").contains("2051×3"));
+    let form = admin.get(&format!("{page}?industry=thermal_power_coal"));
+    for part in ["HJ 212-2017", "10 min", "limit-a21026", "L010"] {
+        assert!(form.contains(part), "{part}: {form}");
+    }
+    assert!(!form.contains("123456"), "no password is shown: {form}");
+    let mut fields = vec![
+        ("industry", "thermal_power_coal"),
+        ("enterprise", "91330100MA27X0AB1C"),
+        ("outlet", "DA009"),
+        ("outlet_name", "9号炉"),
+        ("password", "keep"),
+        ("limit-a21026", "L010"),
+    ];
+    let (head, _) = officer.post(&page, &fields);
+    assert!(head.starts_with("HTTP/1.1 403"), "{head}");
+    fields[1] = ("enterprise", "913301000000000001");
+    let (head, text) = admin.post(&page, &fields);
+    assert!(
+        head.starts_with("HTTP/1.1 422") && text.contains("give its name"),
+        "{text}"
+    );
+    fields[1] = ("enterprise", "91330100MA27X0AB1C");
+    let (head, text) = admin.post(&page, &fields);
+    assert!(location(&head).contains("taken=3&still=0"), "{head}{text}");
+    let rows = admin.get("/registry/rows?of=91330100MA27X0AB1C:DA009");
+    for part in ["9号炉", "L010", ">35</td>", NEW, "******"] {
+        assert!(rows.contains(part), "{part}: {rows}");
+    }
+    assert!(!admin.get("/waiting").contains(&page));
+    assert!(visit("audit").get("/audit").contains("一键建档"));
+    assert!(running.stop());
+    let (balanced, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
+    assert!(balanced && text.contains("\"archived\":3"), "{text}");
 }
 
 #[test]

@@ -55,11 +55,25 @@ impl Bus {
         }
     }
 
+    /// [`Self::open`] of a log that was lost with others still knowing its offsets: where the embedded log is new,
+    /// every line begins at `first`, so that no offset is handed out twice. A log that is there stays as it is, and so
+    /// does one of another kind. Errors as for [`Self::open`].
+    pub async fn open_from(url: &BusUrl, options: BusOptions, first: u64) -> Result<Self, BusError> {
+        let BusUrl::File(dir) = url else {
+            return Self::open(url, options).await;
+        };
+        options.check()?;
+        let log = Embedded::open(Arc::new(RealFs), dir.clone(), options, first).await?;
+        Ok(Self {
+            carrier: Carrier::Embedded(Arc::new(log)),
+        })
+    }
+
     /// Opens the embedded log in `dir` of another file system: a failing one, a slow one. Errors as for `file:`.
     pub async fn open_with_fs(fs: Arc<dyn Fs>, dir: PathBuf, options: BusOptions) -> Result<Self, BusError> {
         options.check()?;
         Ok(Self {
-            carrier: Carrier::Embedded(Arc::new(Embedded::open(fs, dir, options).await?)),
+            carrier: Carrier::Embedded(Arc::new(Embedded::open(fs, dir, options, 0).await?)),
         })
     }
 

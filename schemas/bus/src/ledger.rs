@@ -95,6 +95,13 @@ impl Ledger {
         }
     }
 
+    /// The same with every line's first offset at `first`.
+    pub(crate) fn beginning_at(partitions: u32, first: u64) -> Self {
+        let mut ledger = Self::new(partitions);
+        ledger.next.fill(first);
+        ledger
+    }
+
     /// Index of a line in vectors that hold one element per line.
     pub(crate) fn slot(&self, at: TopicPartition) -> Result<usize, BusError> {
         if at.partition >= self.partitions {

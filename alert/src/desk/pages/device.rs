@@ -9,6 +9,7 @@ use plume_schemas::mask::shown;
 
 use crate::accounts::Action;
 use crate::desk::auth::Visitor;
+use crate::desk::keys::KeyStanding;
 use crate::desk::live::After;
 use crate::desk::problem::Problem;
 use crate::desk::pulse::Life;
@@ -65,14 +66,17 @@ pub(crate) async fn page(
         title: format!("MN {mn}"),
         about: t.tail_about.to_owned(),
         choices: doors(&visitor, mn),
-        figures: vec![
+        figures: [
             figure(t.state, word.to_owned()),
             figure(
                 t.last_heard,
                 heard.map_or_else(|| t.dash.to_owned(), |at| when(at, now)),
             ),
             figure(t.findings, findings.to_string()),
-        ],
+        ]
+        .into_iter()
+        .chain(state.key_of(mn).map(|key| key_figure(key, t)))
+        .collect(),
         tables: vec![
             Table {
                 title: t.outlets.to_owned(),
@@ -99,6 +103,24 @@ fn figure(label: &str, value: String) -> Figure {
         note: String::new(),
         first: false,
         ends: None,
+    }
+}
+
+/// How old the device's key is, and how long it may still be in force (HJ 212-2025 6.4.3).
+fn key_figure(key: KeyStanding, t: &'static Texts) -> Figure {
+    let left = key.limit_days - key.days;
+    let limit = if left > 0 {
+        put(t.key_left, &[&left, &key.limit_days])
+    } else {
+        put(t.key_over, &[&key.limit_days])
+    };
+    let more = [(key.changing, t.key_changing), (key.wanted, t.key_wanted)];
+    let more = more.into_iter().filter_map(|(is_so, word)| is_so.then_some(word));
+    let notes: Vec<&str> = std::iter::once(limit.as_str()).chain(more).collect();
+    Figure {
+        unit: t.days.to_owned(),
+        note: notes.join(t.key_and),
+        ..figure(t.key_age, key.days.to_string())
     }
 }
 

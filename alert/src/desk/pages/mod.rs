@@ -6,6 +6,7 @@ pub(crate) mod case;
 pub(crate) mod conformance;
 pub(crate) mod device;
 pub(crate) mod duty;
+pub(crate) mod enrol;
 pub(crate) mod enter;
 pub(crate) mod faults;
 mod filter;

@@ -65,10 +65,17 @@ pub(crate) async fn page(State(state): State<DeskState>, visitor: Visitor) -> Re
         ("/registry/import", t.registry_import),
         ("/registry/edit?kind=enterprise", t.registry_add),
     ];
+    let waiting = ("/waiting", t.enrol_waiting);
+    let enrols = visitor.viewer.may(Action::EditRegistry) && state.enrols();
     let sheet = Sheet {
         title: t.registry.to_owned(),
         about: put(t.revision_is, &[&index.registry().revision]),
-        choices: doors.into_iter().filter(|_| may_edit).map(door).collect(),
+        choices: doors
+            .into_iter()
+            .filter(|_| may_edit)
+            .chain(enrols.then_some(waiting))
+            .map(door)
+            .collect(),
         tables: vec![
             enterprises(&state, &visitor, index.registry(), &seen),
             outlets(&state, &visitor, index.registry(), &seen),

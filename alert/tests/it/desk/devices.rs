@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use plume_alert::accounts::Role;
+use plume_alert::desk::{KeyStanding, KeyView};
 
 use super::{Bureau, seed};
 
@@ -95,4 +96,29 @@ async fn a_device_of_another_district_is_not_examined() {
     assert_eq!(bureau.get(Role::Branch, &foreign).await.status, StatusCode::NOT_FOUND);
     let nobody = bureau.get(Role::CityDuty, "/devices/FFFF/conformance").await;
     assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_device_page_says_how_old_its_key_is() {
+    for (days, changing, wanted, says) in [
+        (83, false, false, "余 7 天，满 90 天须更换"),
+        (90, true, false, "已满 90 天，须立即更换；正在更换"),
+        (95, false, true, "已满 90 天，须立即更换；设备请求更换，尚无许可"),
+    ] {
+        let bureau = Bureau::new().await;
+        let page = bureau.get(Role::CityDuty, &path("")).await.text;
+        assert!(!page.contains("密钥"), "plume keeps none: {page}");
+        bureau.state.set_keys(KeyView::new(move |mn| {
+            (mn.as_str() == seed::HEAT_MN).then_some(KeyStanding {
+                days,
+                limit_days: 90,
+                changing,
+                wanted,
+            })
+        }));
+        let page = bureau.get(Role::CityDuty, &path("")).await.text;
+        assert!(page.contains("密钥已用") && page.contains(says), "{says}: {page}");
+        let other = format!("/devices/{}", seed::CEMENT_MN);
+        assert!(!bureau.get(Role::CityDuty, &other).await.text.contains("密钥"));
+    }
 }

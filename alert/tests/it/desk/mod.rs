@@ -1,6 +1,7 @@
 //! The desk's pages from outside: a router over a seeded bureau, asked as each role would ask.
 
 mod devices;
+mod enrol;
 mod entrance;
 mod forms;
 mod leads;

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use plume_alert::desk::{
-    DeskState, Fault, OrderGiven, OrderKind, OrderNeeds, OrderQuestion, OrderQueue, OrderResult, ReadRegistry,
-    RecordRefusal, RegistryFile, RegistryQuestion, RegistryQueue,
+    DeskState, EnrolQuestion, EnrolQueue, EnrolRefusal, Enrolled, Enrolment, Fault, OrderGiven, OrderKind, OrderNeeds,
+    OrderQuestion, OrderQueue, OrderResult, ReadRegistry, RecordRefusal, RegistryFile, RegistryQuestion, RegistryQueue,
+    WaitingDevice,
 };
+use plume_schemas::ids::{FactorCode, Mn};
 use plume_schemas::registry::{CsvFile, CsvFiles, Registry, RegistryIndex, RowKind};
 use plume_schemas::time::MINUTE_MS;
 use tokio::sync::mpsc;
 
-use super::{NOW, at, registry};
+use super::{NOW, WAITING_MN, at, registry};
 
 /// Reads sheets, and records what is made of the revision in force.
 pub(super) fn registrar(state: &DeskState) {
@@ -53,6 +55,67 @@ fn read(given: &[RegistryFile]) -> ReadRegistry {
             hint: problem.hint(),
         };
         problems.iter().map(fault).collect()
+    })
+}
+
+/// Lists one waiting device, and registers it: at an enterprise that is known, the way deploy does it.
+pub(super) fn enrols(state: &DeskState) {
+    let (queue, mut questions) = mpsc::channel::<EnrolQuestion>(8);
+    state.set_enrol_queue(EnrolQueue::new(queue));
+    tokio::spawn(async move {
+        let mut all = vec![waiting_device()];
+        while let Some(question) = questions.recv().await {
+            match question {
+                EnrolQuestion::Waiting { answer } => drop(answer.send(Ok(all.clone()))),
+                EnrolQuestion::Enrol { enrolment, answer } => {
+                    let done = enrol(&enrolment);
+                    if done.is_ok() {
+                        all.clear();
+                    }
+                    drop(answer.send(done));
+                }
+            }
+        }
+    });
+}
+
+fn waiting_device() -> WaitingDevice {
+    let codes = ["a01012", "a19001", "a21026"];
+    WaitingDevice {
+        mn: Mn::new(WAITING_MN).unwrap(),
+        st: "31".into(),
+        edition: "HJ 212-2017".into(),
+        packets: 4,
+        first: at(NOW).plus(-30 * MINUTE_MS),
+        last: at(NOW).plus(-MINUTE_MS),
+        cns: vec![(2011, 1), (2051, 3)],
+        factors: codes.map(|code| FactorCode::new(code).unwrap()).to_vec(),
+        minute_interval_min: Some(10),
+        realtime_interval_s: None,
+        has_password: true,
+    }
+}
+
+/// What is asked for stands in the name of the outlet, for tests to look at.
+fn enrol(enrolment: &Enrolment) -> Result<Enrolled, EnrolRefusal> {
+    let mut registry = registry();
+    let known = registry.enterprises.iter().any(|row| row.id == enrolment.enterprise);
+    if !known && enrolment.enterprise_name.is_empty() {
+        let said = format!("enterprise {} is not in the registry", enrolment.enterprise);
+        return Err(EnrolRefusal::Refused(said));
+    }
+    registry.revision += 1;
+    let place = registry.outlets.iter().position(|row| row.number == enrolment.outlet);
+    let outlet = &mut registry.outlets[place.unwrap_or(0)];
+    outlet.factors.clone_from(&enrolment.factors);
+    outlet.name = format!(
+        "{} {} by {}, password {}",
+        enrolment.outlet, enrolment.outlet_name, enrolment.by, enrolment.keep_password
+    );
+    Ok(Enrolled {
+        registry: Arc::new(RegistryIndex::new(registry)),
+        taken: 3,
+        still: 1,
     })
 }
 

@@ -36,7 +36,9 @@ pub(crate) const NOW: &str = "20261121144210";
 pub(crate) const HEAT: &str = "91330100MA27X0AB1C";
 /// Its device.
 pub(crate) const HEAT_MN: &str = "88888880000001000101A1";
-/// Its outlet.
+/// A device that waits until it is registered.
+pub(crate) const WAITING_MN: &str = "NEW000000000000000000001";
+/// The outlet of the first.
 pub(crate) const HEAT_OUTLET: &str = "91330100MA27X0AB1C:DA001";
 /// A device in another district.
 pub(crate) const CEMENT_MN: &str = "88888880000002000101B2";
@@ -115,6 +117,7 @@ pub(crate) async fn fill(desk: &Desk, state: &DeskState) {
     inspector(state);
     others::registrar(state);
     others::orders(state);
+    others::enrols(state);
     inspection(desk).await;
     for (offset, (stamp, what)) in (0..).zip(morning().into_iter().chain(afternoon())) {
         match what {

@@ -12,6 +12,7 @@ use plume_archive::{FileEntry, Location, inventory};
 use plume_bus::fs::RealFs;
 use plume_bus::{LOG_LOCK, Recovery};
 
+use super::held::Holder;
 use super::{CARD, Card, DATA, Entry, FORMAT, conf, files};
 use crate::balance::{self, Balance};
 use crate::cli::ops::BackupArgs;
@@ -23,8 +24,12 @@ use crate::{clock, out, roles};
 
 /// Held while a backup is made in a directory.
 const LOCK: &str = ".plume-backup.lock";
-/// How often the archive may change under a copy before it is given up: it publishes once an hour.
+/// How often the archive may change under a copy before it is given up. A turn copies what came since the last one, so
+/// the turns become short, and what is open is not lost by being replaced: only opening it has to be quick.
 const ARCHIVE_TRIES: usize = 20;
+/// Files of the archive that are open together: an hour's worth of files and more, and far from the 1,024 that a
+/// process may have open where nobody allows it more.
+const OPEN_FILES: usize = 256;
 
 /// Makes a backup and says where it is.
 pub(crate) async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
@@ -138,7 +143,7 @@ impl Job<'_> {
             );
         }
         let (log, log_name) = place(self.data_dir, &log, "log", &mut moved);
-        let held = Held::open(&log)?;
+        let holder = Holder::start(&log)?;
 
         // Whoever stands at an offset first.
         let desk = self.desk(&data, &mut moved).await?;
@@ -146,12 +151,12 @@ impl Job<'_> {
         let archive_root = PathBuf::from(&config.archive.dir);
         let (archive_root, archive) = place(self.data_dir, &archive_root, "archive", &mut moved);
         let with_files = !args.without_archive_files;
-        Self::room(args, &archive_root, with_files, &held)?;
+        Self::room(args, &archive_root, with_files, holder.bytes())?;
         entries.extend(self.archive(&archive_root, &archive, with_files)?);
         entries.extend(conf::copy(&args.config, config, self.partial)?);
 
         // The log after them: it holds all that they have still to read.
-        let names = held.copy(&log, &self.partial.join(DATA), &log_name)?;
+        let names = holder.finish()?.copy(&self.partial.join(DATA), &log_name)?;
         let balance = self.prove(&data, &log_name, &archive).await?;
         for name in names
             .iter()
@@ -177,8 +182,8 @@ impl Job<'_> {
     }
 
     /// Refuses before an hour of copying what would not fit.
-    fn room(args: &BackupArgs, archive: &Path, with_files: bool, held: &Held) -> anyhow::Result<()> {
-        let mut needed = held.bytes();
+    fn room(args: &BackupArgs, archive: &Path, with_files: bool, log_bytes: u64) -> anyhow::Result<()> {
+        let mut needed = log_bytes;
         if with_files && archive.is_dir() {
             needed += inventory(archive, Arc::new(RealFs))
                 .map_err(view::hinted)?
@@ -192,7 +197,7 @@ impl Job<'_> {
                 "{} 只余 {free} 字节，备份约需 {needed} 字节 / has {free} bytes, the backup needs about {needed}; \
                  --without-archive-files needs {}",
                 args.to.display(),
-                held.bytes()
+                log_bytes
             ),
             _ => Ok(()),
         }
@@ -235,7 +240,12 @@ impl Job<'_> {
                 continue;
             }
             let path = dir.join(&name);
-            let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                // A checkpoint of a day long past, removed since it was listed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
+            };
             entries.push(files::copy(file, self.partial, &format!("{DATA}/state/{name}"))?);
         }
         Ok(entries)
@@ -253,23 +263,24 @@ impl Job<'_> {
             let wanted = |file: &&FileEntry| with_files || file.name.starts_with("state/");
             let files: Vec<&FileEntry> = now.files.iter().filter(wanted).collect();
             let mut whole = true;
-            for (number, file) in files.iter().enumerate() {
-                ticker.tick(|| format!("归档 / archive {number}/{}", files.len()));
-                let known = copied.get(&file.name).is_some_and(|entry| entry.sha256 == file.sha256);
-                if known {
-                    continue;
-                }
-                let source = root.join(&file.name);
-                let entry = match File::open(&source) {
-                    Ok(open) => files::copy(open, self.partial, &format!("{DATA}/{name}/{}", file.name))?,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        whole = false;
-                        continue;
+            let known = |file: &FileEntry| copied.get(&file.name).is_some_and(|entry| entry.sha256 == file.sha256);
+            let lacking: Vec<&FileEntry> = files.iter().copied().filter(|file| !known(file)).collect();
+            for (number, group) in lacking.chunks(OPEN_FILES).enumerate() {
+                ticker.tick(|| format!("归档 / archive {}/{}", number * OPEN_FILES, lacking.len()));
+                let mut open = Vec::with_capacity(group.len());
+                for file in group {
+                    let source = root.join(&file.name);
+                    match File::open(&source) {
+                        Ok(found) => open.push((*file, found)),
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => whole = false,
+                        Err(error) => return Err(error).with_context(|| format!("open {}", source.display())),
                     }
-                    Err(error) => return Err(error).with_context(|| format!("open {}", source.display())),
-                };
-                whole &= entry.sha256 == file.sha256;
-                copied.insert(file.name.clone(), entry);
+                }
+                for (file, found) in open {
+                    let entry = files::copy(found, self.partial, &format!("{DATA}/{name}/{}", file.name))?;
+                    whole &= entry.sha256 == file.sha256;
+                    copied.insert(file.name.clone(), entry);
+                }
             }
             if !whole {
                 continue;
@@ -328,52 +339,4 @@ fn close_to_others(path: &Path) -> anyhow::Result<()> {
     let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
     let synced = closed.and_then(|()| File::open(path)).and_then(|file| file.sync_all());
     synced.with_context(|| format!("sync {}", path.display()))
-}
-
-/// The log's segments, open, so that one that is released meanwhile can still be read.
-struct Held(BTreeMap<String, File>);
-
-impl Held {
-    fn open(log: &Path) -> anyhow::Result<Self> {
-        let mut held = Self(BTreeMap::new());
-        held.add(log)?;
-        Ok(held)
-    }
-
-    /// Opens segments that came since.
-    fn add(&mut self, log: &Path) -> anyhow::Result<()> {
-        for entry in fs::read_dir(log).with_context(|| format!("list {}", log.display()))? {
-            let path = entry.with_context(|| format!("list {}", log.display()))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_segment = path.extension().is_some_and(|ending| ending == "log");
-            if !is_segment || self.0.contains_key(&name) {
-                continue;
-            }
-            match File::open(&path) {
-                Ok(file) => {
-                    self.0.insert(name, file);
-                }
-                // Released between the listing and now: whatever came first was held before that.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
-            }
-        }
-        Ok(())
-    }
-
-    fn bytes(&self) -> u64 {
-        self.0
-            .values()
-            .filter_map(|file| Some(file.metadata().ok()?.len()))
-            .sum()
-    }
-
-    /// Copies all, the oldest first; the newest as far as it has come. Their names.
-    fn copy(mut self, log: &Path, data: &Path, log_name: &str) -> anyhow::Result<Vec<String>> {
-        self.add(log)?;
-        for (name, file) in &self.0 {
-            files::copy(file, data, &format!("{log_name}/{name}"))?;
-        }
-        Ok(self.0.into_keys().collect())
-    }
 }

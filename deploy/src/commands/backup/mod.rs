@@ -4,9 +4,10 @@
 //! whole when the log in it reaches at least as far as each of them, and begins no later:
 //!
 //! ```text
-//! 1. open every segment of the log         what is released from now on stays readable
+//! 1. open every segment of the log, and    what is released from now on stays readable
+//!    each new one as it comes
 //! 2. copy desk, judge's state, archive     each stands at some offset before the end of the log
-//! 3. copy the log, with newer segments     so it holds all that 2 has still to read
+//! 3. copy the log                          so it holds all that 2 has still to read
 //! 4. open the copy, balance its books      as `plume stats` does; only then it gets its name
 //! ```
 //!
@@ -19,6 +20,7 @@
 
 mod conf;
 mod files;
+mod held;
 mod make;
 mod restore;
 

@@ -282,6 +282,9 @@ fn secrets(case: &Case, findings: &mut Vec<Finding>) {
     if holds_secrets(case) {
         files.push(case.config_path.clone());
     }
+    if !case.config.keys.seal_file.as_os_str().is_empty() {
+        files.push(case.config.keys.seal_file.clone());
+    }
     files.push(case.data_dir().join("state/evidence.key"));
     let open = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
     let open: Vec<String> = files

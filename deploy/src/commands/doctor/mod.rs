@@ -6,6 +6,7 @@ pub(crate) use host::free_bytes;
 mod certificates;
 mod data;
 mod host;
+mod keys;
 mod peers;
 mod registry;
 
@@ -94,6 +95,7 @@ pub(crate) async fn examine(config_path: &Path, now: Time) -> anyhow::Result<Vec
     data::examine(&case, &mut findings).await;
     registry::examine(&case, &mut findings);
     certificates::examine(&case, &mut findings);
+    keys::examine(&case, &mut findings);
     peers::examine(&case, &mut findings).await;
     Ok(findings)
 }

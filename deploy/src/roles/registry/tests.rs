@@ -102,6 +102,24 @@ async fn a_restart_keeps_what_was_edited_and_a_changed_file_replaces_it() {
     assert_eq!(place.started("file 3").await, (7, "edit 3".into()));
 }
 
+/// A log begun anew, with the data directory of the one that was lost: a judge reads the registry from the log alone.
+#[tokio::test]
+async fn a_new_log_is_given_the_registry_once() {
+    let old = Place::new().await;
+    old.started("file 1").await;
+    let new = Place {
+        dir: old.dir,
+        bus: Place::new().await.bus,
+    };
+    for _ in 0..2 {
+        assert_eq!(new.started("file 1").await, (1, "file 1".into()));
+        for partition in 0..2 {
+            let range = new.bus.range(at(Topic::Reports, partition)).await.unwrap();
+            assert_eq!(range, 0..1, "partition {partition}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_edit_of_what_is_no_longer_in_force_is_refused() {
     let place = Place::new().await;

@@ -123,10 +123,10 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Recovers `dir` and starts its writer.
-    pub(crate) async fn open(fs: Arc<dyn Fs>, dir: PathBuf, options: BusOptions) -> Result<Self, BusError> {
+    /// Recovers `dir`, whose lines begin at `first` where it is new, and starts its writer.
+    pub(crate) async fn open(fs: Arc<dyn Fs>, dir: PathBuf, options: BusOptions, first: u64) -> Result<Self, BusError> {
         let place = dir.clone();
-        let recovered = blocking(move || recover::recover(fs, &dir, options)).await?;
+        let recovered = blocking(move || recover::recover(fs, &dir, options, first)).await?;
         recovered.findings.iter().for_each(signals::found);
         let findings = recovered.findings.clone();
         let (requests, queue) = mpsc::channel(MAX_QUEUED_BATCHES);

@@ -37,8 +37,8 @@ pub(crate) struct Recovered {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Opens `dir`, making it if needed.
-pub(crate) fn recover(fs: Arc<dyn Fs>, dir: &Path, options: BusOptions) -> Result<Recovered, BusError> {
+/// Opens `dir`, making it if needed; then every line begins at `first`.
+pub(crate) fn recover(fs: Arc<dyn Fs>, dir: &Path, options: BusOptions, first: u64) -> Result<Recovered, BusError> {
     fs.create_dir_all(dir).map_err(|e| io_error("make directory", dir, e))?;
     let lock = take_lock(&*fs, dir)?;
     let mut sequences = list_segments(&*fs, dir)?;
@@ -51,7 +51,7 @@ pub(crate) fn recover(fs: Arc<dyn Fs>, dir: &Path, options: BusOptions) -> Resul
             first_sequence: FIRST_SEQUENCE,
             repaired: false,
             previous: None,
-            ledger: Ledger::new(options.partitions),
+            ledger: Ledger::beginning_at(options.partitions, first),
         };
         place_segment(&*fs, dir, &header, |_, _| Ok(())).map_err(|e| io_error("make the first segment in", dir, e))?;
         sequences.push(FIRST_SEQUENCE);

@@ -1,7 +1,7 @@
 //! Opening the wrong thing: each refusal says what, where and what to do, and touches nothing.
 
 use plume_bus::fs::SimFs;
-use plume_bus::{Bus, BusConfig, BusError, BusOptions, BusUrl, ClockKind, Recovery};
+use plume_bus::{Bus, BusConfig, BusError, BusOptions, BusUrl, ClockKind, ReadLimit, Recovery};
 
 use crate::support::{Home, REPORTS, consumer, open_sim, options, pin, records, segments, texts};
 
@@ -23,6 +23,31 @@ async fn one_process_at_a_time() {
     assert!(matches!(Bus::open(&url, options()).await, Err(BusError::Locked { .. })));
     drop(again);
     Bus::open(&url, options()).await.unwrap();
+}
+
+/// A log in the place of one that was lost begins where it is told to, and for good.
+#[tokio::test]
+async fn a_new_log_begins_at_an_offset_and_an_old_one_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let url = BusUrl::File(home.path().join("log"));
+    let bus = Bus::open_from(&url, options(), 1_000).await.unwrap();
+    assert_eq!(bus.range(REPORTS).await.unwrap(), 1_000..1_000);
+    bus.append(records(REPORTS, "a", 2, 0)).await.unwrap();
+    assert!(matches!(
+        bus.read(REPORTS, 999, ReadLimit { records: 9, bytes: 999 }).await,
+        Err(BusError::Expired { first: 1_000, .. })
+    ));
+    bus.close().await.unwrap();
+    let bus = Bus::open_from(&url, options(), 5_000).await.unwrap();
+    assert_eq!(bus.range(REPORTS).await.unwrap(), 1_000..1_002);
+    let read = bus
+        .read(REPORTS, 1_000, ReadLimit { records: 9, bytes: 999 })
+        .await
+        .unwrap();
+    assert_eq!(
+        read.iter().map(|record| record.offset).collect::<Vec<_>>(),
+        [1_000, 1_001]
+    );
 }
 
 #[tokio::test]
