@@ -64,7 +64,7 @@ pub struct Archive {
     pub(crate) signals: Signals,
     pub(crate) manifest: Manifest,
     batches: BTreeMap<TopicPartition, Batch>,
-    memories: BTreeMap<u32, Memory>,
+    pub(crate) memories: BTreeMap<u32, Memory>,
     /// A batch begun before a crash: it must end where it was going to.
     begun: Option<BegunBatch>,
     /// A publication begun: nothing else is written before it is finished.
@@ -78,6 +78,8 @@ pub struct Archive {
     pub(crate) catalogue: Option<Arc<Catalogue>>,
     /// Hour of the next day until which hours and days can be marked.
     pub(crate) mark_deadline_hour: Option<u8>,
+    /// Where the log's offsets begin since its partitions last became more.
+    pub(crate) base: u64,
     /// Offsets of the log may hold no record without anything being lost.
     pub(crate) passing_markers: bool,
     /// Files to be removed.
@@ -118,6 +120,7 @@ impl Archive {
             stopped: None,
             catalogue: None,
             mark_deadline_hour: None,
+            base: 0,
             passing_markers: false,
             superfluous: Vec::new(),
             _lock: lock,
@@ -253,7 +256,10 @@ impl Archive {
         };
         match at.topic {
             Topic::Reports => {
-                let memory = self.memories.entry(at.partition).or_insert_with(Memory::new);
+                let memories = &mut self.memories;
+                let memory = memories
+                    .entry(at.partition)
+                    .or_insert_with(|| Memory::behind(self.base));
                 batch.push(&input, &record.payload, record.offset, &known, memory);
             }
             _ => batch.push(&input, &record.payload, record.offset, &known, &mut Memory::new()),

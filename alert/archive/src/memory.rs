@@ -34,6 +34,8 @@ pub(crate) struct Memory {
     by_id: HashMap<OutletId, usize>,
     recent: VecDeque<Recent>,
     by_packet: HashMap<(usize, [u8; 16]), u64>,
+    /// Packets are numbered behind this: no earlier number is given again. Not stored: it is the log's.
+    base: u64,
     /// Parts of a registry revision of which others are still to come.
     assembly: Assembly,
 }
@@ -55,7 +57,7 @@ struct Recent {
 /// What a report turned out to be.
 #[derive(Debug)]
 pub(crate) struct Sighting {
-    /// Running number of the outlet, from 1.
+    /// Running number of the outlet, from 1; behind the base of the log where partitions became more.
     pub(crate) packet: u64,
     pub(crate) repeat: bool,
     pub(crate) repeat_of: Option<u64>,
@@ -72,8 +74,21 @@ impl Memory {
             by_id: HashMap::new(),
             recent: VecDeque::new(),
             by_packet: HashMap::new(),
+            base: 0,
             assembly: Assembly::default(),
         }
+    }
+
+    /// An empty one that numbers packets behind `base`.
+    pub(crate) fn behind(base: u64) -> Self {
+        let mut memory = Self::new();
+        memory.number_from(base);
+        memory
+    }
+
+    /// Numbers packets behind `base` from here on.
+    pub(crate) fn number_from(&mut self, base: u64) {
+        self.base = base;
     }
 
     /// Says what a report brings, and remembers it.
@@ -83,7 +98,7 @@ impl Memory {
         let bytes = *report.evidence.packet.as_bytes();
         let (packet, enterprise) = match self.outlets.get_mut(place) {
             Some(outlet) => {
-                outlet.packets += 1;
+                outlet.packets = outlet.packets.max(self.base) + 1;
                 (outlet.packets, outlet.enterprise)
             }
             None => (0, None),

@@ -25,6 +25,15 @@ impl Archive {
         self
     }
 
+    /// Numbers packets behind this offset, at which the log's lines begin since partitions last became more (D7): an
+    /// outlet may come from another one, whose numbers, each of an offset of its own, are not known here.
+    #[must_use]
+    pub fn numbering_from(mut self, base: u64) -> Self {
+        self.base = base;
+        self.memories.values_mut().for_each(|memory| memory.number_from(base));
+        self
+    }
+
     /// Offsets of the log may hold no record without anything being lost: on Kafka they hold the markers of
     /// transactions. They are counted, and are no gaps.
     #[must_use]

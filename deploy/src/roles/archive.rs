@@ -21,7 +21,8 @@ use crate::config::Config;
 
 /// Pause before a refused write is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// A turn is taken after so long although no Tick came: a full log takes none.
+/// A turn is taken after so long although no Tick came: a full log takes none. A sealed one takes none either, and
+/// devices wait until everything of it is written: then it is [`RETRY_PAUSE`].
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Asks the loop to write what waits; answered when it is on disk.
@@ -64,6 +65,7 @@ pub(crate) async fn run(
             .with_context(|| format!("open the archive {}", root.display()))?
             .describing(Arc::clone(&context.catalogue))
             .confirming_at(config.detect.window.mark_deadline_hour)
+            .numbering_from(context.bus.base())
             .passing_markers(context.bus.is_shared());
         runtime.block_on(
             Archiver {
@@ -119,6 +121,11 @@ impl Archiver {
                     None => std::future::pending().await,
                 }
             };
+            let longest = if self.context.bus.stats().sealed {
+                RETRY_PAUSE
+            } else {
+                LONGEST_WAIT
+            };
             let mut asked = None;
             tokio::select! {
                 biased;
@@ -131,7 +138,7 @@ impl Archiver {
                 () = stop.clone().wait() => break,
                 Some(asker) = requests.recv() => asked = Some(asker),
                 () = tick => {}
-                () = tokio::time::sleep(LONGEST_WAIT) => {}
+                () = tokio::time::sleep(longest) => {}
             }
             match self.turn_for(asked, &stop).await {
                 Err(error) if is_away(&error) => match error.downcast_ref() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plume_archive::{Archive, ArchiveError, Field, MAX_CHECKPOINT_BYTES, Pushed, QuerySpec, Table};
-use plume_bus::fs::{RealFs, SimFs};
+use plume_bus::fs::{Fs, RealFs, SimFs};
 use plume_bus::{Record, Topic, TopicPartition};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::reading::{ReportKind, Statistic};
@@ -361,4 +361,33 @@ fn mistakes_are_named() {
         })
         .collect();
     insta::assert_snapshot!(words.concat());
+}
+
+/// An outlet that comes from another partition, where its packets had numbers that are not known here, and one that
+/// stays: both are numbered behind the base of the log.
+#[test]
+fn packets_are_numbered_behind_the_base_of_the_log() {
+    const BASE: u64 = 1_000_000;
+    let fs: Arc<dyn Fs> = Arc::new(SimFs::new());
+    let noon = at("20261121120000");
+    let minute = |number, after: i64| minute(number, noon.plus(after * MINUTE_MS), 5);
+    let mut archive = open(Path::new(ROOT), Arc::clone(&fs), &config()).unwrap();
+    let before = [of_report(0, minute(1, 0)), of_report(1, minute(1, 1))];
+    drive(&mut archive, &before).unwrap();
+    archive.flush().unwrap();
+    drop(archive);
+    let archive = open(Path::new(ROOT), fs, &config()).unwrap();
+    let mut archive = archive.numbering_from(BASE).passing_markers(true);
+    let after = [
+        of_report(BASE, minute(1, 2)),
+        of_report(BASE + 1, minute(2, 2)),
+        of_report(BASE + 2, minute(1, 3)),
+    ];
+    drive(&mut archive, &after).unwrap();
+    archive.flush().unwrap();
+    let numbers = rows(&archive, Table::Packets, "packet log_offset");
+    assert_eq!(
+        numbers,
+        ["1 0", "2 1", "1000001 1000000", "1000002 1000002", "1000001 1000001"]
+    );
 }
