@@ -71,6 +71,8 @@ pub enum Action {
     AddUsers,
     /// Say what data were (人工标记).
     Mark,
+    /// Write down zero and span checks.
+    EnterChecks,
     /// See the log of operations.
     ViewAudit,
     /// Have a device examined, and ask it for its time or its data.
@@ -97,6 +99,7 @@ pub const fn authorise(role: Role, action: Action) -> bool {
         Action::ViewUsers => matches!(role, Role::Admin | Role::Security | Role::CityDuty | Role::Branch),
         Action::AddUsers | Action::EditRegistry => matches!(role, Role::Admin),
         Action::Mark => crate::marks::may_mark(role),
+        Action::EnterChecks => crate::checks::may_enter(role),
         Action::ViewAudit => matches!(role, Role::Audit | Role::Security),
         Action::AskDevices => matches!(role, Role::CityDuty | Role::Branch | Role::LeadOfficer),
         Action::Act(kind) => may_act(role, kind),

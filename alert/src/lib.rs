@@ -22,6 +22,7 @@ pub mod case;
 pub mod problem;
 pub mod store;
 
+pub mod checks;
 pub mod digest;
 pub mod duty;
 pub mod fault;

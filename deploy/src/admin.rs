@@ -1,6 +1,6 @@
-//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/status`, `/explain`, `/marks` and `/command` for machines and
-//! operators, apart from the desk's pages. Whoever reaches this address may enter marks and give orders to devices:
-//! keep it on loopback, as it is by default.
+//! `/metrics`, `/healthz`, `/readyz`, `/stats`, `/status`, `/explain`, `/marks`, `/checks` and `/command` for machines
+//! and operators, apart from the desk's pages. Whoever reaches this address may enter marks and checks and give orders
+//! to devices: keep it on loopback, as it is by default.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,6 +85,7 @@ pub(crate) async fn serve(
         .route("/explain", get(explain_event))
         .route("/conformance", get(conformance))
         .route("/marks", post(marks))
+        .route("/checks", post(checks))
         .route("/command", post(command))
         .route("/commands", get(commands))
         .route("/permit", post(permits::routes::step))
@@ -206,6 +207,16 @@ async fn marks(State(context): State<Context>, text: String) -> Response {
     let index = Arc::clone(&context.registry.borrow());
     let now = context.clock.now();
     match roles::marks::import(&context.bus, index.registry(), &text, now).await {
+        Ok(said) => (said + "\n").into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Takes the CSV text of `plume checks import`.
+async fn checks(State(context): State<Context>, text: String) -> Response {
+    let index = Arc::clone(&context.registry.borrow());
+    let now = context.clock.now();
+    match roles::checks::import(&context.bus, &index, ("checks", &text), now).await {
         Ok(said) => (said + "\n").into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
     }

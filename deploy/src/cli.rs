@@ -12,7 +12,7 @@ pub(crate) mod permits;
 pub(crate) mod rate;
 
 pub(crate) use bus::{BusCommand, Role, StartArgs};
-pub(crate) use judge::{MarksCommand, ScoreArgs};
+pub(crate) use judge::{ChecksCommand, MarksCommand, ScoreArgs};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +39,7 @@ const EXAMPLES: &str = "\
   plume modbus probe 192.168.1.20:502 --map m.toml  现场查看 Modbus 设备 / look at a Modbus device
   plume explain 5f2c…                          逐步说明一次预警的依据 / why an event was said, step by step
   plume marks import marks.csv                 录入人工标记 / enter manual marks
+  plume checks import checks.csv               录入零点、跨度检查 / enter zero and span checks
   plume score                                  预警质量评分 / how good the warnings are, on held-out seeds
   plume stats                                  收支平衡 / packets in = archived + quarantined + repeats";
 
@@ -137,6 +138,9 @@ pub(crate) enum Command {
     /// 人工标记 / manual marks
     #[command(subcommand)]
     Marks(MarksCommand),
+    /// 零点、跨度检查 / zero and span checks
+    #[command(subcommand)]
+    Checks(ChecksCommand),
     /// Kafka 主题：创建、检查、消费滞后 / topics on Kafka: make, check, lag
     #[command(subcommand)]
     Bus(BusCommand),

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::orders::QuarantineCommand;
-use cli::{Cli, Command, MarksCommand, NotifyCommand};
+use cli::{ChecksCommand, Cli, Command, MarksCommand, NotifyCommand};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse()) {
@@ -78,6 +78,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Decode(args) => commands::decode::run(&args),
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
         Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),
+        Command::Checks(ChecksCommand::Import(args)) => runtime()?.block_on(commands::checks::run(&args)),
         Command::Replay(args) => runtime()?.block_on(commands::replay::run(&args)),
         Command::Score(args) if args.desk => runtime()?.block_on(commands::score_desk::run(&args)),
         Command::Score(args) if args.quality => commands::score_quality::run(&args),

@@ -19,7 +19,7 @@ use crate::rules::common_cause::CommonCause;
 use crate::rules::constant::{self, Seen};
 use crate::rules::exceed::Period;
 use crate::rules::near_hour::{self, Running};
-use crate::rules::{amount, clock_skew};
+use crate::rules::{amount, clock_skew, drift};
 use crate::samples::{Sample, Taken};
 use crate::value::MINUTES;
 
@@ -111,6 +111,7 @@ pub(crate) fn report(
         ReportKind::RealTime => samples(ctx, outlet, plan, report, place),
         ReportKind::Hour => windows(ctx, outlet, plan, report, (Period::Hour, rank)),
         ReportKind::Day => windows(ctx, outlet, plan, report, (Period::Day, rank)),
+        ReportKind::Calibration => drift::report(ctx, outlet, plan, report),
         _ => {}
     }
     // An hour packet may complete an hour; anything may show that a device has passed its end.
@@ -252,6 +253,7 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
             };
             constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
             quality::minute(ctx, outlet, plan, i, given.seen(place));
+            drift::minute(ctx, outlet, plan, factor, &given.seen(place));
         }
     }
     after_minutes(ctx, outlet, plan, place, changed, MINUTES);

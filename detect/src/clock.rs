@@ -96,7 +96,7 @@ impl JudgeClock {
                 self.ingests[place].on_probation = settings.agreeing_ticks;
                 self.ingests[place].last = step.to;
             }
-            EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) => {}
+            EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ mod quality;
 pub use quality::*;
 
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 4;
+pub const RULES_VERSION: u32 = 5;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub constant: ConstantSettings,
     /// SHIFT: the level of hour means moves.
     pub shift: ShiftSettings,
+    /// DRIFT: zero and span checks.
+    pub drift: DriftSettings,
     /// MISS: nothing comes.
     pub miss: MissSettings,
     /// COMMON_CAUSE: many devices silent at once.

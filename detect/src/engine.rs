@@ -25,6 +25,7 @@ use crate::out::{Emitter, Out};
 use crate::outlet::{self, Gone, Outlet};
 use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
+use crate::rules::drift;
 use crate::state::persist;
 use saved::registry_record;
 
@@ -203,6 +204,11 @@ impl Engine {
                     outlet.mark(ctx, plan, mark);
                 });
             }
+            EntryBody::Check(check) => {
+                self.at_outlet(check.outlet, entry, out, &mut ordinal, |ctx, outlet, plan, _| {
+                    drift::take(ctx, outlet, plan, check);
+                });
+            }
             EntryBody::Registry(registry) => self.registry(registry, entry, out, &mut ordinal),
             EntryBody::Tick(_) | EntryBody::ClockStep(_) => {}
         }
@@ -338,13 +344,9 @@ impl Engine {
                 Some((outlet, before)) => (outlet, Some(before)),
                 None => (Outlet::new(), None),
             };
-            let factors = outlet.fit(plan);
+            let left = outlet.fit(plan);
             // A copy of every plan would be as much as the plan, for a moment, and stay with the allocator.
-            if !factors.is_empty() {
-                let left = Gone {
-                    factors,
-                    ..Gone::default()
-                };
+            if !left.is_empty() {
                 gone.push((plan.clone(), left));
             }
             changed.push(before.is_some_and(|before| before != *plan));

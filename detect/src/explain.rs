@@ -27,7 +27,7 @@ impl Lang {
 }
 
 /// The steps of a judgement and the facts each rests on.
-const STEPS: [(&str, &str, &[FactKey]); 7] = [
+const STEPS: [(&str, &str, &[FactKey]); 9] = [
     (
         "取值",
         "value",
@@ -45,6 +45,35 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
             FactKey::DifferencePct,
             FactKey::Usual,
             FactKey::Moved,
+        ],
+    ),
+    (
+        "检查",
+        "check",
+        &[
+            FactKey::Point,
+            FactKey::Gas,
+            FactKey::AsFound,
+            FactKey::AsLeft,
+            FactKey::Adjusted,
+            FactKey::FullScale,
+            FactKey::DriftPct,
+            FactKey::OutLimit,
+            FactKey::DueHours,
+        ],
+    ),
+    (
+        "控制图",
+        "charts",
+        &[
+            FactKey::Standing,
+            FactKey::Qal3,
+            FactKey::AdjustBy,
+            FactKey::SumHigh,
+            FactKey::SumLow,
+            FactKey::PrecisionSum,
+            FactKey::Ewma,
+            FactKey::SlopePerDay,
         ],
     ),
     ("折算", "correction", &[FactKey::OxygenMean, FactKey::ReferenceOxygen]),
@@ -87,7 +116,7 @@ const STEPS: [(&str, &str, &[FactKey]); 7] = [
 ];
 
 /// Words of the evidence that are no code of a closed set.
-const WORDS: [(&str, &str, &str); 47] = [
+const WORDS: [(&str, &str, &str); 70] = [
     ("device_hour", "设备上报小时值", "the device's hour value"),
     ("device_minutes", "分钟数据", "minute packets"),
     (
@@ -171,6 +200,37 @@ const WORDS: [(&str, &str, &str); 47] = [
         "running while marked as stopped",
     ),
     ("silence", "中断上传", "nothing came"),
+    ("zero", "零点", "zero"),
+    ("span", "跨度", "span"),
+    ("yes", "是", "yes"),
+    ("no", "否", "no"),
+    ("in_control", "受控", "in control"),
+    ("recalibrate", "需校准", "to be recalibrated"),
+    ("out_of_control", "失控", "out of control"),
+    ("fine", "正常", "in control"),
+    ("precision_lost", "精密度丧失", "precision lost"),
+    ("drifted_up", "向上漂移", "drifted up"),
+    ("drifted_down", "向下漂移", "drifted down"),
+    ("check_device", "设备上报的核查", "check sent by the device"),
+    ("check_polled", "寄存器轮询的核查", "check read from registers"),
+    ("check_plateau", "校准时段分钟数据", "minutes flagged as calibration"),
+    ("check_form", "人工填报的核查", "check entered on the desk"),
+    ("check_sheet", "表格导入的核查", "check imported from a sheet"),
+    ("beyond_out_limit", "漂移超出失控限", "beyond the out-of-control limit"),
+    ("beyond_required", "漂移超出要求", "beyond what is required"),
+    (
+        "trend_beyond",
+        "趋势线已超出要求",
+        "its trend is beyond what is required",
+    ),
+    (
+        "trend_soon",
+        "按趋势一周内超出要求",
+        "its trend leads there within a week",
+    ),
+    ("adjusted", "已调整并合格", "adjusted, and good afterwards"),
+    ("within_required", "漂移符合要求", "within what is required"),
+    ("no_range", "未登记量程", "no measuring range registered"),
 ];
 
 /// Explains a judgement, one numbered step a line.
@@ -282,6 +342,11 @@ fn unit(key: FactKey, judgement: &Judgement, catalogue: &Catalogue, lang: Lang) 
         | FactKey::Recomputed
         | FactKey::Usual
         | FactKey::Moved
+        | FactKey::Gas
+        | FactKey::AsFound
+        | FactKey::AsLeft
+        | FactKey::AdjustBy
+        | FactKey::FullScale
         | FactKey::Previous => {
             let unit = judgement.factor.and_then(|code| catalogue.unit(code));
             unit.map(|unit| lang.pick(unit.zh(), unit.en()).to_owned())

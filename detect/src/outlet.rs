@@ -16,6 +16,7 @@ use crate::plan::OutletPlan;
 use crate::quality::{Hourly, OutletQuality, Quality};
 use crate::rules::budget;
 use crate::rules::common_cause::CommonCause;
+use crate::rules::drift::Drift;
 use crate::rules::exceed::Period;
 use crate::rules::miss::{self, Device, Pause};
 use crate::series::{HOT_CORE_LIMIT, Series};
@@ -64,6 +65,8 @@ pub(crate) struct Outlet {
     pub(crate) flow: Option<f64>,
     pub(crate) flow_minute: i64,
     pub(crate) quality: OutletQuality,
+    /// Analysers whose checks are known, in the order of their factors.
+    pub(crate) drifts: Vec<Drift>,
 }
 persist!(Outlet {
     devices,
@@ -76,6 +79,7 @@ persist!(Outlet {
     flow,
     flow_minute,
     quality,
+    drifts,
 });
 
 impl Outlet {
@@ -91,11 +95,12 @@ impl Outlet {
             flow: None,
             flow_minute: i64::MIN,
             quality: OutletQuality::default(),
+            drifts: Vec::new(),
         }
     }
 
-    /// Fits the state to a plan: new factors and devices begin empty; factors that are gone are given back.
-    pub(crate) fn fit(&mut self, plan: &OutletPlan) -> Vec<Factor> {
+    /// Fits the state to a plan: new factors and devices begin empty; what is gone is given back.
+    pub(crate) fn fit(&mut self, plan: &OutletPlan) -> Gone {
         let mut old = std::mem::take(&mut self.factors);
         let fitted = plan.factors.iter().map(|factor| {
             let known = old.iter().position(|known| known.code == factor.code);
@@ -113,7 +118,14 @@ impl Outlet {
             self.device(source.mn);
         }
         old.sort_by_key(|factor| factor.code);
-        old
+        let drifts = std::mem::take(&mut self.drifts);
+        let (kept, gone) = drifts.into_iter().partition(|drift| plan.codes.contains(&drift.factor));
+        self.drifts = kept;
+        Gone {
+            factors: old,
+            drifts: gone,
+            ..Gone::default()
+        }
     }
 
     /// All that is left of an outlet that is gone.
@@ -122,6 +134,7 @@ impl Outlet {
             factors: self.factors,
             miss: self.miss,
             quality: self.quality,
+            drifts: self.drifts,
         }
     }
 
@@ -260,6 +273,14 @@ pub(crate) struct Gone {
     pub(crate) factors: Vec<Factor>,
     pub(crate) miss: Hold,
     pub(crate) quality: OutletQuality,
+    pub(crate) drifts: Vec<Drift>,
+}
+
+impl Gone {
+    /// True where nothing is gone of an outlet that stays.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.factors.is_empty() && self.drifts.is_empty()
+    }
 }
 
 /// Ends the open cases of factors that are no longer in the registry, and of the outlet's silence where it is gone
@@ -270,11 +291,16 @@ pub(crate) fn retire(ctx: &mut Ctx<'_>, plan: &OutletPlan, gone: Gone) {
         factors,
         mut miss,
         mut quality,
+        drifts,
     } = gone;
     ended.extend(miss.end().map(|_| (RuleCode::Miss, None, miss.first_window)));
     let oxygen = plan.oxygen.and_then(|place| plan.codes.get(place)).copied();
     let of_oxygen = |rule| oxygen.filter(|_| rule == RuleCode::O2Hi);
     ended.extend(quality.end().map(|(rule, first)| (rule, of_oxygen(rule), first)));
+    for mut drift in drifts {
+        let first = drift.hold.first_window;
+        ended.extend(drift.hold.end().map(|_| (RuleCode::Drift, Some(drift.factor), first)));
+    }
     for mut factor in factors {
         let both = factor.quality.end().chain(factor.hourly.end());
         ended.extend(both.map(|(rule, first)| (rule, Some(factor.code), first)));

@@ -5,7 +5,7 @@ use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::time::{Span, Time};
 
 /// Format of checkpoints. Counts up with every change of what is written.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 /// First bytes of a checkpoint.
 const MAGIC: &[u8; 8] = b"plumechk";
 /// No list in a checkpoint is longer: a lying length must not ask for memory.
@@ -252,6 +252,16 @@ impl<T: Persist + Copy + Default, const N: usize> Persist for [T; N] {
             *item = T::load(from)?;
         }
         Ok(items)
+    }
+}
+
+impl<A: Persist, B: Persist> Persist for (A, B) {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.0.save(to);
+        self.1.save(to);
+    }
+    fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        Ok((A::load(from)?, B::load(from)?))
     }
 }
 

@@ -9,6 +9,7 @@ use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Time};
 
 use crate::chart::level::RENEW_HOURS;
+use crate::chart::slope::MAX_POINTS;
 use crate::config::Settings;
 use crate::minutes;
 
@@ -89,8 +90,10 @@ impl Settings {
             RuleCode::Shift if self.shift.enabled => {
                 hours(&[self.shift.learn_hours, RENEW_HOURS, self.shift.rebase_hours])
             }
+            // As many daily checks as its line is drawn through, from the first to the last.
+            RuleCode::Drift => i64::try_from(MAX_POINTS - 1).unwrap_or(0) * DAY_MS,
             // Marks alone, or nothing of the log.
-            RuleCode::Shift | RuleCode::Budget | RuleCode::Ratio | RuleCode::Twin | RuleCode::Drift => 0,
+            RuleCode::Shift | RuleCode::Budget | RuleCode::Ratio | RuleCode::Twin => 0,
         };
         // Every rule sees the minutes that are kept, and may hold a case that began within them.
         own + i64::try_from(minutes::HOURS).unwrap_or(0) * HOUR_MS

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use crate::registry::Registry;
 use crate::report::Report;
@@ -47,8 +48,10 @@ pub enum EntryBody {
     ClockStep(ClockStep),
     /// The registry as it is from now on, into every partition (D8).
     Registry(Box<Registry>),
-    /// A mark (标记), a calibration form or a stop-work period entered by a person, on the outlet's partition.
+    /// A mark (标记) or a stop-work period entered by a person, on the outlet's partition.
     Mark(Mark),
+    /// A zero or span check entered by a person, on the outlet's partition.
+    Check(Box<Check>),
 }
 
 impl EntryBody {
@@ -61,6 +64,7 @@ impl EntryBody {
             Self::ClockStep(step) => step.to,
             Self::Registry(registry) => registry.recorded_at,
             Self::Mark(mark) => mark.received_at,
+            Self::Check(check) => check.received_at,
         }
     }
 }

@@ -140,6 +140,38 @@ crate::reading::closed! {
         Moved = 38, "moved", "水平偏移", "level moved by";
         /// The statistic of a control chart, in standard deviations.
         Statistic = 39, "statistic", "控制图统计量", "chart statistic";
+        /// Which end of the range was checked: `zero`, `span`.
+        Point = 40, "point", "检查点", "point checked";
+        /// What the gas of a check holds, in the factor's unit.
+        Gas = 41, "gas", "标气值", "gas value";
+        /// What the analyser showed for it, in the factor's unit.
+        AsFound = 42, "as_found", "校准前示值", "as found";
+        /// What it showed afterwards, in the factor's unit.
+        AsLeft = 43, "as_left", "校准后示值", "as left";
+        /// Whether it was adjusted in between: `yes`, `no`.
+        Adjusted = 44, "adjusted", "是否调整", "adjusted";
+        /// (as found − gas) / full scale, percent.
+        DriftPct = 45, "drift_pct", "漂移（%FS）", "drift (% FS)";
+        /// Drift beyond which the instrument is out of control, percent of full scale.
+        OutLimit = 46, "out_limit_pct", "失控限（%FS）", "out-of-control limit (% FS)";
+        /// Where the instrument stands by HJ 75: `in_control`, `recalibrate`, `out_of_control`.
+        Standing = 47, "standing", "受控状态", "standing";
+        /// What QAL3 says of it: `fine`, `precision_lost`, `drifted_up`, `drifted_down`.
+        Qal3 = 48, "qal3", "QAL3结论", "QAL3 finding";
+        /// CUSUM upwards, in standard deviations.
+        SumHigh = 49, "sum_high_sd", "向上累积和", "upward sum";
+        /// CUSUM downwards, in standard deviations.
+        SumLow = 50, "sum_low_sd", "向下累积和", "downward sum";
+        /// Sum of QAL3's precision chart, in squared standard deviations.
+        PrecisionSum = 51, "precision_sum_sd2", "精密度累积和", "precision sum";
+        /// EWMA of the drifts, in standard deviations.
+        Ewma = 52, "ewma_sd", "EWMA", "EWMA";
+        /// By how much QAL3 would adjust, in the factor's unit.
+        AdjustBy = 53, "adjust_by", "建议调整量", "adjustment proposed";
+        /// The measuring range, in the factor's unit.
+        FullScale = 54, "full_scale", "满量程", "full scale";
+        /// Hours after a check until the next one is due.
+        DueHours = 55, "due_hours", "检查间隔（小时）", "next check due after (h)";
     }
 }
 

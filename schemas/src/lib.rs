@@ -28,6 +28,7 @@ pub mod decimal;
 pub mod reading;
 pub mod report;
 
+pub mod check;
 pub mod entry;
 pub mod event;
 pub mod judgement;

@@ -5,6 +5,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMil
 use arrow::record_batch::RecordBatch;
 use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::reading::{Basis, ReportKind, Statistic};
+use plume_schemas::rule::RuleCode;
 use plume_schemas::time::Time;
 
 use crate::ArchiveError;
@@ -26,6 +27,8 @@ pub struct QuerySpec {
     pub factor: Option<FactorCode>,
     /// Of one kind.
     pub kind: Option<ReportKind>,
+    /// Said by one rule: judgements and events.
+    pub rule: Option<RuleCode>,
     /// One statistic of readings.
     pub statistic: Option<Statistic>,
     /// One basis of readings.
@@ -48,6 +51,7 @@ impl QuerySpec {
             outlet: None,
             factor: None,
             kind: None,
+            rule: None,
             statistic: None,
             basis: None,
             from: None,
@@ -79,6 +83,7 @@ impl QuerySpec {
         let mut wants: Vec<Want> = [
             word("factor", factor),
             word("outlet", outlet),
+            word("rule", self.rule.map(RuleCode::code)),
             word("statistic", self.statistic.map(Statistic::code)),
             word("basis", self.basis.map(Basis::code)),
             // The kind of readings is their folder.

@@ -12,6 +12,7 @@
 mod assets;
 mod auth;
 mod chart;
+mod checks;
 mod enrol;
 mod headers;
 mod history;
@@ -42,6 +43,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
+pub use checks::{CheckedFactor, CheckedRow, ChecksQuestion, ChecksQueue};
 pub use enrol::{EnrolQuestion, EnrolQueue, EnrolRefusal, Enrolled, Enrolment, WaitingDevice};
 pub use history::{HistoryQuestion, HistoryQueue, HourValue, Quantity};
 pub use inspect::{ClockOffset, Departure, InspectQuestion, InspectQueue, Inspection, Interval};

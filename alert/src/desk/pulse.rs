@@ -61,10 +61,14 @@ impl Pulse {
                 PresenceState::Gone => self.hear(presence.mn, at, false),
                 PresenceState::Spooling | PresenceState::Drained => {}
             },
-            EntryBody::Tick(_) | EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) => {}
+            EntryBody::Tick(_)
+            | EntryBody::ClockStep(_)
+            | EntryBody::Registry(_)
+            | EntryBody::Mark(_)
+            | EntryBody::Check(_) => {}
         }
         // A registry is imported by another clock, before the first record of an ingest.
-        if !matches!(body, EntryBody::Registry(_) | EntryBody::Mark(_)) {
+        if !matches!(body, EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_)) {
             self.last = self.last.max(Some(at));
         }
     }

@@ -4,8 +4,8 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::pages::{
-    act, bulletin, case, conformance, device, duty, enrol, enter, faults, link, login, marks, numbers, orders, outlet,
-    overview, phone, photos, problems, records, registry, reports, silences, tables, users,
+    act, bulletin, case, checks, conformance, device, duty, enrol, enter, faults, link, login, marks, numbers, orders,
+    outlet, overview, phone, photos, problems, records, registry, reports, silences, tables, users,
 };
 use super::state::DeskState;
 use super::text::Texts;
@@ -202,6 +202,9 @@ pub static ROUTES: &[Route] = routes! {
     GET "/marks", Need::Both(Action::Mark), marks::form;
     POST "/marks", Need::Both(Action::Mark), marks::add;
     POST "/marks/import", Need::Both(Action::Mark), marks::import;
+    GET "/outlets/{id}/checks", Need::Both(VIEW), checks::form;
+    POST "/outlets/{id}/checks", Need::Both(Action::EnterChecks), checks::add;
+    POST "/outlets/{id}/checks/import", Need::Both(Action::EnterChecks), checks::import;
     GET "/files/{id}", Need::Both(VIEW), photos::get;
     GET "/events", Need::Both(VIEW), live::events;
     GET "/api/series/{id}", Need::Both(VIEW), series::get;

@@ -9,6 +9,7 @@ use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use super::checks::ChecksQueue;
 use super::enrol::EnrolQueue;
 use super::history::HistoryQueue;
 use super::inspect::InspectQueue;
@@ -134,6 +135,7 @@ struct Inner {
     history: OnceLock<HistoryQueue>,
     inspector: OnceLock<InspectQueue>,
     orders: OnceLock<OrderQueue>,
+    checks: OnceLock<ChecksQueue>,
     registry: RegistryDesk,
     enrol: OnceLock<EnrolQueue>,
     tail: Mutex<Tail>,
@@ -164,6 +166,7 @@ impl DeskState {
             history: OnceLock::new(),
             inspector: OnceLock::new(),
             orders: OnceLock::new(),
+            checks: OnceLock::new(),
             registry: RegistryDesk::default(),
             enrol: OnceLock::new(),
             tail: Mutex::default(),
@@ -216,6 +219,10 @@ impl DeskState {
         &self.0.registry
     }
 
+    pub(super) fn checks_queue(&self) -> &OnceLock<ChecksQueue> {
+        &self.0.checks
+    }
+
     pub(super) fn order_queue(&self) -> &OnceLock<OrderQueue> {
         &self.0.orders
     }
@@ -266,7 +273,7 @@ impl DeskState {
                 }
             }
             EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),
-            EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) => {}
+            EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) | EntryBody::Check(_) => {}
         }
     }
 

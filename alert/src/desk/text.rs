@@ -287,6 +287,24 @@ texts! {
     mark_csv: "粘贴 CSV，首行为表头，一次最多 300 行", "Paste CSV with its header; at most 300 rows";
     mark_csv_example: "outlet,factor,start,end,kind,note", "outlet,factor,start,end,kind,note";
     marks_done: "已记录 {} 条标记，所涉时段将重新判定。", "{} recorded; what they cover is judged anew.";
+    checks: "零点、跨度检查", "Zero and span checks"; checks_of: "{} 零点、跨度检查", "Zero and span checks of {}";
+    checks_about: "设备自动上报的核查自动列入；人工校准请在此如实填报标气值、校准前后示值和是否调整。控制图结论为提示，不作为预警。",
+        "Checks that devices send are listed by themselves. Write down here what was done by hand: the gas, what was \
+         shown before and after, and whether it was adjusted. What charts find is a hint, no alert.";
+    checks_chart: "{} 漂移控制图", "{}: drift and control charts"; checks_standing: "{} 受控状态", "{}: standing";
+    checks_list: "{} 检查记录", "{}: checks"; checks_note: "HJ 75-2017 11.2；EN 14181 QAL3", "HJ 75-2017 11.2; EN 14181 QAL3";
+    no_checks: "最近 180 天没有检查记录。", "No checks in the last 180 days.";
+    check_time: "检查时间", "When"; check_point: "检查点", "Point";
+    check_gas: "标气值", "Gas"; check_before: "校准前示值", "As found";
+    check_after: "校准后示值", "As left"; check_after_optional: "校准后示值（可不填）", "As left (optional)";
+    check_adjusted: "是否调整", "Adjusted"; check_drift: "漂移 %FS", "Drift % FS";
+    check_standing: "HJ 75 状态", "HJ 75"; check_qal3: "QAL3", "QAL3";
+    check_left: "距限值", "Days left"; check_remark: "说明（可不填）", "Remark (optional)";
+    check_add: "提交检查", "Enter check"; yes: "是", "Yes"; no: "否", "No";
+    check_csv: "粘贴 CSV，首行为表头，一次最多 800 行", "Paste CSV with its header; at most 800 rows";
+    check_csv_example: "time,outlet,factor,point,gas,before,after,adjusted,note",
+        "time,outlet,factor,point,gas,before,after,adjusted,note";
+    checks_done: "已记录 {} 次检查。", "{} check(s) recorded.";
     link_note: "本链接仅限收到通知的人员使用，一次有效。", "This link is for whoever got the notice, and works once.";
 
     // Faults of instruments

@@ -389,6 +389,15 @@ impl Desk {
         tx.commit().await
     }
 
+    /// Notes that somebody entered zero or span checks of these outlets.
+    pub(crate) async fn note_checks(&self, viewer: &Viewer, outlets: &[String]) -> Result<(), StoreError> {
+        let mut tx = self.0.store.begin().await?;
+        for outlet in outlets {
+            note(&mut tx, AuditKind::Checked, Some(viewer), outlet, self.now()).await?;
+        }
+        tx.commit().await
+    }
+
     /// Notes a change of the registry, or that it was not recorded.
     pub(crate) async fn note_registry(
         &self,

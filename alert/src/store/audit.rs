@@ -31,6 +31,8 @@ named! {
         PasswordSet = "password_set", "设置密码", "password set";
         /// Data were marked.
         Marked = "marked", "人工标记", "marked";
+        /// Zero or span checks were entered.
+        Checked = "checked", "填报零点跨度检查", "checks entered";
         /// An account was switched off.
         Disabled = "disabled", "停用账号", "account disabled";
         /// Notices were silenced.

@@ -1,5 +1,6 @@
 //! The facts of a judgement as words: rounded so that the text stays true, with unit, basis and time.
 
+use plume_schemas::check::CheckPoint;
 use plume_schemas::decimal::Decimal;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::judgement::{FactKey, FactValue, Judgement, NotJudged, Pane, Verdict};
@@ -69,6 +70,13 @@ impl Facts<'_> {
                 .map(|moved| format!("{moved:+.1}")),
             "slow" => self.reason_is("ewma"),
             "rebased" => self.reason_is("rebased"),
+            "point" => self.point(),
+            "drift" => judgement.number(FactKey::DriftPct).map(|drift| format!("{drift:+.2}")),
+            "out_limit" => self.plain(FactKey::OutLimit),
+            "drifted_out" => self.reason_is("beyond_out_limit"),
+            "drifted" => self.reason_is("beyond_required"),
+            "trend_beyond" => self.reason_is("trend_beyond"),
+            "adjusted" => self.reason_is("adjusted"),
             "days" => self.whole(FactKey::Days),
             "count" => self.whole(FactKey::Count),
             "of" => self.whole(FactKey::Of),
@@ -94,6 +102,15 @@ impl Facts<'_> {
     /// An empty text where the judgement's reason is this one.
     fn reason_is(&self, code: &str) -> Option<String> {
         self.reason().filter(|reason| reason == code).map(|_| String::new())
+    }
+
+    /// Which end of the range was checked.
+    fn point(&self) -> Option<String> {
+        let point = match self.judgement.fact(FactKey::Point)? {
+            FactValue::Text(code) => CheckPoint::from_code(code.as_str()),
+            _ => None,
+        }?;
+        Some(self.lang.pick(point.zh(), point.en()).to_owned())
     }
 
     /// Why a window was not judged: by its verdict, or by the reason with which a warning ended.

@@ -58,6 +58,38 @@ pub(crate) struct MarksArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// What can be done with zero and span checks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChecksCommand {
+    /// 从 CSV 录入零点、跨度检查 / enter zero and span checks from a CSV file
+    Import(ChecksArgs),
+}
+
+const CHECKS_EXAMPLES: &str = "\
+示例 / Example:
+  plume checks import checks.csv --data /var/lib/plume
+
+文件示例 / The file:
+  time,outlet,factor,point,gas,before,after,adjusted
+  2026-11-21 08:30,91330100MA27X0AB1C:DA001,a21026,zero,0,4.8,0.1,yes
+
+  point: zero 零点, span 跨度; 标气值与示值同因子单位 / gas and readings in the factor's unit; 末两列可省 / the last two may be
+  left out. 同一次检查录入两次只计一次，早于最近一次的只归档 / told twice it counts once; older than the last: archived only";
+
+/// Arguments of `checks import`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECKS_EXAMPLES)]
+pub(crate) struct ChecksArgs {
+    /// CSV 文件 / CSV file
+    pub(crate) file: PathBuf,
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
 const REPLAY_EXAMPLES: &str = "\
 示例 / Examples:
   plume replay --data plume-live                    从头（或最早的检查点）起 / from the beginning, or the oldest checkpoint

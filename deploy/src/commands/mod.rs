@@ -7,6 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod chart;
 mod chart_checks;
 pub(crate) mod check;
+pub(crate) mod checks;
 mod client;
 pub(crate) mod command;
 pub(crate) mod conformance;

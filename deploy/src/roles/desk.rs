@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use plume_alert::Desk;
 use plume_alert::accounts::Token;
 use plume_alert::desk::{
-    DeskState, EnrolQueue, HistoryQueue, InspectQueue, KeyStanding, KeyView, MarkBatch, MarkQueue, OrderQueue,
-    RegistryQueue,
+    ChecksQueue, DeskState, EnrolQueue, HistoryQueue, InspectQueue, KeyStanding, KeyView, MarkBatch, MarkQueue,
+    OrderQueue, RegistryQueue,
 };
 use plume_bus::{NewRecord, Topic, TopicPartition};
 use plume_ingest::exchange::vault::MAX_KEY_DAYS;
@@ -34,6 +34,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const MARKS_WAITING: usize = 16;
 /// Reports and long charts that wait for the archive: a page gives up before a longer line is worked off.
 const HISTORY_WAITING: usize = 16;
+/// Checks on their way to the log, and pages that show them: a table or two at once.
+const CHECKS_WAITING: usize = 16;
 /// Conformance reports that wait: each takes seconds, so that a longer line is given up by its pages.
 const INSPECTIONS_WAITING: usize = 4;
 /// Files to read and revisions to record: an administrator or two, each waiting for one page.
@@ -157,6 +159,9 @@ pub(crate) fn open_queues(
     let (queue, questions) = mpsc::channel(HISTORY_WAITING);
     pages.set_history(HistoryQueue::new(queue));
     tasks.spawn(super::history::answer(context.clone(), questions, stop.clone()));
+    let (queue, questions) = mpsc::channel(CHECKS_WAITING);
+    pages.set_checks(ChecksQueue::new(queue));
+    tasks.spawn(super::checks::answer(context.clone(), questions, stop.clone()));
     let (queue, questions) = mpsc::channel(INSPECTIONS_WAITING);
     pages.set_inspector(InspectQueue::new(queue));
     tasks.spawn(super::inspect::answer(context.clone(), questions, stop.clone()));

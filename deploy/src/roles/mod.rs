@@ -4,6 +4,7 @@
 pub(crate) mod archive;
 pub(crate) mod away;
 pub(crate) mod checkpoint;
+pub(crate) mod checks;
 pub(crate) mod desk;
 pub(crate) mod detect;
 pub(crate) mod edits;

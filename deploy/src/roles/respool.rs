@@ -85,6 +85,7 @@ fn outlet(record: &Record) -> Option<OutletId> {
         EntryBody::Report(report) => Some(report.outlet),
         EntryBody::Presence(presence) => Some(presence.outlet),
         EntryBody::Mark(mark) => Some(mark.outlet),
+        EntryBody::Check(check) => Some(check.outlet),
         EntryBody::Tick(_) | EntryBody::ClockStep(_) | EntryBody::Registry(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Zero and span checks from a sheet: what the analyser showed on a gas that is known, before anybody touched it and
 //! after. Text in, checks out; a sheet with an error gives none.
 
+pub use plume_schemas::check::CheckPoint as Point;
 use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::time::Time;
 
@@ -17,36 +18,6 @@ const COLUMNS: [(&str, &str, bool); 8] = [
     ("after", "校准后示值", false),
     ("adjusted", "是否调整", false),
 ];
-
-/// Which end of the range is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Point {
-    /// Zero gas.
-    Zero,
-    /// Span gas.
-    Span,
-}
-
-impl Point {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Zero, Self::Span];
-
-    /// As in the sheet.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Zero => "zero",
-            Self::Span => "span",
-        }
-    }
-
-    /// In Chinese.
-    pub fn zh(self) -> &'static str {
-        match self {
-            Self::Zero => "零点",
-            Self::Span => "跨度",
-        }
-    }
-}
 
 /// One check of one point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -222,9 +193,8 @@ impl Row<'_> {
         });
         let factor = self.cell(2, "a factor code such as a21026", |text| FactorCode::new(text).ok());
         let named = |text: &str| {
-            Point::ALL
-                .into_iter()
-                .find(|point| point.code() == text || point.zh() == text)
+            let named = |point: &Point| point.code() == text || point.zh() == text;
+            Point::ALL.iter().copied().find(named)
         };
         let point = self.cell(3, "zero or span (零点、跨度)", named);
         let number = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());

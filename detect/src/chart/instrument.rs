@@ -6,14 +6,15 @@
 //! with [`WARN_DAYS`] days left until there: by the slope of the last month, or by a line that began within the last
 //! checks ([`ramp`]), whichever says sooner. An analyser that has lost its precision has no line: it is defect.
 
-use plume_schemas::time::{DAY_MS, Span};
+use plume_schemas::time::{DAY_MS, Span, Time};
 
 use super::checks::{Checked, Point};
 use super::control::{Check, Control, Grade, Limits, Standing};
 use super::ewma::{Ewma, EwmaState};
 use super::qal3::{Finding, Qal3, Qal3State};
 use super::ramp::{self, Ramp};
-use super::slope::{DaysLeft, MAX_POINTS, Slope, theil_sen};
+use super::slope::{DaysLeft, MAX_POINTS, Slope, middle, theil_sen};
+use crate::state::persist;
 
 /// So many days left are a warning: a week, the time to send for a contractor.
 pub const WARN_DAYS: f64 = 7.0;
@@ -45,6 +46,10 @@ pub struct Charts {
     pub shewhart: (f64, bool),
     /// EWMA of the differences in standard deviations, and whether it is beyond its limit.
     pub ewma: (f64, bool),
+    /// Sums of QAL3's drift chart after the check, upwards and downwards, standard deviations.
+    pub sums: [f64; 2],
+    /// Sum of its precision chart, squared standard deviations.
+    pub precision: f64,
 }
 
 /// What a check says.
@@ -58,6 +63,8 @@ pub struct Assessed {
     pub charts: Option<Charts>,
     /// How it compares with HJ 75.
     pub grade: Grade,
+    /// It was adjusted, and what it showed afterwards is good.
+    pub put_right: bool,
     /// How the analyser stands after it: the worse of both points.
     pub standing: Standing,
     /// Data that do not count, once their end is known.
@@ -73,17 +80,28 @@ pub struct Assessed {
 }
 
 /// One point of the analyser.
-#[derive(Debug, Default)]
-struct Watched {
-    control: Control,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Watched {
+    pub(crate) control: Control,
     qal3: Qal3State,
     slow: EwmaState,
     /// Sum of all corrections so far, % of full scale, and the drifts as they would be without them.
     corrected_pct: f64,
     drifts: Vec<(f64, f64)>,
     /// Of these, the last adjustment and those behind it.
-    since_adjusted: usize,
+    since_adjusted: u16,
+    /// The drift it was left with, % of full scale, where that is beyond what is required.
+    left_pct: Option<f64>,
 }
+persist!(Watched {
+    control,
+    qal3,
+    slow,
+    corrected_pct,
+    drifts,
+    since_adjusted,
+    left_pct
+});
 
 /// Takes the checks of one analyser in order of time.
 pub fn assess(instrument: &Instrument, checks: &[Checked]) -> Vec<Assessed> {
@@ -106,7 +124,8 @@ pub fn assess(instrument: &Instrument, checks: &[Checked]) -> Vec<Assessed> {
     assessed
 }
 
-fn worse(one: Standing, other: Standing) -> Standing {
+/// The worse of two points.
+pub(crate) fn worse(one: Standing, other: Standing) -> Standing {
     match (one, other) {
         (Standing::OutOfControl(since), Standing::OutOfControl(also)) => Standing::OutOfControl(since.min(also)),
         (Standing::OutOfControl(since), _) | (_, Standing::OutOfControl(since)) => Standing::OutOfControl(since),
@@ -126,47 +145,46 @@ fn sooner(slope: DaysLeft, ramp: Option<f64>) -> DaysLeft {
 }
 
 impl Watched {
-    fn take(&mut self, instrument: &Instrument, check: &Checked) -> Assessed {
+    /// Takes a check of this point, later than those before. How the analyser stands is said of this point alone.
+    pub(crate) fn take(&mut self, instrument: &Instrument, check: &Checked) -> Assessed {
         let pct = |value: f64| value / instrument.full_scale * 100.0;
         let difference = check.before - check.gas;
         let drift_pct = pct(difference);
-        let place = |drift| match check.point {
-            Point::Zero => [Some(drift), None],
-            Point::Span => [None, Some(drift)],
-        };
-        let as_check = |drift, adjusted| Check {
+        let is_zero = check.point == Point::Zero;
+        let as_check = |value: f64, adjusted| Check {
             at: check.at,
-            drift_pct: place(drift),
-            zero_absolute: None,
+            drift_pct: if is_zero {
+                [Some(pct(value)), None]
+            } else {
+                [None, Some(pct(value))]
+            },
+            zero_absolute: Some(value).filter(|_| is_zero && instrument.limits.absolute.is_some()),
             adjusted,
         };
         // An adjustment puts it right where what it shows afterwards is good, or nobody noted it.
-        let left_pct = pct(check.after.unwrap_or(check.gas) - check.gas);
-        let put_right = check.adjusted && instrument.limits.grade(&as_check(left_pct, false)) == Grade::Good;
-        let found = as_check(drift_pct, put_right);
+        let left = check.after.unwrap_or(check.gas) - check.gas;
+        let put_right = check.adjusted && instrument.limits.grade(&as_check(left, false)) == Grade::Good;
+        let found = as_check(difference, put_right);
         let grade = instrument.limits.grade(&found);
         let change = instrument.limits.check(&mut self.control, &found);
-        let charts = instrument.sd.map(|sd| self.chart(sd, difference));
-        let day = check.at.0 as f64 / DAY_MS as f64;
-        self.drifts.push((day, drift_pct + self.corrected_pct));
-        if self.drifts.len() > MAX_POINTS {
-            self.drifts.remove(0);
+        // What was left beyond its limit does not come back by itself: somebody adjusted it and nobody said so.
+        if let Some(left_pct) = self.left_pct.take().filter(|_| grade == Grade::Good) {
+            self.adjust(left_pct - drift_pct, 0);
         }
-        self.since_adjusted = (self.since_adjusted + 1).min(MAX_POINTS);
+        let charts = instrument.sd.map(|sd| self.chart(sd, difference));
+        self.note(check.at, drift_pct);
         let ramp = self.ramp(charts, instrument);
         if check.adjusted {
-            self.corrected_pct += drift_pct - left_pct;
-            self.since_adjusted = 1;
-            (self.qal3, self.slow) = (Qal3State::default(), EwmaState::default());
+            self.adjust(drift_pct - pct(left), 1);
+        }
+        if grade > Grade::Good && !put_right {
+            self.left_pct = Some(if check.adjusted { pct(left) } else { drift_pct });
         }
         // What was put right has no line any more.
         let ramp = ramp.filter(|_| !check.adjusted);
-        let slope = theil_sen(&self.drifts).map(|line| Slope {
-            now: line.now - self.corrected_pct,
-            ..line
-        });
+        let slope = theil_sen(&self.drifts).map(|line| self.placed(line));
         let [zero, span] = instrument.limits.required_pct;
-        let limit = if check.point == Point::Zero { zero } else { span };
+        let limit = if is_zero { zero } else { span };
         let days_left = sooner(
             slope.map_or(DaysLeft::Undetermined, |slope| slope.days_until(limit)),
             ramp.map(|ramp| ramp.days_until(limit)),
@@ -181,6 +199,7 @@ impl Watched {
             drift_pct,
             charts,
             grade,
+            put_right,
             standing: self.control.standing,
             invalid: change.and_then(|change| change.invalid),
             slope,
@@ -190,28 +209,64 @@ impl Watched {
         }
     }
 
+    /// Keeps a drift as it would be if nobody had adjusted anything.
+    fn note(&mut self, at: Time, drift_pct: f64) {
+        let day = at.0 as f64 / DAY_MS as f64;
+        self.drifts.push((day, drift_pct + self.corrected_pct));
+        if self.drifts.len() > MAX_POINTS {
+            self.drifts.remove(0);
+        }
+        self.since_adjusted = self.since_adjusted.saturating_add(1);
+    }
+
+    /// The charts begin anew after an adjustment; the slope goes on as if nobody had touched it. Of the drifts noted,
+    /// the last `since` are as the adjustment left them.
+    fn adjust(&mut self, by_pct: f64, since: u16) {
+        self.corrected_pct += by_pct;
+        self.since_adjusted = since;
+        (self.qal3, self.slow) = (Qal3State::default(), EwmaState::default());
+    }
+
+    /// What was seen since the last adjustment, at most so many: day and drift as found.
+    fn since_adjusted(&self, most: usize) -> impl Iterator<Item = (f64, f64)> {
+        let count = usize::from(self.since_adjusted).min(most);
+        let from = self.drifts.len().saturating_sub(count);
+        let corrected_pct = self.corrected_pct;
+        let seen = self.drifts.iter().skip(from);
+        seen.map(move |&(day, drift)| (day, drift - corrected_pct))
+    }
+
+    /// The line, through what was seen since the last adjustment. A robust slope shrugs off a jump, and its correction
+    /// does not: the one may not be subtracted from the other.
+    fn placed(&self, line: Slope) -> Slope {
+        let last = self.drifts.last().map_or(0.0, |&(day, _)| day);
+        let seen = self.since_adjusted(MAX_POINTS);
+        let mut levels: Vec<f64> = seen.map(|(day, drift)| drift + line.per_day * (last - day)).collect();
+        levels.sort_unstable_by(f64::total_cmp);
+        let now = middle(&levels).unwrap_or(line.now);
+        Slope { now, ..line }
+    }
+
     /// The drift that began within the last checks, as found.
     fn ramp(&self, charts: Option<Charts>, instrument: &Instrument) -> Option<Ramp> {
         let sd = instrument.sd?;
         if matches!(charts?.qal3, Finding::PrecisionLost { .. }) {
             return None;
         }
-        let from = self
-            .drifts
-            .len()
-            .saturating_sub(self.since_adjusted.min(ramp::MAX_CHECKS + 1));
-        let as_found = |&(day, drift): &(f64, f64)| (day, drift - self.corrected_pct);
-        let points: Vec<(f64, f64)> = self.drifts.get(from..)?.iter().map(as_found).collect();
+        let points: Vec<(f64, f64)> = self.since_adjusted(ramp::MAX_CHECKS + 1).collect();
         ramp::find(&points, sd / instrument.full_scale * 100.0)
     }
 
     fn chart(&mut self, sd: f64, difference: f64) -> Charts {
         let distance = difference / sd;
         let slow = SLOW.step(&mut self.slow, distance);
+        let qal3 = Qal3::published(sd).step(&mut self.qal3, difference);
         Charts {
-            qal3: Qal3::published(sd).step(&mut self.qal3, difference),
+            qal3,
             shewhart: (distance, distance.abs() > ACTION_SD),
             ewma: (self.slow.mean, slow.is_some()),
+            sums: [self.qal3.drift.high / sd, self.qal3.drift.low / sd],
+            precision: self.qal3.precision / (sd * sd),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod ewma;
 pub mod hampel;
 pub mod instrument;
 pub mod level;
+pub(crate) mod plateau;
 pub mod qal3;
 pub mod ramp;
 pub mod residual;

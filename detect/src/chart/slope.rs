@@ -38,7 +38,7 @@ pub enum DaysLeft {
 }
 
 /// The median of sorted values.
-fn middle(sorted: &[f64]) -> Option<f64> {
+pub(super) fn middle(sorted: &[f64]) -> Option<f64> {
     let half = sorted.len() / 2;
     let upper = *sorted.get(half)?;
     if sorted.len() % 2 == 1 {

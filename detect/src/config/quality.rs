@@ -251,3 +251,44 @@ section! {
         urgent_pct: f64,
     }
 }
+section! {
+    /// `[detect.drift]`.
+    DriftSettings {
+        /// Judge zero and span checks at all.
+        enabled: bool,
+        /// Standard deviation of a check by the analyser's certificate (s_AMS), percent of full scale.
+        sd_pct_fs: f64,
+        /// Gas of at most so much is zero gas where nobody said, percent of full scale.
+        zero_gas_pct_fs: f64,
+        /// Drift that is required of gas analysers, percent of full scale.
+        gas_required_pct: f64,
+        /// Zero drift beyond which they are out of control, percent of full scale.
+        gas_out_zero_pct: f64,
+        /// Span drift beyond which they are out of control, percent of full scale.
+        gas_out_span_pct: f64,
+        /// Drift that is required of dust monitors, percent of full scale.
+        dust_required_pct: f64,
+        /// Drift beyond which they are out of control, percent of full scale.
+        dust_out_pct: f64,
+        /// Zero drift that is required of velocity, percent of full scale.
+        velocity_required_pct: f64,
+        /// Zero drift of velocity beyond which it is out of control, percent of full scale.
+        velocity_out_pct: f64,
+        /// Hours until the next check after one by the device itself.
+        automatic_hours: u16,
+        /// Hours until the next check of a gas analyser by hand.
+        gas_by_hand_hours: u16,
+        /// Hours until the next check of a dust monitor by hand.
+        dust_by_hand_hours: u16,
+        /// Hours until the next check of velocity by hand.
+        velocity_by_hand_hours: u16,
+        /// Factors that are dust.
+        dust: Vec<FactorCode>,
+        /// Factors that are velocity.
+        velocity: Vec<FactorCode>,
+        /// The same numbers again within so many minutes are the same check.
+        repeat_minutes: u16,
+        /// Take level stretches of minutes flagged C for checks.
+        plateaus: bool,
+    }
+}

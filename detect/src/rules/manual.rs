@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plume_schemas::rule::RuleCode;
 
 /// Every rule with the file that holds it, in the order of the manual.
-const PAGES: [&str; 28] = [
+const PAGES: [&str; 29] = [
     include_str!("exceed_hour.rs"),
     include_str!("near_hour.rs"),
     include_str!("exceed_day.rs"),
@@ -14,6 +14,7 @@ const PAGES: [&str; 28] = [
     include_str!("freq.rs"),
     include_str!("constant.rs"),
     include_str!("shift.rs"),
+    include_str!("drift.rs"),
     include_str!("miss.rs"),
     include_str!("common_cause.rs"),
     include_str!("zero.rs"),

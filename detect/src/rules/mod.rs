@@ -7,6 +7,7 @@ pub(crate) mod cap;
 pub(crate) mod clock_skew;
 pub(crate) mod common_cause;
 pub(crate) mod constant;
+pub(crate) mod drift;
 pub(crate) mod exceed;
 pub(crate) mod exceed_day;
 pub(crate) mod exceed_hour;

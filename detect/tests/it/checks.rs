@@ -196,3 +196,41 @@ fn corrections_are_summed() {
         "just put back, all of the limit is left: {left}"
     );
 }
+
+/// A jump that is found and corrected is over: the line goes on from what the analyser was left with.
+#[test]
+fn a_jump_put_right_leaves_no_trend() {
+    let mut rows = String::new();
+    for day in 1..=6 {
+        writeln!(rows, "2026-11-{day:02} 08:00,E1:DA001,a21026,zero,0,0.{day},,").unwrap();
+    }
+    rows += "2026-11-07 08:00,E1:DA001,a21026,zero,0,14,0.2,yes\n";
+    let assessed = taken(&rows);
+    let last = assessed.last().unwrap();
+    assert!(last.put_right && !last.warns, "{last:?}");
+    assert!((last.slope.unwrap().now - 0.2).abs() < 1e-9, "{last:?}");
+}
+
+/// A good check after a bad one that nobody adjusted: somebody did, and the charts begin anew.
+#[test]
+fn what_comes_back_by_itself_was_adjusted() {
+    let mut rows = String::new();
+    for (day, shown) in (1..).zip(["1.2", "1.5", "1.8", "2.1", "2.4", "2.7", "0.1", "0.2"]) {
+        writeln!(rows, "2026-11-{day:02} 08:00,E1:DA001,a21026,zero,0,{shown},,").unwrap();
+    }
+    let assessed = taken(&rows);
+    let [.., before, after, last] = assessed.as_slice() else {
+        panic!("eight checks");
+    };
+    assert_eq!(
+        (before.standing, after.standing),
+        (Standing::Recalibrate, Standing::InControl)
+    );
+    assert!(before.warns && !last.warns, "{last:?}");
+    let slope = last.slope.unwrap();
+    assert!((0.2..0.4).contains(&slope.per_day) && slope.now < 0.5, "{slope:?}");
+    assert!(
+        last.charts.unwrap().sums[0].abs() < 1e-9,
+        "0.1 and 0.2 in 0.5 sd steps stay below k"
+    );
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use plume_detect::{Engine, Out};
+use plume_schemas::check::{Check, CheckSource};
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{ClockStep, Entry, EntryBody, LogPosition, Mark, MarkKind, Presence, PresenceState, Tick};
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
@@ -184,6 +185,26 @@ fn finals_of(bodies: Vec<(Time, EntryBody)>) -> Finals {
     finals
 }
 
+fn check() -> impl Strategy<Value = EntryBody> {
+    let numbers = (0_i32..200, -20_i32..220, prop::option::of(-20_i32..220));
+    (time(), numbers, any::<bool>()).prop_map(|(at, (gas, before, after), adjusted)| {
+        EntryBody::Check(Box::new(Check {
+            outlet: OutletId::new(script::OUTLET).unwrap(),
+            factor: FactorCode::new("a21026").unwrap(),
+            point: None,
+            at,
+            gas: gas.into(),
+            before: before.into(),
+            after: after.map(f64::from),
+            adjusted,
+            source: CheckSource::Form,
+            by: String::new(),
+            note: String::new(),
+            received_at: at,
+        }))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -346,7 +367,7 @@ fn body() -> impl Strategy<Value = EntryBody> {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/any");
             EntryBody::Registry(Box::new(script::registry(&folder, name)))
         });
-    prop_oneof![20 => report, 10 => tick, 1 => step, 2 => mark, 2 => presence, 1 => registry]
+    prop_oneof![20 => report, 10 => tick, 1 => step, 2 => mark, 2 => check(), 2 => presence, 1 => registry]
 }
 
 proptest! {

@@ -10,6 +10,8 @@
 //! rtds 14:00 15:00 30 a21026=30/32        a sample every 30 s
 //! mark 16:00 calibration 14:00 15:00 a21026 ; unmark 16:10 calibration 14:00 15:00 a21026
 //! presence 14:00 M1 spooling ; step 14:00 i1 14:02
+//! gas 08:00 a21026=1.2:0                  the device's own check: it showed 1.2 on gas of 0
+//! check 08:00 a21026=1.2:0 after=0.1 adjusted point=zero @09:00    the same, written down by a person
 //! ```
 //! Times are `[DDT]HH:MM[:SS]` of November 2026. A value is `avg`, `avg/zs` or `/zs`; it may be a ramp `30>40`, carry
 //! a wiggle `30~0.5` (a fixed pattern of that size) and a flag `!C`. Options: `mn=M2`, `outlet=E2:DA001`, `ingest=i2`,
@@ -19,6 +21,7 @@
 
 use std::path::Path;
 
+use plume_schemas::check::{Check, CheckPoint, CheckSource};
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{ClockStep, Entry, EntryBody, LogPosition, Mark, MarkKind, Presence, PresenceState, Tick};
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
@@ -224,8 +227,69 @@ fn other(folder: &Path, words: &[&str]) -> Vec<(Time, EntryBody)> {
             };
             vec![(time(at), EntryBody::ClockStep(step))]
         }
+        ["gas", at, ref rest @ ..] => vec![gas(time(at), rest)],
+        ["check", at, pair, ref rest @ ..] => {
+            let check = check(time(at), pair, rest);
+            vec![(check.received_at, EntryBody::Check(Box::new(check)))]
+        }
         _ => panic!("cannot read `{}`", words.join(" ")),
     }
+}
+
+/// `a21026=1.2:0`: factor, what was shown, what the gas holds.
+fn shown(pair: &str) -> (FactorCode, &str, &str) {
+    let (factor, numbers) = pair.split_once('=').unwrap();
+    let (shown, gas) = numbers.split_once(':').unwrap_or_else(|| panic!("`{numbers}`?"));
+    (FactorCode::new(factor).unwrap(), shown, gas)
+}
+
+fn gas(at: Time, pairs: &[&str]) -> (Time, EntryBody) {
+    let reading = |factor, statistic, text: &str| Reading {
+        factor,
+        statistic,
+        basis: Basis::Standard,
+        value: Value::Decimal(Decimal::parse(text.as_bytes()).unwrap()),
+        flag: Flag::Missing,
+        maker_flag: Inline::default(),
+    };
+    let readings = pairs.iter().flat_map(|pair| {
+        let (factor, shown, gas) = shown(pair);
+        [
+            reading(factor, Statistic::CheckReading, shown),
+            reading(factor, Statistic::CheckStandard, gas),
+        ]
+    });
+    let received_at = at.plus(2 * SECOND_MS);
+    let (mn, ingest) = (Mn::new("M1").unwrap(), IngestId::new("i1").unwrap());
+    let report = make(ReportKind::Calibration, at, received_at, mn, ingest, readings.collect());
+    (received_at, EntryBody::Report(Box::new(report)))
+}
+
+fn check(at: Time, pair: &str, words: &[&str]) -> Check {
+    let (factor, before, gas) = shown(pair);
+    let mut check = Check {
+        outlet: OutletId::new(OUTLET).unwrap(),
+        factor,
+        point: None,
+        at,
+        gas: gas.parse().unwrap(),
+        before: before.parse().unwrap(),
+        after: None,
+        adjusted: false,
+        source: CheckSource::Form,
+        by: "tester".to_owned(),
+        note: String::new(),
+        received_at: at,
+    };
+    for word in words {
+        match word.split_once('=') {
+            Some(("after", after)) => check.after = Some(after.parse().unwrap()),
+            Some(("point", point)) => check.point = CheckPoint::from_code(point),
+            None if *word == "adjusted" => check.adjusted = true,
+            _ => check.received_at = time(word.strip_prefix('@').unwrap_or_else(|| panic!("`{word}`?"))),
+        }
+    }
+    check
 }
 
 fn mark(withdrawn: bool, at: &str, kind: &str, from: &str, to: &str, factor: Option<&str>) -> Mark {

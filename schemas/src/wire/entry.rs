@@ -2,9 +2,10 @@
 
 use prost::Message as _;
 
-use super::error::{WireError, closed, content_id, format, id, inline, required};
+use super::error::{WireError, closed, content_id, finite, format, id, inline, required};
 use super::generated as wire;
 use super::report::{encode_report, report_from_wire};
+use crate::check::{Check, CheckPoint, CheckSource};
 use crate::entry::{ClockStep, EntryBody, Mark, MarkKind, Presence, PresenceState, Tick};
 use crate::ids::{FactorCode, IngestId, Mn, OutletId};
 use crate::time::{Span, Time};
@@ -33,6 +34,7 @@ pub fn encode_entry(body: &EntryBody) -> Vec<u8> {
         }),
         EntryBody::Registry(registry) => wire::entry::Body::Registry(registry.to_json()),
         EntryBody::Mark(mark) => wire::entry::Body::Mark(mark_to_wire(mark)),
+        EntryBody::Check(check) => wire::entry::Body::Check(check_to_wire(check)),
     };
     wire::Entry {
         format: super::FORMAT,
@@ -72,6 +74,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<EntryBody, WireError> {
             serde_json::from_slice(&json).map_err(|source| WireError::Registry { source })?,
         )),
         wire::entry::Body::Mark(mark) => EntryBody::Mark(mark_from_wire(mark)?),
+        wire::entry::Body::Check(check) => EntryBody::Check(Box::new(check_from_wire(check)?)),
     })
 }
 
@@ -104,5 +107,40 @@ fn mark_from_wire(mark: wire::Mark) -> Result<Mark, WireError> {
         by: mark.by,
         note: mark.note,
         received_at: Time(mark.received_at),
+    })
+}
+
+fn check_to_wire(check: &Check) -> wire::Check {
+    wire::Check {
+        outlet: check.outlet.into(),
+        factor: check.factor.into(),
+        point: check.point.map(|point| point.number().into()),
+        at: check.at.0,
+        gas: check.gas,
+        before: check.before,
+        after: check.after,
+        adjusted: check.adjusted,
+        source: check.source.number().into(),
+        by: check.by.clone(),
+        note: check.note.clone(),
+        received_at: check.received_at.0,
+    }
+}
+
+fn check_from_wire(check: wire::Check) -> Result<Check, WireError> {
+    let point = |number| closed("check.point", number, CheckPoint::from_number);
+    Ok(Check {
+        outlet: id("check.outlet", OutletId::new(&check.outlet))?,
+        factor: id("check.factor", FactorCode::new(&check.factor))?,
+        point: check.point.map(point).transpose()?,
+        at: Time(check.at),
+        gas: finite("check.gas", check.gas)?,
+        before: finite("check.before", check.before)?,
+        after: check.after.map(|after| finite("check.after", after)).transpose()?,
+        adjusted: check.adjusted,
+        source: closed("check.source", check.source, CheckSource::from_number)?,
+        by: check.by,
+        note: check.note,
+        received_at: Time(check.received_at),
     })
 }

@@ -63,6 +63,12 @@ pub enum WireError {
         /// Why not.
         source: IdError,
     },
+    /// A number that is infinite or none.
+    #[error("{field} is no finite number")]
+    NotFinite {
+        /// Which field, as `message.field`.
+        field: &'static str,
+    },
     /// A registry revision that is not the JSON of a registry.
     #[error("the registry revision is not readable JSON")]
     Registry {
@@ -83,7 +89,7 @@ impl WireError {
             Self::UnknownNumber { .. } => {
                 "a newer plume wrote this record: upgrade this process before its writers".to_owned()
             }
-            Self::Malformed { .. } | Self::Missing { .. } | Self::IdLength { .. } => {
+            Self::Malformed { .. } | Self::Missing { .. } | Self::IdLength { .. } | Self::NotFinite { .. } => {
                 "the record was damaged or written by something else than plume: check who else writes to this topic"
                     .to_owned()
             }
@@ -135,6 +141,14 @@ pub(super) fn inline<const N: usize>(field: &'static str, text: &str) -> Result<
         found: text.len() as u64,
         most: N as u64,
     })
+}
+
+/// A number that is one.
+pub(super) fn finite(field: &'static str, number: f64) -> Result<f64, WireError> {
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(WireError::NotFinite { field })
 }
 
 /// A name parsed by its own constructor.

@@ -13,7 +13,7 @@ pub struct Decimal {
 pub struct Entry {
     #[prost(uint32, tag = "1")]
     pub format: u32,
-    #[prost(oneof = "entry::Body", tags = "2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "entry::Body", tags = "2, 3, 4, 5, 6, 7, 8")]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -33,6 +33,8 @@ pub mod entry {
         Registry(::prost::alloc::vec::Vec<u8>),
         #[prost(message, tag = "7")]
         Mark(super::Mark),
+        #[prost(message, tag = "8")]
+        Check(super::Check),
     }
 }
 /// What one device said at one moment about one outlet.
@@ -200,6 +202,36 @@ pub struct Mark {
     #[prost(string, tag = "9")]
     pub note: ::prost::alloc::string::String,
     #[prost(sint64, tag = "10")]
+    pub received_at: i64,
+}
+/// A zero or span check that a person wrote down.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Check {
+    #[prost(string, tag = "1")]
+    pub outlet: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub factor: ::prost::alloc::string::String,
+    /// CheckPoint; missing where nobody said.
+    #[prost(uint32, optional, tag = "3")]
+    pub point: ::core::option::Option<u32>,
+    #[prost(sint64, tag = "4")]
+    pub at: i64,
+    #[prost(double, tag = "5")]
+    pub gas: f64,
+    #[prost(double, tag = "6")]
+    pub before: f64,
+    #[prost(double, optional, tag = "7")]
+    pub after: ::core::option::Option<f64>,
+    #[prost(bool, tag = "8")]
+    pub adjusted: bool,
+    /// CheckSource.
+    #[prost(uint32, tag = "9")]
+    pub source: u32,
+    #[prost(string, tag = "10")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub note: ::prost::alloc::string::String,
+    #[prost(sint64, tag = "12")]
     pub received_at: i64,
 }
 /// Record of `quarantine`: bytes that could not become a report.

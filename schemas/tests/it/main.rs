@@ -5,6 +5,7 @@
     reason = "helpers shared by the modules of one test binary: they are `pub` to each other and fail by panicking"
 )]
 
+mod checks;
 mod dedupe;
 mod event_json;
 mod fresh;

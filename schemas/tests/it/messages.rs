@@ -19,7 +19,7 @@ macro_rules! named {
         }
     };
 }
-named!(wire: WireError { Malformed, Format, UnknownNumber, Missing, TooLarge, IdLength, Id, Registry });
+named!(wire: WireError { Malformed, Format, UnknownNumber, Missing, TooLarge, IdLength, NotFinite, Id, Registry });
 named!(catalogue: CatalogueError { Unreadable, Columns, Cell, Duplicate });
 named!(formula: FormulaError { OxygenOfAir, Input, TooFew });
 named!(unit: UnitError { NoConversion, NoMolarMass, Value });
@@ -41,6 +41,11 @@ fn wire_errors() -> Vec<WireError> {
         // A peer of 48 bytes where 47 fit.
         entry(4, &[&presence(1)[..], &[0x32, 48], &[b'p'; 48]].concat()),
         entry(7, &[0x0a, 3, 1, 2, 3]),
+        // A gas value without end.
+        entry(
+            8,
+            &[0x0a, 1, b'O', 0x12, 2, b'a', b'1', 0x29, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f],
+        ),
         entry(3, &[0x0a, 3, b'a', b' ', b'b']),
         entry(6, b"{\"revision\": \"x\"}"),
     ]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use plume_schemas::check::{CheckPoint, CheckSource};
 use plume_schemas::entry::{MarkKind, PresenceState};
 use plume_schemas::event::Edge;
 use plume_schemas::judgement::{FactKey, NotJudged, Pane};
@@ -42,6 +43,8 @@ fn numbers_are_written_down() {
         QuarantineReason,
         PresenceState,
         MarkKind,
+        CheckPoint,
+        CheckSource,
         RuleCode,
         Severity,
         Pane,

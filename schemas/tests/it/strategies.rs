@@ -1,5 +1,6 @@
 //! Any value of the types that go on the wire.
 
+use plume_schemas::check::{Check, CheckPoint, CheckSource};
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{ClockStep, EntryBody, LogPosition, Mark, MarkKind, Presence, PresenceState, Tick};
 use plume_schemas::event::{Edge, Event};
@@ -61,6 +62,10 @@ pub fn decimal() -> impl Strategy<Value = Decimal> {
 /// Any float but NaN, which equals nothing, itself included.
 pub fn float() -> impl Strategy<Value = f64> {
     any::<f64>().prop_filter("NaN is not equal to itself", |value| !value.is_nan())
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    any::<f64>().prop_filter("a check has numbers", |value| value.is_finite())
 }
 
 pub fn value() -> impl Strategy<Value = Value> {
@@ -163,6 +168,20 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn check()(
+        (outlet, factor) in (outlet(), factor()),
+        point in option::of(select(CheckPoint::ALL)),
+        (at, received_at) in (time(), time()),
+        (gas, before, after) in (finite(), finite(), option::of(finite())),
+        adjusted: bool,
+        source in select(CheckSource::ALL),
+        (by, note) in (".{0,12}", ".{0,12}"),
+    ) -> Check {
+        Check { outlet, factor, point, at, gas, before, after, adjusted, source, by, note, received_at }
+    }
+}
+
 pub fn entry() -> impl Strategy<Value = EntryBody> {
     prop_oneof![
         4 => report().prop_map(|report| EntryBody::Report(Box::new(report))),
@@ -175,6 +194,7 @@ pub fn entry() -> impl Strategy<Value = EntryBody> {
             EntryBody::Registry(Box::new(Registry { revision, ..Registry::default() }))
         }),
         1 => mark().prop_map(EntryBody::Mark),
+        1 => check().prop_map(|check| EntryBody::Check(Box::new(check))),
     ]
 }
 

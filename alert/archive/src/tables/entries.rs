@@ -14,8 +14,8 @@ pub(crate) const SPEC: Spec = Spec {
         Column::new(
             "entry",
             Form::Word,
-            "记录类型：tick、presence、clock_step、registry、mark",
-            "what it is: tick, presence, clock_step, registry, mark",
+            "记录类型：tick、presence、clock_step、registry、mark、check",
+            "what it is: tick, presence, clock_step, registry, mark, check",
         ),
         Column::new("received_at", Form::Time, "记录时间", "when it was recorded"),
         Column::new("ingest", Form::Word, "接入进程", "ingest process").or_null(),
@@ -105,6 +105,13 @@ pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
             "mark",
             Shared {
                 outlet: Some(mark.outlet.as_str()),
+                ..Shared::default()
+            },
+        ),
+        EntryBody::Check(check) => (
+            "check",
+            Shared {
+                outlet: Some(check.outlet.as_str()),
                 ..Shared::default()
             },
         ),

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod bulletin;
 pub(crate) mod case;
+pub(crate) mod checks;
 pub(crate) mod conformance;
 pub(crate) mod device;
 pub(crate) mod duty;

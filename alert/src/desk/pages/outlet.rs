@@ -7,6 +7,7 @@ use plume_schemas::reading::{Basis, Flag};
 use plume_schemas::registry::{Enterprise, FactorSetup, LimitWindow, Outlet};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Span, Time};
 
+use super::checks;
 use crate::desk::auth::Visitor;
 use crate::desk::names::Names;
 use crate::desk::problem::Problem;
@@ -345,6 +346,14 @@ pub(crate) async fn outlet(
             String::new()
         },
     ];
+    let mut tables = vec![
+        asked.newest(outlet),
+        asked.hours(outlet),
+        asked.cases(&cases),
+        asked.limits(outlet),
+    ];
+    let (drawn, checked) = checks::shown(&state, &visitor, id, false).await;
+    tables.extend(checked);
     let sheet = Sheet {
         crumbs: vec![
             home(t),
@@ -355,22 +364,26 @@ pub(crate) async fn outlet(
         ],
         title: asked.names.outlet(id).full(),
         about: joined(facts),
-        choices: vec![Choice {
-            link: Link {
-                href: format!("/outlets/{id}/report"),
-                word: t.reports.to_owned(),
-            },
-            here: false,
-        }],
-        tables: vec![
-            asked.newest(outlet),
-            asked.hours(outlet),
-            asked.cases(&cases),
-            asked.limits(outlet),
+        choices: vec![
+            elsewhere(format!("/outlets/{id}/report"), t.reports),
+            elsewhere(format!("/outlets/{id}/checks"), t.checks),
         ],
+        tables,
+        drawn,
         ..Sheet::default()
     };
     sheet.respond(&visitor)
+}
+
+/// Another page about the same.
+fn elsewhere(href: String, word: &str) -> Choice {
+    Choice {
+        link: Link {
+            href,
+            word: word.to_owned(),
+        },
+        here: false,
+    }
 }
 
 fn home(t: &Texts) -> Link {

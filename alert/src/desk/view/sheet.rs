@@ -26,10 +26,21 @@ pub(crate) struct Sheet {
     pub(crate) figures: Vec<Figure>,
     /// The tables.
     pub(crate) tables: Vec<Table>,
+    /// Pictures below them.
+    pub(crate) drawn: Vec<Drawn>,
     /// A day to choose instead.
     pub(crate) pick: Option<Pick>,
     /// What a file of it is called, in ASCII and without its ending; `plume` where empty.
     pub(crate) file: String,
+}
+
+/// A picture that somebody else has drawn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drawn {
+    /// Its heading.
+    pub(crate) title: String,
+    /// SVG, complete in itself, its words escaped.
+    pub(crate) svg: String,
 }
 
 /// A day to choose, sent by a form to the page itself.

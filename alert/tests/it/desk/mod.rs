@@ -1,5 +1,6 @@
 //! The desk's pages from outside: a router over a seeded bureau, asked as each role would ask.
 
+mod checks;
 mod devices;
 mod enrol;
 mod entrance;
