@@ -21,8 +21,11 @@ use crate::tables::{Column, Form, SCHEMA_VERSION, Spec, Words};
 /// outlet's readings
 /// of a factor lie in one or two of them.
 const ROW_GROUP_ROWS: usize = 144_000;
-/// Rows of a page, the least that is read. Words, times and counters lie in runs and take a few hundred bytes.
-const PAGE_ROWS: usize = 16_384;
+/// Rows of a page, the least that is read: words, times and counters of a whole row group take some hundred bytes, less
+/// than an index of their pages would. Large ones end at a megabyte.
+const PAGE_ROWS: usize = ROW_GROUP_ROWS;
+/// The same of the columns in whose order rows lie.
+const KEY_PAGE_ROWS: usize = 16_384;
 /// The same of the columns by which an outlet is found and which are large: a factor of an outlet has some ten
 /// thousand readings a day. Smaller pages cost more in the index than they save.
 const FINE_PAGE_ROWS: usize = 4_096;
@@ -92,10 +95,17 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
         if is_searched(spec, column) {
             properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::Page);
         }
-        if column.form == Form::Value || column.name == "outlet" {
-            properties = properties.set_column_data_page_row_count_limit(path(), FINE_PAGE_ROWS);
-        }
+        let page_rows = match column.name {
+            "outlet" | "value" => FINE_PAGE_ROWS,
+            name if spec.key.contains(&name) => KEY_PAGE_ROWS,
+            _ => PAGE_ROWS,
+        };
+        properties = properties.set_column_data_page_row_count_limit(path(), page_rows);
         properties = match column.form {
+            // Of words in no order the smallest and largest say nothing, and comparing each costs a tenth of writing.
+            Form::Word if !is_searched(spec, column) => {
+                properties.set_column_statistics_enabled(path(), EnabledStatistics::None)
+            }
             Form::Word | Form::Small => properties,
             Form::Value => properties.set_column_dictionary_page_size_limit(path(), VALUE_DICTIONARY_BYTES),
             Form::Count | Form::Time => properties

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::ChunkReader;
 use parquet::file::writer::SerializedFileWriter;
@@ -59,10 +59,9 @@ pub(crate) fn of(metadata: &ParquetMetaData) -> Vec<Range<usize>> {
 pub(crate) fn sizes(metadata: &ParquetMetaData) -> Vec<(u64, u64)> {
     let size = |run: Range<usize>| {
         let groups = metadata.row_groups().get(run).unwrap_or_default();
-        let sum = |of: fn(&parquet::file::metadata::RowGroupMetaData) -> i64| {
-            groups.iter().map(|group| u64::try_from(of(group)).unwrap_or(0)).sum()
-        };
-        (sum(|group| group.num_rows()), sum(|group| group.total_byte_size()))
+        let sum =
+            |of: fn(&RowGroupMetaData) -> i64| groups.iter().map(|group| u64::try_from(of(group)).unwrap_or(0)).sum();
+        (sum(RowGroupMetaData::num_rows), sum(RowGroupMetaData::total_byte_size))
     };
     of(metadata).into_iter().map(size).collect()
 }

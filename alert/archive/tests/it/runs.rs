@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use plume_archive::{Archive, ArchiveConfig, ArchiveError, Field, QuerySpec, Reader, Table};
 use plume_bus::Record;
@@ -42,8 +43,8 @@ fn hours(hours: Range<i64>) -> Vec<Record> {
 }
 
 /// The same, and then only the clock, well into the next day.
-fn a_day_and_its_end() -> Vec<Record> {
-    let mut records = hours(0..5);
+fn a_day_and_its_end(count: i64) -> Vec<Record> {
+    let mut records = hours(0..count);
     for at in ["20261121235900", "20261122003000", "20261122010100"].map(at) {
         records.push(entry(records.len() as u64, &tick(at)));
     }
@@ -75,8 +76,8 @@ fn runs_of_readings(disk: &SimFs) -> u64 {
     let files = lines
         .filter(|line| line["op"] == "replace")
         .flat_map(|line| line["files"].as_array().unwrap().clone());
-    let readings = files.filter(|file| READINGS.ends_with(file["name"].as_str().unwrap()));
-    let last = readings.last().unwrap();
+    let mut readings = files.filter(|file| READINGS.ends_with(file["name"].as_str().unwrap()));
+    let last = readings.next_back().unwrap();
     last.get("runs").map_or(1, |runs| runs.as_u64().unwrap())
 }
 
@@ -95,7 +96,7 @@ fn what_comes_is_put_behind_what_is_there_as_it_lies() {
             .metadata()
             .row_groups()
             .iter()
-            .map(|group| group.compressed_size())
+            .map(RowGroupMetaData::compressed_size)
             .collect::<Vec<_>>()
     };
     let old = groups(&before);
@@ -107,7 +108,7 @@ fn what_comes_is_put_behind_what_is_there_as_it_lies() {
 
 #[test]
 fn readers_see_the_same_in_the_same_order_whether_in_runs_or_not() {
-    for records in [hours(0..5), a_day_and_its_end()] {
+    for records in [hours(0..5), a_day_and_its_end(5)] {
         let (in_runs, merged) = (SimFs::new(), SimFs::new());
         run(&in_runs, &records, 3).unwrap();
         run(&merged, &records, 1_000_000).unwrap();
@@ -137,7 +138,7 @@ fn readers_see_the_same_in_the_same_order_whether_in_runs_or_not() {
 #[test]
 fn a_day_that_is_over_lies_in_one_order_though_nothing_came() {
     let disk = SimFs::new();
-    let records = a_day_and_its_end();
+    let records = a_day_and_its_end(5);
     let (day, end) = records.split_at(records.len() - 3);
     run(&disk, day, 3).unwrap();
     assert_eq!(runs_of_readings(&disk), 5);
@@ -179,7 +180,7 @@ fn a_correction_of_a_week_ago_is_compared_with_all_runs() {
 
 #[test]
 fn a_crash_at_any_step_of_putting_behind_and_of_bringing_into_one_order_changes_nothing() {
-    let records = a_day_and_its_end();
+    let records = a_day_and_its_end(3);
     let disk = SimFs::new();
     run(&disk, &records, 3).unwrap();
     let expected = everything(&reader(&disk));
