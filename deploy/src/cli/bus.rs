@@ -65,9 +65,9 @@ pub(crate) enum BusCommand {
     /// 各角色的滞后 / how far the judge and the archive are behind
     #[command(after_help = BUS_EXAMPLES)]
     Lag(BusArgs),
-    /// 增加分区（尚未充分验证，见 docs/kafka.md）：暂停接收上报，等各角色处理完，迁移判定状态后启用新主题 / more partitions
-    /// (not proven yet, see docs/kafka.md): reports wait until every role has read to the end, what the judges remember
-    /// is moved, and new topics are in use; processes end and are to be started again
+    /// 增加分区：暂停接收上报，等各角色处理完，迁移判定状态后启用新主题 / more partitions: reports wait until every role has
+    /// read to the end, what the judges remember is moved, and new topics are in use; processes end and are to be
+    /// started again
     #[command(after_help = BUS_EXAMPLES)]
     Grow(GrowArgs),
 }

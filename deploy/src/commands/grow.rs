@@ -1,16 +1,19 @@
 //! `plume bus grow`: more partitions behind a drain barrier (D7).
 //!
-//! The brokers refuse reports, so that the lines' ends stand still; the judges, the archive and the desk read to them,
-//! as they do anyway. Then what the judges remember of each outlet is put where its key leads among more partitions,
-//! and other topics are in use: running processes see that and end, to be started again. Devices are not answered
-//! meanwhile, and send again. Whatever fails before the last step leaves everything as it was.
+//! Processes hear that they are to take no more reports; when the lines' ends stand still, the brokers refuse those of
+//! whoever did not hear. The judges, the archive and the desk read to the ends, as they do anyway. Then what the judges
+//! remember of each outlet is put where its key leads among more partitions, and other topics are in use: running
+//! processes see that and end, to be started again. Devices are not answered meanwhile, and send again. Whatever fails
+//! before the last step leaves everything as it was.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use plume_bus::{Bus, BusError, BusUrl, ClockKind, ConsumerId, Generation, KafkaUrl, NewRecord, ReadLimit, Topic};
-use plume_bus::{TopicAdmin, TopicPartition};
+use plume_bus::{
+    Bus, BusError, BusUrl, ClockKind, ConsumerId, Generation, HEARD_WITHIN, KafkaUrl, NewRecord, ReadLimit,
+};
+use plume_bus::{Topic, TopicAdmin, TopicPartition};
 use plume_detect::Engine;
 use plume_schemas::entry::{EntryBody, Tick};
 use plume_schemas::factors::Catalogue;
@@ -23,6 +26,7 @@ use crate::admin::Health;
 use crate::config::Config;
 use crate::out;
 use crate::roles::detect::{Judge, Told};
+use crate::roles::registry;
 use crate::roles::signals::Signals;
 use crate::roles::{ARCHIVE, DESK, DETECT, DETECT_BEGIN, at, consumer, pinning};
 
@@ -30,6 +34,8 @@ use crate::roles::{ARCHIVE, DESK, DETECT, DETECT_BEGIN, at, consumer, pinning};
 const DRAIN_LIMIT: Duration = Duration::from_mins(15);
 /// Brokers that take reports for so long after they were told not to have not heard of it.
 const SEAL_LIMIT: Duration = Duration::from_mins(1);
+/// Lines that do not stand still for so long have a writer that does not hear: the brokers refuse what it has.
+const STILL_LIMIT: Duration = Duration::from_mins(1);
 /// Between two looks at how far roles are.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks between two lines of progress.
@@ -104,14 +110,17 @@ impl Grow<'_> {
     async fn carry_out(&mut self) -> anyhow::Result<Generation> {
         let began = Instant::now();
         say("不再接收上报", "reports are refused from here on");
+        self.admin.announce().await.map_err(explained)?;
+        self.wait_until_still().await?;
         self.admin.seal().await.map_err(explained)?;
         self.wait_until_sealed().await?;
+        let ends = self.ends(Topic::Reports).await?;
         self.drain(DETECT, &[Topic::Reports]).await?;
-        let judges = self.judges().await?;
+        let judges = self.judges(&ends).await?;
         self.drain(ARCHIVE, &[Topic::Reports, Topic::Judgements, Topic::Events])
             .await?;
         self.drain(DESK, &[Topic::Events]).await?;
-        let next = self.admin.generation().next(self.partitions, self.end().await?);
+        let next = self.admin.next(self.partitions, self.end().await?).map_err(explained)?;
         self.admin.make(next).await.map_err(explained)?;
         let outlets: usize = judges.iter().map(Engine::outlet_count).sum();
         let regrouped = Engine::regroup(judges, self.partitions);
@@ -120,12 +129,41 @@ impl Grow<'_> {
             anyhow::Error::new(error).context(format!("regroup the judges (hint: {hint})"))
         })?;
         self.keep(next, &regrouped).await?;
+        anyhow::ensure!(
+            self.ends(Topic::Reports).await? == ends,
+            "a report got in although the brokers refuse them (hint: is somebody changing `max.message.bytes`?)"
+        );
         let seconds = began.elapsed().as_secs_f64();
         say(
             &format!("{outlets} 个排口的判定状态已迁移，用时 {seconds:.1} 秒"),
             &format!("what is remembered of {outlets} outlets is moved, after {seconds:.1} s"),
         );
         Ok(next)
+    }
+
+    /// Waits until nobody writes reports any more. Who has heard writes nothing, not even Ticks, so a line that grows
+    /// has a writer who did not hear, or is not done yet. What the brokers would refuse of that may be half stored
+    /// already, and come again.
+    async fn wait_until_still(&self) -> anyhow::Result<()> {
+        let tick = Duration::from_millis(self.config.ingest.tick_interval_ms.unsigned_abs());
+        let quiet = 2 * tick.max(HEARD_WITHIN);
+        let began = Instant::now();
+        let (mut ends, mut since) = (self.ends(Topic::Reports).await?, Instant::now());
+        while since.elapsed() < quiet {
+            if began.elapsed() > STILL_LIMIT + quiet {
+                say(
+                    "仍有进程在写入，由 Kafka 拒收",
+                    "a process still writes; the brokers refuse it",
+                );
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            let found = self.ends(Topic::Reports).await?;
+            if found != ends {
+                (ends, since) = (found, Instant::now());
+            }
+        }
+        Ok(())
     }
 
     /// Brokers hear of a setting one after the other. A line that has refused a record takes no other: what is offered
@@ -190,18 +228,17 @@ impl Grow<'_> {
     }
 
     /// Every judge at the end of its line.
-    async fn judges(&self) -> anyhow::Result<Vec<Engine>> {
+    async fn judges(&self, ends: &[u64]) -> anyhow::Result<Vec<Engine>> {
         let told = Told {
             signals: Signals::new(&prometheus::Registry::new())?,
             health: Health::default(),
             catalogue: Catalogue::embedded()?.into(),
         };
         let mut judges = Vec::new();
-        for partition in 0..self.bus.partitions() {
+        for (partition, &end) in (0..).zip(ends) {
             let (data_dir, settings) = (&self.config.plume.data_dir, &self.config.detect);
             let judge = Judge::load(&self.bus, data_dir, partition, settings, told.clone()).await?;
             let (engine, next) = judge.into_parts();
-            let end = self.bus.range(at(Topic::Reports, partition)).await?.end;
             anyhow::ensure!(
                 next == end,
                 "the judge of partition {partition} stands at {next}, not at the end {end}"
@@ -211,18 +248,26 @@ impl Grow<'_> {
         Ok(judges)
     }
 
+    /// Where each line of a topic ends.
+    async fn ends(&self, topic: Topic) -> anyhow::Result<Vec<u64>> {
+        let mut ends = Vec::new();
+        for partition in 0..self.bus.partitions() {
+            ends.push(self.bus.range(at(topic, partition)).await?.end);
+        }
+        Ok(ends)
+    }
+
     /// The largest offset of any line that is made anew.
     async fn end(&self) -> anyhow::Result<u64> {
         let mut end = 0;
-        for partition in 0..self.bus.partitions() {
-            for topic in [Topic::Reports, Topic::Judgements, Topic::Events] {
-                end = end.max(self.bus.range(at(topic, partition)).await?.end);
-            }
+        for topic in [Topic::Reports, Topic::Judgements, Topic::Events] {
+            end = self.ends(topic).await?.into_iter().fold(end, u64::max);
         }
         Ok(end)
     }
 
-    /// Puts the judges' memory where the processes of the next generation look for it, and where a replay does.
+    /// Puts the judges' memory where the processes of the next generation look for it, and where a replay does, and
+    /// the registry before everything else that will be read there.
     async fn keep(&self, next: Generation, judges: &[Engine]) -> anyhow::Result<()> {
         let (_, options) = self.config.bus.resolve(ClockKind::System, pinning()?)?;
         let url = BusUrl::Kafka(self.url.clone().in_generation(next));
@@ -234,6 +279,7 @@ impl Grow<'_> {
                 kept.map_err(explained)?;
             }
         }
+        registry::hand_on(&self.bus, &bus).await?;
         bus.close().await.map_err(explained)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use plume_bus::{Bus, NewRecord, Topic};
+use plume_bus::{Bus, NewRecord, Topic, TopicPartition};
 use plume_schemas::entry::EntryBody;
 use plume_schemas::ids::ContentId;
 use plume_schemas::registry::{Assembly, Part, Registry, RegistryIndex};
@@ -294,14 +294,32 @@ pub(crate) async fn keep_up(
     Ok(())
 }
 
+/// Gives the reports of `to`, where nobody has read or written yet, the last revision that `from` holds: every
+/// partition has a copy, also where partitions become more (D7).
+#[cfg(feature = "kafka")]
+pub(crate) async fn hand_on(from: &Bus, to: &Bus) -> anyhow::Result<()> {
+    match Follower::new().read(&from.reader()).await? {
+        Some(registry) => append_to(to, &registry, reports(to).collect()).await,
+        None => Ok(()),
+    }
+}
+
+/// Every partition of reports.
+fn reports(bus: &Bus) -> impl Iterator<Item = TopicPartition> + use<> {
+    (0..bus.partitions()).map(|partition| at(Topic::Reports, partition))
+}
+
 /// Appends the parts of a revision to the registry's topic and to every partition of reports.
 async fn append(bus: &Bus, registry: &Registry) -> anyhow::Result<()> {
+    let lines = std::iter::once(at(Topic::Registry, 0)).chain(reports(bus));
+    append_to(bus, registry, lines.collect()).await
+}
+
+async fn append_to(bus: &Bus, registry: &Registry, lines: Vec<TopicPartition>) -> anyhow::Result<()> {
     let parts = registry.clone().into_parts(PART_BYTES).into_iter();
     let payloads: Vec<Bytes> = parts
         .map(|part| Bytes::from(wire::encode_entry(&EntryBody::Registry(Box::new(part)))))
         .collect();
-    let mut lines = vec![at(Topic::Registry, 0)];
-    lines.extend((0..bus.partitions()).map(|partition| at(Topic::Reports, partition)));
     let records = lines.iter().flat_map(|&to| {
         payloads.iter().map(move |payload| NewRecord {
             to,

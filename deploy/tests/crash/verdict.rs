@@ -110,6 +110,7 @@ pub(crate) fn is_settled(site: &Site) -> bool {
 pub(crate) fn check(site: &Site, devices: &[Device], heard: &[Heard]) -> Found {
     let reader = archive(site);
     let readings = check_readings(slice::from_ref(&reader), devices);
+    check_owners(slice::from_ref(&reader));
     let accepted = check_packets(slice::from_ref(&reader), devices);
     let (fine, text) = site.plume(&["stats", "--json", "--config", "plume.toml"]);
     assert!(fine, "{text}");
@@ -177,9 +178,32 @@ pub(crate) fn check_readings(readers: &[Reader], devices: &[Device]) -> usize {
     found.len()
 }
 
+/// Every reading says whose it is.
+pub(crate) fn check_owners(readers: &[Reader]) {
+    for row in rows(readers, Table::Readings, &["outlet", "enterprise"]) {
+        let outlet = row[0].to_string();
+        assert_eq!(
+            Some(row[1].to_string().as_str()),
+            outlet.split(':').next(),
+            "whose {outlet} is"
+        );
+    }
+}
+
+/// Every packet of an outlet has a number of its own.
+fn check_numbers(reader: &Reader) {
+    let mut numbers = BTreeSet::new();
+    for row in rows(slice::from_ref(reader), Table::Packets, &["outlet", "packet"]) {
+        let number = (row[0].to_string(), row[1].to_string());
+        assert!(!numbers.contains(&number), "two packets are {number:?}");
+        numbers.insert(number);
+    }
+}
+
 /// Every answered packet stands as accepted once; what else came of it is marked as its repeat. Gives how many were
 /// accepted.
 pub(crate) fn check_packets(readers: &[Reader], devices: &[Device]) -> usize {
+    readers.iter().for_each(check_numbers);
     let mut accepted = BTreeSet::new();
     let mut repeated = BTreeSet::new();
     for row in rows(readers, Table::Packets, &["mn", "qn", "verdict", "repeat_of"]) {

@@ -1,11 +1,13 @@
 //! A plume of several processes over one broker.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::fleet::{Chance, registry};
-use crate::support::{Running, Site};
+use crate::support::{Running, Site, command, show_end};
 use crate::{readers, verdict};
 
 /// A cluster that has not worked off what it has after so long is stuck.
@@ -75,10 +77,12 @@ pub(crate) struct Cluster {
     brokers: String,
     prefix: String,
     partitions: u32,
-    /// Counts how often partitions became more, from 1.
-    generation: u32,
+    /// Numbers of the generations of topics that were in use, the last one in use now.
+    generations: Vec<u32>,
     sites: BTreeMap<Part, Site>,
     running: BTreeMap<Part, Running>,
+    /// What those said that have ended.
+    said: Vec<(Part, String)>,
 }
 
 impl Cluster {
@@ -106,9 +110,10 @@ impl Cluster {
             brokers: brokers.to_owned(),
             prefix,
             partitions: PARTITIONS,
-            generation: 1,
+            generations: vec![1],
             sites,
             running: BTreeMap::new(),
+            said: Vec::new(),
         };
         for &part in parts {
             cluster.begin(part);
@@ -118,18 +123,14 @@ impl Cluster {
 
     /// `plume bus grow`, given in one place; every process ends by itself and is started again as by a supervisor.
     pub(crate) fn grow(&mut self, partitions: u32) {
-        let words = [
-            "bus",
-            "grow",
-            "--partitions",
-            &partitions.to_string(),
-            "--config",
-            "plume.toml",
-        ];
-        let (grown, said) = self.sites[&Part::Desk].plume(&words);
+        let count = partitions.to_string();
+        let (grown, said) = self.sites[&Part::Desk].plume(&grow_words(&count));
         assert!(grown, "{said}");
         println!("{said}");
-        (self.partitions, self.generation) = (partitions, self.generation + 1);
+        let (_, number) = said.rsplit_once("(generation ").unwrap();
+        let number = number.split(')').next().unwrap().parse().unwrap();
+        self.partitions = partitions;
+        self.generations.push(number);
         let parts: Vec<Part> = self.running.keys().copied().collect();
         let deadline = Instant::now() + SETTLE_LIMIT;
         for part in parts {
@@ -138,10 +139,43 @@ impl Cluster {
                     Instant::now() < deadline,
                     "{part:?} does not end though topics have moved"
                 );
+                std::thread::yield_now();
             }
-            drop(self.running.remove(&part));
+            self.retire(part);
             self.begin(part);
         }
+    }
+
+    /// `plume bus grow` that gets a signal as soon as it has said so many lines; all that it said.
+    pub(crate) fn grow_cut_off(&self, partitions: u32, lines: usize, signal: &str) -> String {
+        let count = partitions.to_string();
+        let mut growing = command()
+            .args(grow_words(&count))
+            .current_dir(self.sites[&Part::Desk].dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(growing.stdout.take().unwrap());
+        let mut said = String::new();
+        for _ in 0..lines {
+            assert!(
+                output.read_line(&mut said).unwrap() > 0,
+                "it ended before it was cut off: {said}"
+            );
+        }
+        let pid = growing.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        output.read_to_string(&mut said).unwrap();
+        growing.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!growing.wait().unwrap().success(), "{said}");
+        said
     }
 
     /// Waits until the judges share the partitions: each as many as the list says, most first.
@@ -190,28 +224,40 @@ impl Cluster {
     }
 
     pub(crate) fn begin(&mut self, part: Part) {
+        self.begin_with(part, &[]);
+    }
+
+    fn begin_with(&mut self, part: Part, more: &[&str]) {
         let mut words = vec!["--role", part.role()];
         if part == Part::SecondIngest {
             words.extend(["--ingest-id", "ingest-2"]);
         }
+        words.extend(more);
         let running = self.sites[&part].start_as(&words);
         self.running.insert(part, running);
     }
 
     /// `kill -9`, and a fresh start as by a supervisor.
     pub(crate) fn kill(&mut self, part: Part) {
-        self.running.remove(&part).unwrap().kill();
+        self.retire(part);
         self.begin(part);
+    }
+
+    /// `kill -9` where it runs; keeps what it said.
+    fn retire(&mut self, part: Part) {
+        let log = self.running.remove(&part).unwrap().end_with_log();
+        self.said.push((part, log));
     }
 
     /// `kill -9`, and no start yet.
     pub(crate) fn kill_for_now(&mut self, part: Part) {
-        self.running.remove(&part).unwrap().kill();
+        self.retire(part);
     }
 
     pub(crate) fn end(&mut self, part: Part) {
         let (fine, log) = self.running.remove(&part).unwrap().stop_with_log();
         assert!(fine, "{part:?} did not end well:\n{log}");
+        self.said.push((part, log));
     }
 
     /// Stops the intake, waits until judge and desk have worked off everything, stops the rest. Gives the events as a
@@ -227,7 +273,7 @@ impl Cluster {
                 self.end(part);
             }
         }
-        let events = readers::events(&self.brokers, &self.prefix, self.generation);
+        let events = readers::events(&self.brokers, &self.prefix, &self.generations);
         readers::check_alerts(&self.brokers, &self.prefix, &events);
         let last = |partition| {
             events
@@ -278,6 +324,27 @@ impl Cluster {
             store.resume_offset(partition).await.unwrap().unwrap_or(0)
         })
     }
+}
+
+impl Drop for Cluster {
+    /// Where the test has failed, everything is left to be looked at.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (part, log) in &self.said {
+            println!("--- {part:?}, which has ended:");
+            show_end(log);
+        }
+        for (part, site) in &mut self.sites {
+            site.dir.disable_cleanup(true);
+            println!("{part:?} is left in {}", site.dir.path().display());
+        }
+    }
+}
+
+fn grow_words(partitions: &str) -> [&str; 6] {
+    ["bus", "grow", "--partitions", partitions, "--config", "plume.toml"]
 }
 
 /// How many partitions a judge says it has.

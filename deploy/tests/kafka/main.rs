@@ -129,10 +129,16 @@ fn talk(mut devices: Vec<Device>, cluster: &mut Cluster, more: usize) -> Vec<Dev
 }
 
 /// Lets the cluster work off everything, and looks at what is left of it everywhere.
-fn conclude(mut cluster: Cluster, devices: &[Device]) {
+fn conclude(cluster: Cluster, devices: &[Device]) {
+    conclude_with(cluster, devices, |_| {});
+}
+
+/// The same, with another look at the archives.
+fn conclude_with(mut cluster: Cluster, devices: &[Device], look: impl FnOnce(&[plume_archive::Reader])) {
     let written = cluster.settle();
     let archives: Vec<_> = cluster.archives().map(verdict::archive).collect();
     let readings = verdict::check_readings(&archives, devices);
+    verdict::check_owners(&archives);
     let packets = verdict::check_packets(&archives, devices);
     for stats in archives.iter().map(plume_archive::Reader::stats) {
         assert!(stats.balanced && stats.archived > 0, "{stats:?}");
@@ -142,6 +148,7 @@ fn conclude(mut cluster: Cluster, devices: &[Device]) {
     verdict::check_cases(&cases, &traces);
     assert_eq!(written.len(), events, "events on the brokers, and in the archive");
     cluster.replay();
+    look(&archives);
     let answered = answers(devices);
     println!("{answered} answered, {packets} packets, {readings} readings, {events} events");
     assert!(answered > 100 && events > 0, "a run that met nothing proves nothing");

@@ -19,7 +19,7 @@ pub(crate) fn crate_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Offsets of each later generation begin above all before; so far apart in these tests.
+/// Offsets of each later generation begin above all before; so far apart in these tests, whatever their numbers.
 const GENERATION_STEP: u64 = 1_000_000;
 
 fn console(brokers: &str, topic: &str) -> Output {
@@ -53,10 +53,11 @@ fn console(brokers: &str, topic: &str) -> Output {
         .unwrap()
 }
 
-/// Everything a `read_committed` console consumer of Kafka's own reads from the events, each with another id.
-pub(crate) fn events(brokers: &str, prefix: &str, generations: u32) -> BTreeMap<(u32, u64), Vec<u8>> {
+/// Everything a `read_committed` console consumer of Kafka's own reads from the events of these generations of topics,
+/// each with another id.
+pub(crate) fn events(brokers: &str, prefix: &str, generations: &[u32]) -> BTreeMap<(u32, u64), Vec<u8>> {
     let (mut ids, mut events) = (BTreeSet::new(), BTreeMap::new());
-    for generation in 1..=generations {
+    for (&generation, before) in generations.iter().zip(0..) {
         let topic = match generation {
             1 => format!("{prefix}.events"),
             later => format!("{prefix}.g{later}.events"),
@@ -66,12 +67,7 @@ pub(crate) fn events(brokers: &str, prefix: &str, generations: u32) -> BTreeMap<
             .map(|_| console(brokers, &topic))
             .find(|output| !output.stdout.is_empty());
         let text = String::from_utf8(output.unwrap().stdout).unwrap();
-        take(
-            &text,
-            u64::from(generation - 1) * GENERATION_STEP,
-            &mut ids,
-            &mut events,
-        );
+        take(&text, before * GENERATION_STEP, &mut ids, &mut events);
     }
     events
 }

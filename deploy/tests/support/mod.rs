@@ -131,6 +131,13 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// `kill -9` where it has not ended; every log line of its life.
+    pub(crate) fn end_with_log(mut self) -> String {
+        drop(self.child.kill());
+        self.child.wait().unwrap();
+        self.log.take().unwrap().join().unwrap()
+    }
+
     /// True once the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -204,12 +211,16 @@ impl Drop for Running {
         drop(self.child.wait());
         // What it said explains why the test failed.
         if let Some(log) = self.log.take().filter(|_| std::thread::panicking()) {
-            let log = log.join().unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-            drop(writeln!(std::io::stderr(), "{last}"));
+            show_end(&log.join().unwrap_or_default());
         }
     }
+}
+
+/// Shows the last lines of a log, for a test that fails.
+pub(crate) fn show_end(log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+    drop(writeln!(std::io::stderr(), "{last}"));
 }
 
 /// A browser of somebody who is signed in.

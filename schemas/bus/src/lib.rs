@@ -40,7 +40,7 @@ pub use embedded::{FORMAT_VERSION as LOG_FORMAT, LOCK_FILE as LOG_LOCK};
 pub use error::BusError;
 pub use findings::{Finding, FindingKind};
 #[cfg(feature = "kafka")]
-pub use kafka::{AGE_STEPS, Ends, Generation, KafkaTopics, TopicAdmin};
+pub use kafka::{AGE_STEPS, Ends, Generation, HEARD_WITHIN, KafkaTopics, TopicAdmin};
 pub use kafka_url::KafkaUrl;
 pub use membership::{Change, Membership, Released};
 pub use options::{AHEAD_BYTES, BusOptions, BusUrl, ClockKind, Pinning, Recovery};

@@ -2,8 +2,8 @@
 //! remembered of them does so meanwhile; then others are in use.
 //!
 //! ```text
-//! seal ─▶ reports take no records ─▶ roles read to the end ─▶ memory is moved ─▶ take_over ─▶ processes start again
-//!   └──────────────── unseal: everything goes on as before ◀──┘
+//! announce ─▶ seal ─▶ reports take no records ─▶ roles read to the end ─▶ memory is moved ─▶ take_over
+//!    └───────────┴──────── unseal: everything goes on as before ◀──────────────┘            └▶ processes start again
 //! ```
 //!
 //! A topic that takes no messages of any size is what a fence at the brokers comes to: no writer, however late it wakes
@@ -21,9 +21,9 @@ use crate::record::Topic;
 
 /// The largest message of a topic, as Kafka names it.
 const LARGEST: &str = "max.message.bytes";
-/// How long processes have to hear that they are to take no more reports: so long that each has looked. What is under
-/// way in one that did not may be half stored when the brokers refuse the rest, and come again as a repeat.
-const HEARING: Duration = pointer::LOOK_EVERY.saturating_mul(2);
+
+/// How often a process looks whether it is to take no more reports.
+pub const HEARD_WITHIN: Duration = pointer::LOOK_EVERY;
 
 impl TopicAdmin {
     /// The generation in use.
@@ -36,20 +36,38 @@ impl TopicAdmin {
         self.wanted.partitions
     }
 
-    /// Tells every process to take no more reports, and then has the brokers refuse those of who did not hear it. A
-    /// report may still get in for a moment, until all brokers have heard of it.
+    /// Tells every process to take no more reports. Each looks every [`HEARD_WITHIN`]; from then on it writes none, not
+    /// even Ticks. What was under way goes on to its end.
+    ///
+    /// Errors: [`BusError::Broker`].
+    pub async fn announce(&self) -> Result<(), BusError> {
+        self.tell(true).await
+    }
+
+    /// Has the brokers refuse reports of who did not hear. One may still get in for a moment, until all brokers have
+    /// heard of it.
     ///
     /// Errors: [`BusError::Broker`], [`BusError::Topics`].
     pub async fn seal(&self) -> Result<(), BusError> {
-        self.tell(true).await?;
-        tokio::time::sleep(HEARING).await;
         self.limit_reports(Some("0")).await
     }
 
-    /// Ends what [`Self::seal`] began. Errors: as there.
+    /// Ends what [`Self::announce`] and [`Self::seal`] began. Errors: as there.
     pub async fn unseal(&self) -> Result<(), BusError> {
         self.limit_reports(None).await?;
         self.tell(false).await
+    }
+
+    /// The generation that can follow, where no line of the one in use reaches `end`. Numbers whose topics are there
+    /// already are left out: an attempt that was killed may have put something into them. Blocks.
+    ///
+    /// Errors: [`BusError::Broker`].
+    pub fn next(&self, partitions: u32, end: u64) -> Result<Generation, BusError> {
+        let mut next = self.generation().next(partitions, end);
+        while self.is_there(&topic_name(&self.url.clone().in_generation(next), Topic::Reports))? {
+            next.number += 1;
+        }
+        Ok(next)
     }
 
     /// Makes the topics of another generation, and more partitions of those that stay. Not in use yet.

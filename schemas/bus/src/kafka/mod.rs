@@ -31,6 +31,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
 
 pub use generation::Generation;
+pub use grow::HEARD_WITHIN;
 pub use topics::{AGE_STEPS, Ends, KafkaTopics, TopicAdmin};
 
 use self::client::{ASK_LIMIT, blocking, failed};

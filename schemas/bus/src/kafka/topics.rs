@@ -236,6 +236,16 @@ impl TopicAdmin {
         Ok(problems)
     }
 
+    /// True where the brokers have a topic of this name. Blocks.
+    pub(super) fn is_there(&self, name: &str) -> Result<bool, BusError> {
+        let found = self.asked.fetch_metadata(Some(name), ASK_LIMIT);
+        let found = found.map_err(failed("ask", self.url.brokers.clone()))?;
+        Ok(found
+            .topics()
+            .first()
+            .is_some_and(|topic| !topic.partitions().is_empty()))
+    }
+
     async fn compare(&self) -> Result<(Vec<Wanted>, Vec<String>), BusError> {
         let (mut missing, mut problems) = (Vec::new(), Vec::new());
         for wanted in self.wanted() {
