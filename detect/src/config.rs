@@ -11,7 +11,7 @@ mod quality;
 pub use quality::*;
 
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 4;
+pub const RULES_VERSION: u32 = 5;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -67,6 +67,8 @@ pub struct Settings {
     pub smooth: SmoothSettings,
     /// RATIO, a lead: what went with the oxygen goes against it.
     pub ratio: RatioSettings,
+    /// TWIN, a lead: two outlets with the same values.
+    pub twin: TwinSettings,
     /// CALGAP, a lead: calibration after exceedance.
     pub calgap: CalGapSettings,
     /// MARKABUSE, a lead: running while marked as stopped.

@@ -140,6 +140,12 @@ crate::reading::closed! {
         Moved = 38, "moved", "水平偏移", "level moved by";
         /// The statistic of a control chart, in standard deviations.
         Statistic = 39, "statistic", "控制图统计量", "chart statistic";
+        /// One character for each sampled minute: equal characters stand for equal values (TWIN).
+        Print = 45, "print", "分钟指纹", "fingerprint";
+        /// One character for each sampled minute: its level between the least and the largest (TWIN).
+        Shape = 46, "shape", "曲线形状", "shape of the curve";
+        /// Correlation of two series, -1 to 1.
+        Correlation = 47, "correlation", "相关系数", "correlation";
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plume_schemas::rule::RuleCode;
 
 /// Every rule with the file that holds it, in the order of the manual.
-const PAGES: [&str; 28] = [
+const PAGES: [&str; 29] = [
     include_str!("exceed_hour.rs"),
     include_str!("near_hour.rs"),
     include_str!("exceed_day.rs"),
@@ -30,6 +30,7 @@ const PAGES: [&str; 28] = [
     include_str!("cap.rs"),
     include_str!("smooth.rs"),
     include_str!("ratio.rs"),
+    include_str!("twin.rs"),
     include_str!("calgap.rs"),
     include_str!("mark_abuse.rs"),
     include_str!("near_mark.rs"),
