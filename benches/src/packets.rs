@@ -218,6 +218,7 @@ pub fn devices(connections: usize) -> Result<Registry, LoadError> {
             number: format!("DA{connection:05}"),
             name: String::new(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: factors.clone(),
@@ -253,6 +254,7 @@ fn setup(code: &str) -> Result<FactorSetup, plume_schemas::ids::IdError> {
         range_low: None,
         range_high: Decimal::new(1_000, 0),
         reference_o2_pct: None,
+        cycle_min: None,
         limits: Vec::new(),
     })
 }

@@ -140,6 +140,7 @@ impl Stack {
                 range_low: Decimal::new(0, 0),
                 range_high: Decimal::new(200, 0),
                 reference_o2_pct: value.and_then(|_| Decimal::new(6, 0)),
+                cycle_min: None,
                 limits: value.map(limit).into_iter().collect(),
             });
         let setups: Vec<FactorSetup> = setups.collect();
@@ -149,6 +150,7 @@ impl Stack {
             number: "DA001".to_owned(),
             name: String::new(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: setups.clone(),

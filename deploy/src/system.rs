@@ -456,6 +456,8 @@ async fn start_desk(
             stop.clone(),
         ));
     }
+    let twins = roles::twins::Plan::new(config, shared);
+    tasks.spawn(roles::twins::run(context.reading(), desk.clone(), twins, stop.clone()));
     let (outbox, outbox_stop) = (desk.clone(), stop.clone());
     tasks.spawn(async move {
         outbox.run_outbox(outbox_stop.wait()).await;

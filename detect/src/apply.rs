@@ -8,6 +8,7 @@ use plume_schemas::report::{ComplaintCode, Report};
 use plume_schemas::rule::Severity;
 use plume_schemas::time::{HOUR_MS, MINUTE_MS, Time};
 
+use crate::cycle;
 use crate::engine::Ctx;
 use crate::minutes::{Change, Made, MinuteStore, Slot, Why};
 use crate::number;
@@ -238,6 +239,9 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
         let puts = (first..last).map(|minute| store.put(hour, usize::try_from(minute).unwrap_or(0), slot, place.rank));
         let change = puts.max_by_key(|&change| weight(change)).unwrap_or(Change::Same);
         ctx.count(change);
+        if cycle::hold(store, (place.minute, place.covers, place.rank), slot, factor.cycle_min) {
+            outlet.touched(ctx, plan, i, hour + 1);
+        }
         if matches!(change, Change::New | Change::Revised) {
             changed |= 1 << i;
         }
@@ -250,6 +254,7 @@ fn minutes(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
                 start,
                 end,
                 flow: outlet.flow,
+                runs: outlet.runs(place.minute),
             };
             constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
             quality::minute(ctx, outlet, plan, i, given.seen(place));
@@ -349,6 +354,7 @@ fn samples(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, report: &R
                 start,
                 end,
                 flow: outlet.flow,
+                runs: outlet.runs(place.minute),
             };
             constant::look(ctx, plan, factor, &mut outlet.factors[i].series, seen);
             quality::minute(ctx, outlet, plan, i, given.seen(place));

@@ -14,7 +14,7 @@ use crate::rules::exceed::{Period, unconfirmed};
 use crate::rules::exceed_day::{Day, DaySum};
 use crate::rules::exceed_hour::Hour;
 use crate::rules::miss::Device;
-use crate::rules::{exceed_day, exceed_hour, freq, furnace, near_day, near_hour, shift};
+use crate::rules::{exceed_day, exceed_hour, freq, furnace, near_day, near_hour, ratio, shift};
 use crate::series::Series;
 use crate::value::{HourFacts, MINUTES};
 
@@ -89,10 +89,17 @@ impl Outlet {
     /// Judges one hour of one factor, and what follows from it. Without a limit there is nothing to judge.
     fn judge_hour(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, i: usize, number: i64, pane: Pane) {
         let factor = &plan.factors[i];
-        if factor.limits.is_empty() {
+        let is_share = ratio::is_share(factor.code) && pane == Pane::OnTime;
+        if factor.limits.is_empty() && !is_share {
             return;
         }
         let hour = self.hour(ctx, plan, i, number);
+        if is_share {
+            self.quality_of_share(ctx, plan, i, &hour);
+        }
+        if factor.limits.is_empty() {
+            return;
+        }
         if factor.has_limit(LimitWindow::Hour) {
             let series = &mut self.factors[i].series;
             let outcome = exceed_hour::judge(ctx, hour, series, pane);

@@ -69,6 +69,8 @@ pub struct Settings {
     pub smooth: SmoothSettings,
     /// RATIO, a lead: what went with the oxygen goes against it.
     pub ratio: RatioSettings,
+    /// TWIN, a lead: two outlets with the same values.
+    pub twin: TwinSettings,
     /// CALGAP, a lead: calibration after exceedance.
     pub calgap: CalGapSettings,
     /// MARKABUSE, a lead: running while marked as stopped.

@@ -17,10 +17,12 @@ pub mod chart;
 pub mod config;
 pub mod rate;
 pub mod synthetic;
+pub mod twin;
 
 mod apply;
 mod clock;
 mod closing;
+mod cycle;
 mod engine;
 mod explain;
 mod hold;

@@ -82,7 +82,8 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    fn from(self) -> Option<Made> {
+    /// What it was made from; `None` where nothing came.
+    pub(crate) fn from(self) -> Option<Made> {
         match self {
             Self::Missing => None,
             Self::Excluded { from, .. } | Self::Value { from, .. } => Some(from),

@@ -228,6 +228,12 @@ impl Outlet {
         self.settling_due(ctx).map_or(silent, |settled| settled.min(silent))
     }
 
+    /// True unless a sign of the stack says that nothing runs behind it in a minute since 1970.
+    pub(crate) fn runs(&self, minute: i64) -> bool {
+        let flow = self.flow.map(|flow| (flow, self.flow_minute));
+        self.quality.runs(flow, minute)
+    }
+
     /// Takes a device's coming, going or spooling.
     pub(crate) fn presence(&mut self, presence: &Presence) {
         let Some(device) = self.device(presence.mn) else { return };

@@ -48,6 +48,8 @@ pub(crate) struct OutletPlan {
     /// Factors that show whether gas flows.
     pub(crate) flows: [FactorCode; 2],
     pub(crate) temperature: FactorCode,
+    /// The chimney it shares with other outlets; empty where it has its own.
+    pub(crate) shared_stack: Inline<63>,
 }
 
 /// One device of an outlet. The first of several rows is the one that counts where both report the same.
@@ -57,6 +59,9 @@ pub(crate) struct SourcePlan {
     pub(crate) validity: Validity,
     pub(crate) minute_interval: u8,
     pub(crate) realtime_interval_s: u32,
+    /// Only packets of this system code, if given, and only these factors, if any.
+    pub(crate) st: Inline<63>,
+    pub(crate) factors: Vec<FactorCode>,
 }
 
 /// One factor.
@@ -74,7 +79,12 @@ pub(crate) struct FactorPlan {
     pub(crate) is_oxygen: bool,
     /// It is of waste water, whose codes begin with `w` (HJ 212-2017 annex B).
     pub(crate) is_water: bool,
+    /// Minutes of one analysis of a cycling analyser; 1 where it measures all the time.
+    pub(crate) cycle_min: u8,
 }
+
+/// A longer cycle would leave an hour with a single value.
+pub(crate) const LONGEST_CYCLE_MIN: u8 = 30;
 
 /// One limit on a mean concentration.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,6 +164,7 @@ impl OutletPlan {
             sources: sources.collect(),
             flows: FLOWS.map(|code| FactorCode::new(code).unwrap_or_default()),
             temperature: FactorCode::new(TEMPERATURE).unwrap_or_default(),
+            shared_stack: short(&outlet.shared_stack),
             codes: factors.iter().map(|factor| factor.code).collect(),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
             factors: fitted(factors),
@@ -205,6 +216,18 @@ impl OutletPlan {
         }
     }
 
+    /// Whose readings of a factor are the outlet's at a moment: those of the chimney it shares, or those of a device. Two
+    /// outlets of one origin are equal because the registry says so.
+    pub(crate) fn origin(&self, factor: FactorCode, at: Time) -> Inline<63> {
+        if !self.shared_stack.is_empty() {
+            return self.shared_stack;
+        }
+        let serves = |source: &&SourcePlan| source.factors.is_empty() || source.factors.contains(&factor);
+        let in_force = |source: &&SourcePlan| source.validity.covers(at);
+        let source = self.sources.iter().filter(in_force).find(serves);
+        source.map_or_else(Inline::default, |source| short(&format!("{}/{}", source.mn, source.st)))
+    }
+
     /// True where filed and approved stop-work covers the whole of a window.
     pub(crate) fn stopped_over(&self, span: Span) -> bool {
         self.stopped_at(span.start) && self.stopped_at(span.end.plus(-1))
@@ -244,6 +267,8 @@ impl SourcePlan {
             validity: source.validity(),
             minute_interval: interval,
             realtime_interval_s: source.realtime_interval_s.unwrap_or(60),
+            st: short(source.st.as_deref().unwrap_or_default()),
+            factors: fitted(source.factors.clone()),
         }
     }
 }
@@ -258,6 +283,7 @@ impl FactorPlan {
             limits: Vec::new(),
             is_oxygen: code.as_str() == OXYGEN,
             is_water: code.as_str().starts_with('w'),
+            cycle_min: 1,
         }
     }
 
@@ -278,6 +304,7 @@ impl FactorPlan {
             reference_o2,
             range: high.filter(|&high| high > low).map(|high| (low, high)),
             limits: fitted(limits.filter_map(LimitPlan::new).collect()),
+            cycle_min: setup.cycle_min.unwrap_or(1).clamp(1, LONGEST_CYCLE_MIN),
             ..Self::bare(setup.code)
         }
     }

@@ -87,6 +87,7 @@ impl Stream {
                 scale: 0,
             }),
             reference_o2_pct: Some(Decimal { mantissa: 6, scale: 0 }),
+            cycle_min: None,
             limits: vec![limit.clone()],
         };
         let outlet = |&(id, _): &(OutletId, Mn)| Outlet {
@@ -95,6 +96,7 @@ impl Stream {
             number: "DA001".to_owned(),
             name: String::new(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: self.factors.iter().map(setup).collect(),

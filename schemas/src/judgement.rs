@@ -172,6 +172,12 @@ crate::reading::closed! {
         FullScale = 54, "full_scale", "满量程", "full scale";
         /// Hours after a check until the next one is due.
         DueHours = 55, "due_hours", "检查间隔（小时）", "next check due after (h)";
+        /// One character for each sampled minute: equal characters stand for equal values (TWIN).
+        Print = 56, "print", "分钟指纹", "fingerprint";
+        /// One character for each sampled minute: its level between the least and the largest (TWIN).
+        Shape = 57, "shape", "曲线形状", "shape of the curve";
+        /// Correlation of two series, -1 to 1.
+        Correlation = 58, "correlation", "相关系数", "correlation";
     }
 }
 

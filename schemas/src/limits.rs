@@ -233,6 +233,24 @@ mod tests {
         }
     }
 
+    /// Chemical and VOC plants: each standard has rows, and each row says how sure it is.
+    #[test]
+    fn standards_of_chemical_and_voc_plants_have_rows_with_their_status() {
+        let limits = Limits::embedded().unwrap();
+        let standards = [
+            "GB 16297", "GB 31570", "GB 31571", "GB 31572", "GB 31573", "GB 37823", "GB 37824", "GB 39727",
+        ];
+        for standard in standards {
+            let rows = || limits.iter().filter(|row| row.standard.starts_with(standard));
+            assert!(rows().count() >= 2, "{standard} has no rows");
+            assert!(
+                rows().all(|row| row.source_status.contains("from memory")),
+                "{standard}"
+            );
+        }
+        assert!(limits.iter().all(|row| !row.source_status.is_empty()));
+    }
+
     #[test]
     fn a_row_without_a_limit_is_refused() {
         let header = COLUMNS.join(",");

@@ -31,6 +31,17 @@ impl Desk {
             return Ok(EventOutcome::Repeated);
         }
         log::advance(&mut tx, at.partition, at.offset + 1).await?;
+        self.apply_new(tx, event).await
+    }
+
+    /// Applies an event that is on no line of the log: what this desk found itself in what the judges said. Its id says
+    /// whether it is known. On an error nothing has happened, and the event is to be given again.
+    pub async fn apply_found(&self, event: &Event) -> Result<EventOutcome, StoreError> {
+        let tx = self.0.store.begin().await?;
+        self.apply_new(tx, event).await
+    }
+
+    async fn apply_new(&self, mut tx: Tx<'_>, event: &Event) -> Result<EventOutcome, StoreError> {
         if !log::mark_applied(&mut tx, event).await? {
             tx.commit().await?;
             self.0.signals.event_repeated(event.id);

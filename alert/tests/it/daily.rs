@@ -39,6 +39,7 @@ fn dated_registry() -> Arc<RegistryIndex> {
         range_low: None,
         range_high: None,
         reference_o2_pct: None,
+        cycle_min: None,
         limits: vec![Limit {
             window: LimitWindow::Hour,
             value: plume_schemas::decimal::Decimal::parse(b"35").unwrap(),

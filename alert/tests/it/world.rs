@@ -110,6 +110,7 @@ pub(crate) fn registry() -> RegistryIndex {
         number: "DA001".into(),
         name: name.into(),
         management_class: String::new(),
+        shared_stack: String::new(),
         stack_height_m: None,
         trial_until: None,
         factors: Vec::new(),

@@ -26,6 +26,9 @@ pub(crate) mod signals;
 pub(crate) mod spool;
 pub(crate) mod stop;
 pub(crate) mod troubles;
+pub(crate) mod twins;
+#[cfg(test)]
+mod twins_tests;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -330,6 +330,7 @@ fn add_outlet(registry: &mut Registry, id: OutletId, wish: &Wish) {
             number: wish.outlet.clone(),
             name: wish.outlet_name.clone(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: Vec::new(),

@@ -1,8 +1,10 @@
 //! What the role loops have to tell: one function per happening, logged and counted together.
 
 use plume_bus::Record;
+use plume_detect::twin::Left;
+use plume_schemas::event::Event;
 use plume_schemas::wire::WireError;
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::finding::{Finding, Grade};
 use crate::status::words::Kind;
@@ -16,6 +18,8 @@ pub(crate) struct Signals {
     judged: IntGauge,
     spooled: IntGaugeVec,
     unread_age: IntGauge,
+    twins_left_out: IntGaugeVec,
+    twins: IntCounter,
     relay: RelayMetrics,
 }
 
@@ -100,6 +104,20 @@ impl Signals {
             "Share of the retention that the oldest unread record has used up, in steps; at 100 it expires",
         )?;
         registry.register(Box::new(unread_age.clone()))?;
+        let twins_left_out = IntGaugeVec::new(
+            Opts::new(
+                "plume_deploy_twins_left_out_records",
+                "Fingerprints that came too late to be paired, and pairs beyond the most that are kept open, since the \
+                 desk began to pair",
+            ),
+            &["why"],
+        )?;
+        registry.register(Box::new(twins_left_out.clone()))?;
+        let twins = IntCounter::new(
+            "plume_deploy_twin_events_total",
+            "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
+        )?;
+        registry.register(Box::new(twins.clone()))?;
         let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
@@ -114,6 +132,8 @@ impl Signals {
             judged,
             spooled,
             unread_age,
+            twins_left_out,
+            twins,
             relay,
         })
     }
@@ -189,6 +209,26 @@ impl Signals {
             tracing::error!("{sentence}");
         } else if percent >= super::WARN_PERCENT {
             tracing::warn!("{sentence}");
+        }
+    }
+
+    /// An event of a pair of outlets is stored, or was before.
+    pub(crate) fn twin(&self, event: &Event) {
+        self.twins.inc();
+        tracing::debug!(event = %event.id, edge = %event.edge, "a pair of outlets");
+    }
+
+    /// Fingerprints or pairs were left out.
+    pub(crate) fn twins_left_out(&self, left: Left) {
+        for (why, count) in [("too_old", left.too_old), ("too_many", left.too_many)] {
+            let gauge = self.twins_left_out.with_label_values(&[why]);
+            if gauge.get() == 0 && count > 0 {
+                tracing::warn!(
+                    why,
+                    "fingerprints were not paired: a judge is behind, or many outlets send the same values"
+                );
+            }
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 

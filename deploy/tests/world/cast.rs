@@ -194,6 +194,7 @@ fn register(registry: &mut Registry, link: &LinkSpec, number: usize, nth: usize)
         range_low: None,
         range_high: Decimal::new(range_high, 0),
         reference_o2_pct: limit.and_then(|_| Decimal::new(6, 0)),
+        cycle_min: None,
         limits: limit.into_iter().map(hour_limit).collect(),
     };
     registry.outlets.push(Outlet {
@@ -202,6 +203,7 @@ fn register(registry: &mut Registry, link: &LinkSpec, number: usize, nth: usize)
         number: serial,
         name: String::new(),
         management_class: String::new(),
+        shared_stack: String::new(),
         stack_height_m: None,
         trial_until: None,
         factors: vec![

@@ -177,6 +177,17 @@ section! {
     }
 }
 section! {
+    /// `[detect.twin]`.
+    TwinSettings {
+        /// Minutes of equal values.
+        minutes: u16,
+        /// How unlikely it must be by chance, as the negative decimal logarithm of the probability.
+        odds: f64,
+        /// Hours without that end it.
+        clear_hours: u16,
+    }
+}
+section! {
     /// `[detect.calgap]`.
     CalGapSettings {
         /// Minutes of calibration or maintenance in the hour after.

@@ -9,7 +9,7 @@ use crate::outlet::{Factor, Outlet};
 use crate::plan::OutletPlan;
 use crate::rules::exceed::Period;
 use crate::rules::exceed_hour::Hour;
-use crate::rules::{calgap, cap, hourmin, mark_abuse, near_mark, ratio, smooth};
+use crate::rules::{calgap, cap, hourmin, mark_abuse, near_mark, ratio, smooth, twin};
 use crate::value::Minutes;
 
 /// Hours before a mark's arrival that it may still say something new of.
@@ -37,13 +37,31 @@ impl Outlet {
             near_mark::look(ctx, hour, &minutes, hourly.near_at, &mut hourly.near_mark);
             cap::look(ctx, hour, &minutes, &mut hourly.cap);
             smooth::look(ctx, hour, &minutes, &mut hourly.smooth);
-            ratio::look(ctx, hour, &minutes, &mut hourly.ratio);
+            if !ratio::is_share(hour.factor.code) {
+                ratio::look(ctx, hour, &minutes, &mut hourly.ratio);
+            }
+            twin::look(ctx, hour, &minutes, &self.marks);
             if let Some(Factor { series, .. }) = self.factors.get(i) {
                 calgap::look(ctx, hour, &minutes, &series.hours, &mut hourly.calgap);
             }
         }
         if let Some(factor) = self.factors.get_mut(i) {
             factor.hourly = hourly;
+        }
+    }
+
+    /// Looks at what NO2 is of NOx, when an hour of it has ended.
+    pub(crate) fn quality_of_share(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan, i: usize, hour: &Hour<'_>) {
+        let (Some(whole), Some(mut state)) = (
+            ratio::whole(plan),
+            self.factors.get(i).map(|factor| factor.hourly.ratio),
+        ) else {
+            return;
+        };
+        let (share, whole) = (self.minutes(plan, i), self.minutes(plan, whole));
+        ratio::look_at_share(ctx, hour, (&share, &whole), &mut state);
+        if let Some(factor) = self.factors.get_mut(i) {
+            factor.hourly.ratio = state;
         }
     }
 

@@ -71,6 +71,11 @@ impl Spell {
         moment(self.since)
     }
 
+    /// End of the last look, minutes since 1970; 0 for none.
+    pub(crate) fn looked_to(&self) -> i64 {
+        i64::from(self.end)
+    }
+
     /// Ends an open case at once.
     pub(crate) fn close(&mut self) -> bool {
         let was_open = self.is_open();

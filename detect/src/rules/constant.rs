@@ -21,7 +21,8 @@
 //! Parameter: constant.exempt | factor codes | [] | - | factors whose value may stand still
 //! Order: arrival
 //! Source: range of 1 % by public code; the rest is a project choice. Zero is left to ZERO; flagged minutes are not
-//! looked at.
+//! looked at, nor those of a stack that holds air or whose gas stands. Of a cycling analyser as many analyses must be
+//! equal as packets elsewhere.
 
 use plume_schemas::judgement::{FactKey, Pane, Verdict};
 use plume_schemas::registry::LimitWindow;
@@ -86,6 +87,8 @@ pub(crate) struct Seen {
     pub(crate) end: i64,
     /// Gas flow now.
     pub(crate) flow: Option<f64>,
+    /// No sign says that nothing runs.
+    pub(crate) runs: bool,
 }
 
 /// Why a value counts as standing still.
@@ -118,8 +121,9 @@ impl Run {
     }
 
     /// Takes a value in order; what is late or overlaps is left out.
-    fn take(&mut self, value: i64, seen: &Seen, width: Option<i64>) {
-        if self.end == 0 || seen.start > self.end {
+    /// A cycling analyser may send one packet a cycle.
+    fn take(&mut self, value: i64, seen: &Seen, width: Option<i64>, cycle_min: u8) {
+        if self.end == 0 || seen.start > self.end + i64::from(cycle_min) - 1 {
             // A gap: nobody knows what happened in it.
             self.restart(value, seen);
             self.begin_range(value, seen);
@@ -138,9 +142,12 @@ impl Run {
         self.end = seen.end;
     }
 
-    fn still(&self, range: Option<(i64, i64)>, settings: &ConstantSettings) -> Option<Still> {
+    fn still(&self, range: Option<(i64, i64)>, settings: &ConstantSettings, cycle_min: u8) -> Option<Still> {
         let lasted = self.end - self.since;
-        if lasted >= i64::from(settings.equal_minutes) && self.packets >= settings.min_packets {
+        // Within a cycle the value stands still by nature: as many analyses must be equal as packets elsewhere.
+        let cycles = i64::from(cycle_min) * i64::from(settings.min_packets);
+        let needed = i64::from(settings.equal_minutes).max(if cycle_min > 1 { cycles } else { 0 });
+        if lasted >= needed && self.packets >= settings.min_packets {
             return Some(Still::Equal);
         }
         let (low, high) = range.filter(|_| settings.range_pct_fs > 0.0)?;
@@ -165,8 +172,8 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, factor: &FactorPlan, se
     if old || !concerns(factor, settings) || plan.stopped_at(ctx.now) {
         return;
     }
-    let Some(value) = seen.value.filter(|&value| value != 0) else {
-        // Flagged, unreadable or zero: not a measurement that could stand still.
+    let Some(value) = seen.value.filter(|&value| value != 0 && seen.runs) else {
+        // Flagged, unreadable or zero, or air in a stack that does not run: not a measurement that should move.
         series.run = Run { end: 0, ..series.run };
         return;
     };
@@ -177,10 +184,10 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, factor: &FactorPlan, se
     let width = factor
         .range
         .map(|(low, high)| ((high - low) as f64 * settings.range_pct_fs / 100.0) as i64);
-    series.run.take(value, &seen, width);
+    series.run.take(value, &seen, width, factor.cycle_min);
     // Oxygen of a well-run boiler does stay within a narrow range; only standing still is wrong there.
     let range = factor.range.filter(|_| !factor.is_oxygen);
-    let still = series.run.still(range, settings);
+    let still = series.run.still(range, settings, factor.cycle_min);
     let since = match still {
         Some(Still::Narrow) => series.run.range_since,
         _ => series.run.since,

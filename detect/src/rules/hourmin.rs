@@ -43,7 +43,8 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, sp
     let differs = |own: f64| {
         (reported - own).abs() > (settings.pct / 100.0 * own.abs()).max(settings.least_pct_limit / 100.0 * size)
     };
-    let holds = differs(mean) && other_form(minutes, hour.number).is_none_or(differs);
+    let holds =
+        differs(mean) && other_form(minutes, hour.number).is_none_or(differs) && of_cycles(minutes, hour).all(differs);
     let start = hour.number * 60;
     let lasts = Lasts {
         rise: u16::from(settings.hours) * 60,
@@ -67,6 +68,26 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, sp
         severity: Severity::Notice,
     };
     tell(ctx, about, turn, facts);
+}
+
+/// Means of the analyses of a cycling analyser, one value a cycle, wherever in the hour its cycles begin: a logger may
+/// average those instead of the minutes. Nothing where the analyser measures all the time.
+fn of_cycles(minutes: &Minutes<'_>, hour: &Hour<'_>) -> impl Iterator<Item = f64> {
+    let (cycle, number) = (usize::from(hour.factor.cycle_min), hour.number);
+    let store = minutes.own.filter(|_| cycle > 1);
+    let beginnings = 0..store.map_or(0, |_| cycle);
+    beginnings.filter_map(move |first| {
+        let slots = (first..60)
+            .step_by(cycle)
+            .filter_map(|minute| Some(store?.slot(number, minute)));
+        let (mut sum, mut n) = (0.0, 0.0);
+        for slot in slots {
+            if let Slot::Value { value, .. } = slot {
+                (sum, n) = (sum + to_f64(value), n + 1.0);
+            }
+        }
+        (n > 0.0).then(|| sum / n)
+    })
 }
 
 /// The hour's means, then corrected: minutes are brought back to what was measured with their own oxygen.

@@ -169,6 +169,11 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, seen: &Seen<'_>, jump: &mut Jump) {
     let settings = &ctx.settings.jump;
     let given = &seen.given;
     let Some(value) = given.judged.map(to_f64) else { return };
+    // Within a cycle of its analyser a value is repeated, not measured again: it counts once.
+    let cycle = i64::from(seen.factor.cycle_min);
+    if cycle > 1 && given.start.div_euclid(cycle) <= (jump.spell.looked_to() - 1).div_euclid(cycle) {
+        return;
+    }
     let before = jump.median;
     if let Some(name) = jump.renew(seen, settings) {
         let turn = jump.spell.worsen();

@@ -31,6 +31,7 @@ const PAGES: [&str; 29] = [
     include_str!("cap.rs"),
     include_str!("smooth.rs"),
     include_str!("ratio.rs"),
+    include_str!("twin.rs"),
     include_str!("calgap.rs"),
     include_str!("mark_abuse.rs"),
     include_str!("near_mark.rs"),

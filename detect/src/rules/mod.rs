@@ -29,6 +29,7 @@ pub(crate) mod range;
 pub(crate) mod ratio;
 pub(crate) mod shift;
 pub(crate) mod smooth;
+pub(crate) mod twin;
 pub(crate) mod zero;
 pub(crate) mod zsdev;
 

@@ -6,9 +6,9 @@
 //! `疑似治理设施停运，待核查`。
 //! Why: hours flagged as stopped are not judged; treatment that is switched off saves its power first.
 //! Why-zh: 标记为停运的小时不参与判定；停用治理设施首先省下的是它的用电。
-//! Fooled by: gas of a neighbour in a shared stack; readings that move though the pump is off; a treatment with a spare
+//! Fooled by: gas of a neighbour in a shared stack that is not registered as one; readings that move though the pump is off; a treatment with a spare
 //! unit whose meter is not reported.
-//! Fooled-zh: 共用烟囱中相邻装置的烟气；采样泵停运后读数仍在变化；备用治理设施的电表未上报。
+//! Fooled-zh: 未登记为共用的烟囱中相邻装置的烟气；采样泵停运后读数仍在变化；备用治理设施的电表未上报。
 //! Parameter: power.pct_limit | % of limit | 20.0 | 1..100 | readings above this share of the limit
 //! Parameter: power.minutes | min | 60 | 5..720 | for how long
 //! Parameter: power.clear_minutes | min | 30 | 5..720 | minutes without that end it
@@ -153,7 +153,9 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, seen: &Seen<'_>, (spell, last): (&mut Spel
     let value = seen.given.stated.unwrap_or(0);
     // A value that is held while the pump is off does not move.
     let moves = value != std::mem::replace(last, value);
-    let holds = stopped && moves && seen.runs && to_f64(value) > bar;
+    // What moves in a chimney that others share says nothing of this unit.
+    let own = seen.plan.shared_stack.is_empty();
+    let holds = stopped && own && moves && seen.runs && to_f64(value) > bar;
     let lasts = Lasts {
         rise: settings.minutes,
         fall: settings.clear_minutes,

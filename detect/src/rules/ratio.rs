@@ -1,8 +1,9 @@
 //! RATIO
 //!
 //! What: a pollutant that for days rose and fell with the oxygen, or against it, now does the opposite, hour after
-//! hour. A lead: `疑似比值异常，待核查`.
-//! What-zh: 数日以来与含氧量同向（或反向）变化的污染物，连续数小时转为相反。线索：`疑似比值异常，待核查`。
+//! hour; the same of the share that NO2 has in NOx, where NO2 is registered. A lead: `疑似比值异常，待核查`.
+//! What-zh: 数日以来与含氧量同向（或反向）变化的污染物，连续数小时转为相反；登记了二氧化氮的，其在氮氧化物中的占比亦同。线索：
+//! `疑似比值异常，待核查`。
 //! Why: fuel, air and dilution move both within a minute, in a way that belongs to the plant; a value that is made up
 //! or swapped does not know what the oxygen does.
 //! Why-zh: 燃料、配风与稀释同时影响二者，其关系由装置决定；人为编造或调换的数值不随含氧量变化。
@@ -18,6 +19,7 @@
 //! is compared are means of Fisher's z: an EWMA of late, and the past with a memory of thirty days, which stands still
 //! meanwhile.
 
+use plume_schemas::ids::FactorCode;
 use plume_schemas::judgement::FactKey;
 use plume_schemas::rule::{RuleCode, Severity};
 
@@ -25,6 +27,7 @@ use crate::engine::Ctx;
 use crate::minutes::Slot;
 use crate::number::to_f64;
 use crate::out::Facts;
+use crate::plan::OutletPlan;
 use crate::quality::{About, Lasts, Spell, narrow, tell};
 use crate::rules::exceed_hour::Hour;
 use crate::state::persist;
@@ -36,6 +39,9 @@ const MEMORY_H: f64 = 720.0;
 const LEAST: u32 = 45;
 /// Oxygen of air, percent.
 const AIR_PCT: f64 = 21.0;
+/// NO2, and the NOx that it is a part of (HJ 212-2017 annex B).
+const NO2: &str = "a21004";
+const NOX: &str = "a21002";
 /// Beyond this a correlation is as good as perfect, and its z stays finite.
 const MOST: f64 = 0.999;
 
@@ -57,10 +63,40 @@ persist!(Ratio {
 
 /// Looks at an hour.
 pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ratio: &mut Ratio) {
-    let settings = &ctx.settings.ratio;
-    let Some(seen) = correlation(minutes, hour.number) else {
-        return;
+    let seen = correlation(minutes, hour.number, |_, value| Some(value));
+    turn(ctx, hour, seen, (ratio, "sign_flips"));
+}
+
+/// True for the factor whose share in NOx is looked at, whether or not it has a limit.
+pub(crate) fn is_share(factor: FactorCode) -> bool {
+    factor.as_str() == NO2
+}
+
+/// Place of NOx among the factors of an outlet.
+pub(crate) fn whole(plan: &OutletPlan) -> Option<usize> {
+    plan.codes.iter().position(|code| code.as_str() == NOX)
+}
+
+/// Looks at an hour of the share that NO2 has in NOx, whose minutes are `whole`. Both are as measured: what air does to
+/// the one it does to the other.
+pub(crate) fn look_at_share(
+    ctx: &mut Ctx<'_>,
+    hour: &Hour<'_>,
+    (minutes, whole): (&Minutes<'_>, &Minutes<'_>),
+    ratio: &mut Ratio,
+) {
+    let share = |minute: usize, value: f64| {
+        let nox = measured(whole, hour.number, minute)?;
+        (nox > 0.0).then(|| value / nox)
     };
+    let seen = correlation(minutes, hour.number, share);
+    turn(ctx, hour, seen, (ratio, "share_flips"));
+}
+
+/// What an hour's correlation makes of the past.
+fn turn(ctx: &mut Ctx<'_>, hour: &Hour<'_>, seen: Option<f64>, (ratio, reason): (&mut Ratio, &str)) {
+    let settings = &ctx.settings.ratio;
+    let Some(seen) = seen else { return };
     let late = f64::from(ratio.late);
     let late = late + (seen.atanh() - late) * 2.0 / (f64::from(settings.hours) + 1.0);
     ratio.late = narrow(late);
@@ -85,7 +121,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ra
         .float(FactKey::Statistic, now)
         .float(FactKey::Usual, past)
         .float(FactKey::Score, ((now - past).abs() / 2.0).clamp(0.0, 1.0))
-        .text(FactKey::Reason, "sign_flips");
+        .text(FactKey::Reason, reason);
     let about = About {
         rule: RuleCode::Ratio,
         plan: hour.plan,
@@ -95,28 +131,33 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ra
     tell(ctx, about, turn, facts);
 }
 
-/// Pearson's correlation of the minutes of an hour with their oxygen; none where there are too few, or one of the two
-/// does not move.
-fn correlation(minutes: &Minutes<'_>, hour: i64) -> Option<f64> {
-    let (own, reference) = (minutes.own?, minutes.reference_o2.map(to_f64));
+/// What was measured in a minute: what is stored corrected moves with the oxygen by its formula.
+fn measured(minutes: &Minutes<'_>, hour: i64, minute: usize) -> Option<f64> {
+    let Slot::Value { value, judged, .. } = minutes.own?.slot(hour, minute) else {
+        return None;
+    };
+    match minutes.reference_o2.map(to_f64) {
+        Some(reference) if judged => {
+            let oxygen = minutes.oxygen(hour, minute).map(to_f64)?;
+            Some(to_f64(value) * (AIR_PCT - oxygen) / (AIR_PCT - reference))
+        }
+        _ => Some(to_f64(value)),
+    }
+}
+
+/// Pearson's correlation of what `of` makes of the measured minutes of an hour with their oxygen; none where there are
+/// too few, or one of the two does not move.
+fn correlation(minutes: &Minutes<'_>, hour: i64, of: impl Fn(usize, f64) -> Option<f64>) -> Option<f64> {
+    let own = minutes.own?;
     let (mut n, mut mean, mut square, mut product) = (0_u32, [0.0; 2], [0.0; 2], 0.0);
     own.each(hour, 60, |minute, slot| {
-        let Slot::Value { value, judged, .. } = slot else {
+        let Slot::Value { .. } = slot else { return };
+        let oxygen = minutes.oxygen(hour, minute).map(to_f64);
+        let value = measured(minutes, hour, minute).and_then(|value| of(minute, value));
+        let (Some(value), Some(oxygen)) = (value, oxygen.filter(|&oxygen| oxygen < AIR_PCT)) else {
             return;
         };
-        let Some(oxygen) = minutes
-            .oxygen(hour, minute)
-            .map(to_f64)
-            .filter(|&oxygen| oxygen < AIR_PCT)
-        else {
-            return;
-        };
-        // What is stored corrected moves with the oxygen by its formula: as measured it says something of its own.
-        let back = match reference {
-            Some(reference) if judged => (AIR_PCT - oxygen) / (AIR_PCT - reference),
-            _ => 1.0,
-        };
-        let pair = [to_f64(value) * back, oxygen];
+        let pair = [value, oxygen];
         n += 1;
         let before = [pair[0] - mean[0], pair[1] - mean[1]];
         for side in 0..2 {

@@ -216,6 +216,7 @@ impl Part {
             range_low: Decimal::new(0, 0),
             range_high: Decimal::new(range_high, 0),
             reference_o2_pct: hour_limit.and_then(|_| Decimal::new(6, 0)),
+            cycle_min: None,
             limits: hour_limit.into_iter().map(hour_limit_row).collect(),
         };
         Outlet {
@@ -224,6 +225,7 @@ impl Part {
             number: "DA001".to_owned(),
             name: "1号锅炉烟囱".to_owned(),
             management_class: "重点管理".to_owned(),
+            shared_stack: String::new(),
             stack_height_m: Decimal::new(180, 0),
             trial_until: None,
             factors: vec![

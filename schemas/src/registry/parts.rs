@@ -155,6 +155,7 @@ mod tests {
             number: format!("DA{n:05}"),
             name: "烟囱".to_owned(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: Vec::new(),

@@ -116,6 +116,10 @@ pub struct Outlet {
     /// Stack height, metres.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_height_m: Option<Decimal>,
+    /// The chimney it shares with other outlets (共用排气筒), under one name at each: their readings are of one gas and
+    /// may well be equal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub shared_stack: String,
     /// Until then the outlet is on trial (试运行): judged and shown, nobody is told.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::validity::moment")]
     pub trial_until: Option<Time>,
@@ -166,6 +170,10 @@ pub struct FactorSetup {
     /// Reference oxygen, percent. Missing: no correction applies and the measured value is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_o2_pct: Option<Decimal>,
+    /// Minutes of one analysis of a cycling analyser (a gas chromatograph of NMHC): its value counts until the next one.
+    /// Missing: it measures all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle_min: Option<u8>,
     /// Limits in force for it, each with its time.
     #[serde(default, rename = "limit")]
     pub limits: Vec<Limit>,

@@ -1,9 +1,12 @@
 //! A registry from sheets, what is wrong in one, and its hash.
 
+use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::EntryBody;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::{FactorCode, Mn, OutletId};
-use plume_schemas::registry::{CsvFile, CsvFiles, CsvProblem, LimitWindow, ProblemSeverity, Registry, RegistryIndex};
+use plume_schemas::registry::{
+    CsvFile, CsvFiles, CsvProblem, LimitBasis, LimitWindow, ProblemSeverity, Registry, RegistryIndex,
+};
 use plume_schemas::time::Time;
 use plume_schemas::wire::{decode_entry, encode_entry};
 use proptest::prelude::*;
@@ -82,6 +85,57 @@ fn sheets_become_a_registry() {
 fn a_good_registry_has_no_errors() {
     let problems = good().check(&Catalogue::embedded().unwrap(), NOW);
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn a_shared_chimney_and_a_cycle_are_read_and_the_cycle_is_checked() {
+    fn file<'a>(name: &'a str, text: &'a str) -> Option<CsvFile<'a>> {
+        Some(CsvFile { name, text })
+    }
+    let read = |cycle: &str| {
+        let factors = format!("outlet,code,cycle_min\nE1:DA001,a24088,{cycle}\n");
+        Registry::from_csv(&CsvFiles {
+            enterprises: file("enterprises.csv", "id,name\nE1,甲涂装\n"),
+            outlets: file(
+                "outlets.csv",
+                "排放口标识,统一社会信用代码,排放口编号,共用排气筒\nE1:DA001,E1,DA001,一号烟囱\n",
+            ),
+            factors: file("factors.csv", &factors),
+            ..CsvFiles::default()
+        })
+        .unwrap()
+    };
+    let registry = read("15");
+    assert_eq!(registry.outlets[0].shared_stack, "一号烟囱");
+    assert_eq!(registry.outlets[0].factors[0].cycle_min, Some(15));
+    let errors = |cycle: &str| {
+        let problems = read(cycle).check(&Catalogue::embedded().unwrap(), NOW);
+        let of_cycle = problems
+            .iter()
+            .filter(|problem| problem.to_string().contains("analysis cycle"));
+        of_cycle
+            .filter(|problem| problem.severity == ProblemSeverity::Error)
+            .count()
+    };
+    assert_eq!(["1", "30", "", "0", "31"].map(errors), [0, 0, 0, 1, 1]);
+}
+
+#[test]
+fn a_rate_limit_is_held_against_the_height_of_the_stack() {
+    // 120 m: 244.8 kg/h of SO2.
+    let warned = |rate: &str| {
+        let mut registry = good();
+        let mut limit = registry.outlets[0].factors[0].limits[0].clone();
+        limit.basis = LimitBasis::Rate;
+        limit.value = Decimal::parse(rate.as_bytes()).unwrap();
+        registry.outlets[0].factors[0].limits.push(limit);
+        let problems = registry.check(&Catalogue::embedded().unwrap(), NOW);
+        problems
+            .iter()
+            .filter(|problem| problem.to_string().contains("GB 16297"))
+            .count()
+    };
+    assert_eq!(["244.7", "245", "15"].map(warned), [0, 1, 0]);
 }
 
 #[test]

@@ -432,6 +432,7 @@ fn setup(
         range_low: None,
         range_high: None,
         reference_o2_pct,
+        cycle_min: None,
         limits: rows,
     }))
 }

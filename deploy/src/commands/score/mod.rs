@@ -147,6 +147,7 @@ impl Site {
             range_low: None,
             range_high: None,
             reference_o2_pct: Some(Decimal { mantissa: 6, scale: 0 }),
+            cycle_min: None,
             limits: vec![Limit {
                 window: LimitWindow::Hour,
                 value: Decimal {
@@ -166,6 +167,7 @@ impl Site {
             number: "DA001".to_owned(),
             name: String::new(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: series.iter().map(setup).collect(),

@@ -29,6 +29,8 @@ const UPSET: Rate = Rate(12.0, 30.0, 150.0);
 const STUCK: Rate = Rate(60.0, 120.0, 600.0);
 const SILENT: Rate = Rate(20.0, 10.0, 480.0);
 const CALIBRATION: Rate = Rate(7.0, 30.0, 45.0);
+/// An outlet sends what one of another enterprise sends.
+const COPIED: Rate = Rate(90.0, 240.0, 1_440.0);
 /// Share of outlets that run close to their limit.
 const CLOSE_SHARE: f64 = 0.1;
 /// Correlation of a minute with the next, as real stacks show, and the standard deviation as a share of the level.
@@ -82,7 +84,11 @@ struct Stack {
     stuck: Vec<Span>,
     silent: Vec<Span>,
     calibrations: Vec<Span>,
+    copied: Vec<Span>,
 }
+
+/// What came of an outlet: its place, kind, time of measuring and of coming, readings.
+type Came = (usize, ReportKind, Time, Time, Vec<Reading>);
 
 /// The stream.
 pub(super) struct Bureau {
@@ -98,10 +104,12 @@ pub(super) struct Bureau {
 impl Bureau {
     /// So many outlets from `start` on, with what goes wrong in `days` days.
     pub(super) fn new(outlets: usize, start: Time, days: u32, seed: u64) -> anyhow::Result<Self> {
-        let mut chance = Chance(seed);
+        let (mut chance, mut of_copies) = (Chance(seed), Chance(!seed));
         let mut stacks = Vec::with_capacity(outlets);
         for n in 0..outlets {
-            stacks.push(stack(n, start, f64::from(days), &mut chance)?);
+            let mut stack = stack(n, start, f64::from(days), &mut chance)?;
+            stack.copied = of_copies.spans(&COPIED, start, f64::from(days));
+            stacks.push(stack);
         }
         Ok(Self {
             stacks,
@@ -154,7 +162,7 @@ impl Bureau {
     /// The records of the next minute; none of them where plume is stopped, and the outlets go on all the same.
     pub(super) fn next_minute(&mut self, plume_runs: bool, to: &mut Vec<Entry>) {
         let (start, end) = (self.minute, self.minute.plus(MINUTE_MS));
-        let mut reports = Vec::new();
+        let mut reports: Vec<Came> = Vec::new();
         for place in 0..self.stacks.len() {
             let Some(stack) = self.stacks.get_mut(place) else {
                 continue;
@@ -175,6 +183,7 @@ impl Bureau {
                 }
             }
         }
+        self.copy(&mut reports);
         if plume_runs {
             let tick = Tick {
                 ingest: self.ingest,
@@ -190,6 +199,33 @@ impl Bureau {
             }
         }
         self.minute = end;
+    }
+
+    /// Gives outlets that copy the readings of the one at the same place of the enterprise before.
+    fn copy(&self, reports: &mut [Came]) {
+        for n in 0..reports.len() {
+            let Some((place, kind, measured_at, ..)) = reports.get(n) else {
+                continue;
+            };
+            let (place, kind, at) = (*place, *kind, *measured_at);
+            let copies = |stack: &Stack| stack.copied.iter().any(|span| span.contains(at));
+            let (Some(from), true) = (
+                place.checked_sub(OUTLETS_EACH),
+                self.stacks.get(place).is_some_and(copies),
+            ) else {
+                continue;
+            };
+            // They stand in the order of their outlets.
+            let first = reports.partition_point(|(other, ..)| *other < from);
+            let original = reports.iter().skip(first).take_while(|(other, ..)| *other == from);
+            let original = original
+                .filter(|(_, of, ..)| *of == kind)
+                .map(|(.., readings)| readings.clone())
+                .next();
+            if let (Some(original), Some((.., readings))) = (original, reports.get_mut(n)) {
+                *readings = original;
+            }
+        }
     }
 
     fn report(
@@ -272,6 +308,7 @@ fn stack(n: usize, start: Time, days: f64, chance: &mut Chance) -> anyhow::Resul
         stuck: chance.spans(&STUCK, start, days),
         silent: chance.spans(&SILENT, start, days),
         calibrations: chance.spans(&CALIBRATION, start, days),
+        copied: Vec::new(),
     })
 }
 
@@ -386,6 +423,7 @@ fn outlet(stack: &Stack) -> anyhow::Result<Outlet> {
             range_low: None,
             range_high: Decimal::from_f64(limit * 6.0, 0),
             reference_o2_pct: Some(Decimal { mantissa: 6, scale: 0 }),
+            cycle_min: None,
             limits: vec![Limit {
                 window: LimitWindow::Hour,
                 value: Decimal::from_f64(limit, 0).unwrap_or(Decimal { mantissa: 0, scale: 0 }),
@@ -405,6 +443,7 @@ fn outlet(stack: &Stack) -> anyhow::Result<Outlet> {
         number: number.to_owned(),
         name: String::new(),
         management_class: String::new(),
+        shared_stack: String::new(),
         stack_height_m: None,
         trial_until: None,
         factors: POLLUTANTS.into_iter().map(setup).collect::<anyhow::Result<_>>()?,

@@ -17,6 +17,7 @@ use plume_alert::case::Family;
 use plume_alert::notify::{Audience, Channel};
 use plume_alert::sinks::console::ConsoleSink;
 use plume_alert::store::{CaseFilter, MAX_PAGE_ROWS, Order, Page};
+use plume_detect::twin::Pairing;
 use plume_detect::{Engine, Out, Partition};
 use plume_schemas::entry::{EntryBody, LogPosition};
 use plume_schemas::ids::ContentId;
@@ -46,6 +47,8 @@ const MOST_RINGS_PER_NIGHT: f64 = 2.0;
 const FULL_BUREAU: f64 = 3_000.0;
 /// The city's desk in the score.
 const CITY: &str = "city";
+/// The desk of leads: nobody else sees them.
+const LEADS: &str = "leads";
 
 /// What was counted.
 #[derive(Debug, Serialize)]
@@ -71,9 +74,10 @@ impl DeskScore {
     fn failures(&self) -> Vec<String> {
         let share = (self.outlets as f64 / FULL_BUREAU).min(1.0);
         let city = self.by_desk.get(CITY).copied().unwrap_or_default();
-        let branches: f64 = self.by_desk.values().sum::<f64>() - city;
+        let leads = self.by_desk.get(LEADS).copied().unwrap_or_default();
+        let branches: f64 = self.by_desk.values().sum::<f64>() - city - leads;
         let items = if share < 1.0 {
-            city.max(branches / DISTRICTS as f64)
+            city.max(leads).max(branches / DISTRICTS as f64)
         } else {
             self.items_per_officer_hour
         };
@@ -194,6 +198,7 @@ impl Write for Counter {
 struct Run {
     bureau: Bureau,
     engine: Engine,
+    pairing: Pairing,
     desk: Desk,
     officers: Vec<Officer>,
     counter: Counter,
@@ -261,6 +266,7 @@ async fn prepare(args: &ScoreArgs, dir: &std::path::Path, start: Time) -> anyhow
     Ok(Run {
         bureau,
         engine,
+        pairing: Pairing::new(config.detect.twin.clone()),
         desk,
         officers: officers(),
         counter,
@@ -269,7 +275,7 @@ async fn prepare(args: &ScoreArgs, dir: &std::path::Path, start: Time) -> anyhow
     })
 }
 
-/// The city's duty officer, and one in each district.
+/// The city's duty officer, the officer for leads, and one in each district.
 fn officers() -> Vec<Officer> {
     let officer = |name: String, role, scope, audience| Officer {
         viewer: Viewer {
@@ -292,7 +298,8 @@ fn officers() -> Vec<Officer> {
             Audience::Branch,
         )
     });
-    std::iter::once(city).chain(branches).collect()
+    let leads = officer(LEADS.to_owned(), Role::LeadOfficer, Scope::All, Audience::LeadOfficer);
+    [city, leads].into_iter().chain(branches).collect()
 }
 
 impl Run {
@@ -310,6 +317,12 @@ impl Run {
             };
             self.desk.apply(at, event).await?;
             self.events += 1;
+        }
+        let mut of_pairs = Vec::new();
+        let judgements = said.judgements.iter();
+        judgements.for_each(|judgement| self.pairing.take(judgement, &mut of_pairs));
+        for event in &of_pairs {
+            self.desk.apply_found(event).await?;
         }
         Ok(())
     }

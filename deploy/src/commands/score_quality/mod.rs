@@ -2,6 +2,7 @@
 //! and how often they speak where nothing was planted. Same seeds, same numbers.
 
 mod site;
+mod twins;
 mod world;
 
 use std::collections::BTreeMap;
@@ -62,7 +63,11 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
     let mut counts: BTreeMap<RuleCode, Count> = BTreeMap::new();
     for (plant, n) in Plant::ALL.into_iter().cycle().zip(0..u64::from(args.plants)) {
         let world = World::new(first + n, plant, days);
-        judge(&config.detect, world, days, &mut counts)?;
+        if plant == Plant::Copied {
+            twins::judge(&config.detect, world, (first + n, days), &mut counts)?;
+        } else {
+            judge(&config.detect, world, days, &mut counts)?;
+        }
         if (n + 1) % 50 == 0 {
             out::complain(format_args!("{} / {} 个排放口 / outlets", n + 1, args.plants));
         }
@@ -94,7 +99,7 @@ fn judge(
     days: u32,
     counts: &mut BTreeMap<RuleCode, Count>,
 ) -> anyhow::Result<()> {
-    let mut site = Site::new()?;
+    let mut site = Site::new(0)?;
     let mut engine = Engine::new(settings.clone(), Partition { index: 0, count: 1 });
     let mut said = Out::default();
     let registry = site.registry()?;

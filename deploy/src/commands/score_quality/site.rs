@@ -45,32 +45,44 @@ pub(super) struct Site {
     outlet: OutletId,
     enterprise: EnterpriseId,
     origin: Origin,
+    number: String,
+    /// Partition of its log.
+    partition: u32,
     offset: u64,
     sums: Sums,
 }
 
 impl Site {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    /// The outlet DA001, DA002, …, each in a partition of its own.
+    pub(super) fn new(place: u32) -> anyhow::Result<Self> {
+        let number = format!("DA{:03}", place + 1);
         Ok(Self {
-            outlet: OutletId::new("SCORE:DA001")?,
+            outlet: OutletId::new(&format!("SCORE:{number}"))?,
             enterprise: EnterpriseId::new("SCORE")?,
             origin: Origin {
-                mn: Mn::new("SCORE0000000000000000001")?,
+                mn: Mn::new(&format!("SCORE{:019}", place + 1))?,
                 st: Inline::new("31").unwrap_or_default(),
                 dialect: Dialect::Hj2017,
                 ingest: IngestId::new("score")?,
                 peer: Inline::default(),
                 registry_revision: 1,
             },
+            number,
+            partition: place,
             offset: 0,
             sums: Sums::default(),
         })
     }
 
+    /// Which outlet it is.
+    pub(super) fn outlet(&self) -> OutletId {
+        self.outlet
+    }
+
     /// The next record of the log.
     pub(super) fn entry(&mut self, body: EntryBody) -> Entry {
         let at = LogPosition {
-            partition: 0,
+            partition: self.partition,
             offset: self.offset,
         };
         self.offset += 1;
@@ -102,9 +114,10 @@ impl Site {
             outlets: vec![Outlet {
                 id: self.outlet,
                 enterprise: self.enterprise,
-                number: "DA001".to_owned(),
+                number: self.number.clone(),
                 name: String::new(),
                 management_class: String::new(),
+                shared_stack: String::new(),
                 stack_height_m: None,
                 trial_until: None,
                 factors,
@@ -277,6 +290,7 @@ fn setup(code: &str, range_high: f64) -> anyhow::Result<FactorSetup> {
         range_low: None,
         range_high: Some(decimal(range_high)),
         reference_o2_pct: None,
+        cycle_min: None,
         limits: Vec::new(),
     })
 }

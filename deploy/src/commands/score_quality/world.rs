@@ -58,10 +58,12 @@ pub(super) enum Plant {
     RunsWhileStopped,
     TreatmentOff,
     Swapped,
+    /// Another outlet sends this one's values; see `twins`.
+    Copied,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Zero,
         Self::Negative,
         Self::OverRange,
@@ -82,6 +84,7 @@ impl Plant {
         Self::RunsWhileStopped,
         Self::TreatmentOff,
         Self::Swapped,
+        Self::Copied,
     ];
 
     /// The rule that must find it.
@@ -105,6 +108,7 @@ impl Plant {
             Self::AfterWarning => RuleCode::NearMark,
             Self::RunsWhileStopped | Self::TreatmentOff => RuleCode::Power,
             Self::Swapped => RuleCode::Ratio,
+            Self::Copied => RuleCode::Twin,
         }
     }
 
@@ -133,6 +137,8 @@ impl Plant {
         match self {
             Self::FalseStop => DAY_MIN,
             Self::Cap => 400,
+            // The window of six hours, and its grace time.
+            Self::Copied => 370,
             _ => 130,
         }
     }
@@ -396,7 +402,7 @@ impl World {
 }
 
 /// Two digits, as loggers send.
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 

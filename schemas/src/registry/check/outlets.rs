@@ -7,12 +7,15 @@ use crate::decimal::Decimal;
 use crate::factors::{Catalogue, FactorGroup};
 use crate::formulas::AIR_OXYGEN_PCT;
 use crate::ids::{EnterpriseId, OutletId};
+use crate::rate_limits::RateLimits;
 use crate::registry::{FactorSetup, Limit, LimitBasis, LimitWindow, Outlet, Registry};
 use crate::time::Time;
 use crate::units::{Quantity, Unit};
 
 /// Oxygen by its code.
 const OXYGEN: &str = "a19001";
+/// Longest analysis of a cycling analyser, minutes.
+const LONGEST_CYCLE_MIN: u8 = 30;
 
 pub(super) fn check(registry: &Registry, catalogue: &Catalogue, now: Time, problems: &mut Problems) {
     first_places(registry.outlets.iter().map(|row| row.id), |place, earlier, id| {
@@ -73,6 +76,7 @@ fn one_outlet(outlet: &Outlet, path: &str, catalogue: &Catalogue, now: Time, pro
             );
         },
     );
+    rates_by_height(outlet, path, now, problems);
     let measures_oxygen = outlet.factors.iter().any(|factor| factor.code.as_str() == OXYGEN);
     for (place, factor) in outlet.factors.iter().enumerate() {
         let path = format!("{path}.factor[{place}]");
@@ -82,6 +86,45 @@ fn one_outlet(outlet: &Outlet, path: &str, catalogue: &Catalogue, now: Time, pro
                 &path,
                 format!("{} has a reference oxygen, but the outlet has no {OXYGEN}", factor.code),
                 format!("add factor {OXYGEN}, else corrected values cannot be checked"),
+            );
+        }
+    }
+}
+
+/// A rate limit above what the general standard allows for the stack's height is mistyped, or rests on something that
+/// wants looking at.
+fn rates_by_height(outlet: &Outlet, path: &str, now: Time, problems: &mut Problems) {
+    let is_rate = |limit: &&Limit| limit.basis == LimitBasis::Rate && limit.validity().covers(now);
+    let height_m = outlet.stack_height_m.map(Decimal::to_f64);
+    let (Some(height_m), true) = (
+        height_m,
+        outlet
+            .factors
+            .iter()
+            .any(|factor| factor.limits.iter().any(|limit| is_rate(&limit))),
+    ) else {
+        return;
+    };
+    // It comes with the program, and a test reads it.
+    let Ok(rates) = RateLimits::embedded() else { return };
+    for (place, factor) in outlet.factors.iter().enumerate() {
+        let Some(allowed) = rates.rate_kg_h(factor.code, height_m) else {
+            continue;
+        };
+        for limit in factor
+            .limits
+            .iter()
+            .filter(is_rate)
+            .filter(|limit| limit.value.to_f64() > allowed)
+        {
+            problems.warning(
+                &format!("{path}.factor[{place}]"),
+                format!(
+                    "a rate limit of {} kg/h, where GB 16297-1996 table 2 [from memory] allows {allowed:.2} kg/h for a \
+                     stack of {height_m} m",
+                    limit.value
+                ),
+                "compare it with the permit; mind the unit, kg/h",
             );
         }
     }
@@ -112,6 +155,17 @@ fn one_factor(factor: &FactorSetup, path: &str, catalogue: &Catalogue, now: Time
                 format!("write a percentage of at least 0 and below {AIR_OXYGEN_PCT}"),
             );
         }
+    }
+    // An hour needs 45 valid minutes (HJ 212-2017 D.2 (24)): with longer cycles one value would be the hour.
+    if let Some(cycle) = factor
+        .cycle_min
+        .filter(|cycle| !(1..=LONGEST_CYCLE_MIN).contains(cycle))
+    {
+        problems.error(
+            path,
+            format!("an analysis cycle of {cycle} minutes"),
+            format!("write 1 to {LONGEST_CYCLE_MIN}, or leave it out where the analyser measures all the time"),
+        );
     }
     if let (Some(low), Some(high)) = (factor.range_low, factor.range_high)
         && low.compare(high).is_ge()

@@ -61,6 +61,7 @@ impl RowKind {
                 ("name", "排放口名称"),
                 ("management_class", "管理类别"),
                 ("stack_height_m", "排气筒高度"),
+                ("shared_stack", "共用排气筒"),
                 ("trial_until", "试运行至"),
                 ("valid_from", "生效时间"),
                 ("valid_to", "失效时间"),
@@ -78,6 +79,7 @@ impl RowKind {
                 ("range_low", "量程下限"),
                 ("range_high", "量程上限"),
                 ("reference_o2_pct", "基准氧含量"),
+                ("cycle_min", "分析周期"),
             ],
             Self::Limit => &[
                 ("outlet", "排放口标识"),

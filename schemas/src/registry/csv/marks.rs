@@ -84,6 +84,7 @@ mod tests {
             number: "DA001".to_owned(),
             name: String::new(),
             management_class: String::new(),
+            shared_stack: String::new(),
             stack_height_m: None,
             trial_until: None,
             factors: Vec::new(),

@@ -32,11 +32,11 @@ pub struct CsvFiles<'a> {
     pub enterprises: Option<CsvFile<'a>>,
     /// `enterprise,role,name,phone,email`
     pub contacts: Option<CsvFile<'a>>,
-    /// `id,enterprise,number,name,management_class,stack_height_m,trial_until,valid_from,valid_to`
+    /// `id,enterprise,number,name,management_class,stack_height_m,shared_stack,trial_until,valid_from,valid_to`
     pub outlets: Option<CsvFile<'a>>,
     /// `outlet,approved,valid_from,valid_to`
     pub stop_work: Option<CsvFile<'a>>,
-    /// `outlet,code,unit,range_low,range_high,reference_o2_pct`
+    /// `outlet,code,unit,range_low,range_high,reference_o2_pct,cycle_min`
     pub factors: Option<CsvFile<'a>>,
     /// `outlet,factor,window,value,basis,source,clause,valid_from,valid_to`
     pub limits: Option<CsvFile<'a>>,
@@ -235,6 +235,7 @@ impl Import {
                 name: row.text("name"),
                 management_class: row.text("management_class"),
                 stack_height_m: row.decimal("stack_height_m"),
+                shared_stack: row.text("shared_stack"),
                 trial_until: row.moment("trial_until"),
                 factors: Vec::new(),
                 stop_work: Vec::new(),
@@ -277,6 +278,7 @@ impl Import {
                 range_low: row.decimal("range_low"),
                 range_high: row.decimal("range_high"),
                 reference_o2_pct: row.decimal("reference_o2_pct"),
+                cycle_min: row.number("cycle_min"),
                 limits: Vec::new(),
             };
             if let Some((place, outlet)) = outlet
