@@ -40,6 +40,9 @@ const WORD_DICTIONARY_BYTES: usize = 1 << 20;
 const USUAL_ZSTD_LEVEL: i32 = 3;
 /// Once the day is over its files are written for good: a sixth of the speed for 8 % less (docs/adr/0001).
 const MOST_ZSTD_LEVEL: i32 = 15;
+/// The same of raw packets and texts: 26 % smaller than at the usual level. Level 15 takes six times as long for 1 %
+/// less.
+const MOST_TEXT_ZSTD_LEVEL: i32 = 9;
 /// Of a hundred row groups without the id that is looked for, one is read in vain.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Most different ids in one row group of `events`; the filter shrinks to what came.
@@ -69,9 +72,9 @@ pub(crate) enum Effort {
 /// How a table's files are written.
 fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterProperties, ParquetError> {
     let about = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-    let level = match effort {
-        Effort::Usual => USUAL_ZSTD_LEVEL,
-        Effort::Most => MOST_ZSTD_LEVEL,
+    let (level, text_level) = match effort {
+        Effort::Usual => (USUAL_ZSTD_LEVEL, USUAL_ZSTD_LEVEL),
+        Effort::Most => (MOST_ZSTD_LEVEL, MOST_TEXT_ZSTD_LEVEL),
     };
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
@@ -114,6 +117,7 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
             Form::Text | Form::Bytes => properties
                 .set_column_dictionary_enabled(path(), false)
                 .set_column_encoding(path(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                .set_column_compression(path(), Compression::ZSTD(ZstdLevel::try_new(text_level)?))
                 .set_column_statistics_enabled(path(), EnabledStatistics::None),
             Form::Number | Form::Bool => properties.set_column_dictionary_enabled(path(), false),
         };
