@@ -27,8 +27,8 @@ impl Archive {
         self
     }
 
-    /// Says whose outlets are, for a line that another archive has read until now: what the log said of it before is not
-    /// known here. What is known stays.
+    /// Says whose outlets are, for a line that another archive has read until now: what the log said of it before is
+    /// not known here. What is known stays.
     pub fn introduce(&mut self, partition: u32, registry: &Registry) {
         let base = self.base;
         let memory = self.memories.entry(partition);
