@@ -129,6 +129,16 @@ impl Memory {
         self.assembly.take(registry)
     }
 
+    /// Takes over whose the outlets are of which nothing is known yet.
+    pub(crate) fn introduce(&mut self, registry: &Registry) {
+        for outlet in &registry.outlets {
+            let place = self.place(outlet.id);
+            if let Some(known) = self.outlets.get_mut(place) {
+                known.enterprise = known.enterprise.or(Some(outlet.enterprise));
+            }
+        }
+    }
+
     fn place(&mut self, id: OutletId) -> usize {
         let outlets = &mut self.outlets;
         *self.by_id.entry(id).or_insert_with(|| {

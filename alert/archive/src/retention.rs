@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use plume_schemas::reading::ReportKind;
+use plume_schemas::registry::Registry;
 use plume_schemas::time::{DAY_MS, HOUR_MS, Time};
 
 use crate::archive::Archive;
 use crate::layout::Folder;
+use crate::memory::Memory;
 use crate::operation::{Expire, FileEntry, Operation};
 use crate::tables::Table;
 use crate::{ArchiveError, Signals};
@@ -23,6 +25,14 @@ impl Archive {
     pub fn confirming_at(mut self, mark_deadline_hour: u8) -> Self {
         self.mark_deadline_hour = Some(mark_deadline_hour);
         self
+    }
+
+    /// Says whose outlets are, for a line that another archive has read until now: what the log said of it before is
+    /// not known here. What is known stays.
+    pub fn introduce(&mut self, partition: u32, registry: &Registry) {
+        let base = self.base;
+        let memory = self.memories.entry(partition);
+        memory.or_insert_with(|| Memory::behind(base)).introduce(registry);
     }
 
     /// Numbers packets behind this offset, at which the log's lines begin since partitions last became more (D7): an

@@ -214,6 +214,10 @@ impl Archiver {
             };
             self.next.insert(line, next);
         }
+        if self.context.bus.is_shared() {
+            let known = Arc::clone(&self.context.registry.borrow());
+            self.archive.introduce(partition, known.registry());
+        }
         self.context.health.well(ARCHIVE);
         self.partitions.insert(partition);
         Ok(())

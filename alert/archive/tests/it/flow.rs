@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plume_archive::{Archive, ArchiveError, Field, MAX_CHECKPOINT_BYTES, Pushed, QuerySpec, Table};
 use plume_bus::fs::{Fs, RealFs, SimFs};
 use plume_bus::{Record, Topic, TopicPartition};
+use plume_schemas::entry::EntryBody;
 use plume_schemas::factors::Catalogue;
 use plume_schemas::reading::{ReportKind, Statistic};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, Span};
@@ -389,5 +390,24 @@ fn packets_are_numbered_behind_the_base_of_the_log() {
     assert_eq!(
         numbers,
         ["1 0", "2 1", "1000001 1000000", "1000002 1000002", "1000001 1000001"]
+    );
+}
+
+/// A line that another archive has read until now: the registry was said before.
+#[test]
+fn an_archive_that_takes_a_line_over_knows_whose_outlets_are() {
+    let noon = at("20261121120000");
+    let EntryBody::Registry(known) = registry(2, noon) else {
+        panic!("a registry is one");
+    };
+    let mut archive = open(Path::new(ROOT), Arc::new(SimFs::new()), &config()).unwrap();
+    archive.introduce(0, &known);
+    drive(&mut archive, &[of_report(7, minute(1, noon, 5))]).unwrap();
+    archive.flush().unwrap();
+    let owners = rows(&archive, Table::Readings, "enterprise");
+    let owner = known.outlets.iter().find(|row| row.id == outlet(1)).unwrap().enterprise;
+    assert!(
+        !owners.is_empty() && owners.iter().all(|found| *found == owner.to_string()),
+        "{owners:?}"
     );
 }

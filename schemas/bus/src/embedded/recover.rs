@@ -206,8 +206,7 @@ impl Tail {
             skipped: Vec::new(),
         };
         let finding = match walk.stop {
-            Stop::End => None,
-            Stop::Blank => None,
+            Stop::End | Stop::Blank => None,
             Stop::Torn => Some(finding),
             Stop::Bad {
                 was_durable: true,
