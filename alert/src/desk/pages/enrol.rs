@@ -37,7 +37,8 @@ const PERMIT: &str = "permit";
 /// What was done just before.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Done {
-    done: Option<Mn>,
+    #[serde(rename = "done")]
+    mn: Option<Mn>,
     #[serde(default)]
     taken: u64,
     #[serde(default)]
@@ -73,7 +74,7 @@ pub(crate) async fn list(
             word: t.registry.to_owned(),
         }],
         title: t.enrol_waiting.to_owned(),
-        about: match done.done {
+        about: match done.mn {
             Some(mn) => put(t.enrol_done, &[&mn, &done.taken, &done.still]),
             None => t.enrol_waiting_about.to_owned(),
         },
