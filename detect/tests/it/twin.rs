@@ -26,6 +26,7 @@ fn outlet_of(body: &EntryBody) -> Option<OutletId> {
         EntryBody::Report(report) => Some(report.outlet),
         EntryBody::Presence(presence) => Some(presence.outlet),
         EntryBody::Mark(mark) => Some(mark.outlet),
+        EntryBody::Check(check) => Some(check.outlet),
         EntryBody::Registry(_) | EntryBody::Tick(_) | EntryBody::ClockStep(_) => None,
     }
 }
