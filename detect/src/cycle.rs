@@ -1,10 +1,11 @@
-//! Analysers that measure in cycles, as the gas chromatograph of NMHC does: a value stands for the minutes until the next.
+//! Analysers that measure in cycles, as the gas chromatograph of NMHC does: a value stands for the minutes until the
+//! next.
 
 use crate::minutes::{Change, Made, MinuteStore, Slot};
 
-/// Holds a value that came for the `covers` minutes from `minute` on (since 1970) until its cycle ends, where the device
-/// sends one packet a cycle. The minutes between get it with the standing of samples, so that any packet of their own
-/// replaces it. True where that changed something of the next hour.
+/// Holds a value that came for the `covers` minutes from `minute` on (since 1970) until its cycle ends, where the
+/// device sends one packet a cycle. The minutes between get it with the standing of samples, so that any packet of
+/// their own replaces it. True where that changed something of the next hour.
 pub(crate) fn hold(store: &mut MinuteStore, (minute, covers, rank): (i64, u8, u8), slot: Slot, cycle_min: u8) -> bool {
     if cycle_min <= covers {
         return false;
@@ -91,9 +92,12 @@ mod tests {
             order in prop::collection::vec(any::<prop::sample::Index>(), 6),
         ) {
             let mut at = START;
-            let packets: Vec<(i64, i64)> = gaps.iter().zip(1..).map(|(gap, value)| { at += gap; (at, value) }).collect();
+            let packets = gaps.iter().zip(1..).map(|(gap, value)| { at += gap; (at, value) });
+            let packets: Vec<(i64, i64)> = packets.collect();
             let mut straight = MinuteStore::new();
-            packets.iter().for_each(|&(minute, value)| { put(&mut straight, minute, value); });
+            for &(minute, value) in &packets {
+                put(&mut straight, minute, value);
+            }
             let (mut mixed, mut left) = (MinuteStore::new(), packets);
             for index in order {
                 if !left.is_empty() {

@@ -216,8 +216,8 @@ impl OutletPlan {
         }
     }
 
-    /// Whose readings of a factor are the outlet's at a moment: those of the chimney it shares, or those of a device. Two
-    /// outlets of one origin are equal because the registry says so.
+    /// Whose readings of a factor are the outlet's at a moment: those of the chimney it shares, or those of a device.
+    /// Two outlets of one origin are equal because the registry says so.
     pub(crate) fn origin(&self, factor: FactorCode, at: Time) -> Inline<63> {
         if !self.shared_stack.is_empty() {
             return self.shared_stack;

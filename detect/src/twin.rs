@@ -26,8 +26,8 @@ use crate::rules::twin::{NOTHING, SAMPLES, WINDOW_H};
 use compare::Likeness;
 use shelf::Shelf;
 
-/// Windows whose fingerprints are kept: a judge may be so far behind the others, six hours each. At ten thousand
-/// outlets of five factors a window takes about 25 MB.
+/// Windows whose fingerprints are kept: a judge may be so far behind the others, six hours each. A fingerprint takes
+/// some 600 bytes with what finds it.
 const WINDOWS_KEPT: i64 = 2;
 /// Pairs that are open at one time. A thousand leads are more than officers can follow; a data source that gives
 /// everybody the same values is one fault, not half a million.
@@ -172,8 +172,8 @@ impl Pairing {
         ));
     }
 
-    /// The first fingerprint of an outlet so long after `last` that it is over: it may have come already, where the other
-    /// outlet's judge is behind.
+    /// The first fingerprint of an outlet so long after `last` that it is over: it may have come already, where the
+    /// other outlet's judge is behind.
     fn quiet(&self, factor: FactorCode, outlet: OutletId, last: Time) -> Option<Said> {
         let after = last.plus(self.clear_ms());
         let shelves = self.shelves.iter().filter(|((_, of), _)| *of == factor);
@@ -190,7 +190,7 @@ impl Pairing {
         let clear_ms = self.clear_ms();
         let mut over = Vec::new();
         for (pair, open) in &mut self.open {
-            let side = if pair.1 == print.outlet { 0 } else { 1 };
+            let side = usize::from(pair.1 != print.outlet);
             let concerns = pair.0 == factor && (pair.1 == print.outlet || pair.2 == print.outlet);
             if !concerns || print.window.start.since(open.last) < clear_ms {
                 continue;

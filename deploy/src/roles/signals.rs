@@ -62,6 +62,25 @@ impl RelayMetrics {
     }
 }
 
+/// What the pairing of outlets found, and what it left out.
+fn twin_metrics(registry: &Registry) -> prometheus::Result<(IntCounter, IntGaugeVec)> {
+    let twins_left_out = IntGaugeVec::new(
+        Opts::new(
+            "plume_deploy_twins_left_out_records",
+            "Fingerprints that came too late to be paired, and pairs beyond the most that are kept open, since the \
+             desk began to pair",
+        ),
+        &["why"],
+    )?;
+    registry.register(Box::new(twins_left_out.clone()))?;
+    let twins = IntCounter::new(
+        "plume_deploy_twin_events_total",
+        "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
+    )?;
+    registry.register(Box::new(twins.clone()))?;
+    Ok((twins, twins_left_out))
+}
+
 impl Signals {
     /// Registers the metrics, each at zero.
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
@@ -104,20 +123,7 @@ impl Signals {
             "Share of the retention that the oldest unread record has used up, in steps; at 100 it expires",
         )?;
         registry.register(Box::new(unread_age.clone()))?;
-        let twins_left_out = IntGaugeVec::new(
-            Opts::new(
-                "plume_deploy_twins_left_out_records",
-                "Fingerprints that came too late to be paired, and pairs beyond the most that are kept open, since the \
-                 desk began to pair",
-            ),
-            &["why"],
-        )?;
-        registry.register(Box::new(twins_left_out.clone()))?;
-        let twins = IntCounter::new(
-            "plume_deploy_twin_events_total",
-            "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
-        )?;
-        registry.register(Box::new(twins.clone()))?;
+        let (twins, twins_left_out) = twin_metrics(registry)?;
         let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;

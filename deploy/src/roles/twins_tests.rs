@@ -54,7 +54,7 @@ fn registry() -> Registry {
 
 /// Minute by minute; the second outlet sends what the first does.
 fn value(outlet: usize, minute: i64) -> Decimal {
-    let seed = if outlet == 1 { 0 } else { outlet as i64 };
+    let seed = if outlet == 1 { 0 } else { i64::try_from(outlet).unwrap() };
     let noise = (minute * 7_919 + seed * 104_729) * 2_654_435_761 % 997;
     Decimal::new(2_000 + noise % 400, 2).unwrap()
 }

@@ -5,7 +5,8 @@
 //! What-zh: 标记或报备为停运的小时内，含氧量与污染物浓度表明仍在运行。线索：`疑似不实标记，待核查`。
 //! Why: marked hours are not judged; false marks count as falsified data.
 //! Why-zh: 标记时段不参与判定；不实标记按数据造假论处。
-//! Fooled by: a shared stack that is not registered as one, whose other unit runs; residual heat and fans in the first hours of a stop.
+//! Fooled by: a shared stack that is not registered as one, whose other unit runs; residual heat and fans in the first
+//! hours of a stop.
 //! Fooled-zh: 未登记为共用的烟囱中另一台机组在运行；停运初期的余热与风机吹扫。
 //! Parameter: mark_abuse.hours | h | 2 | 1..24 | such hours in a row
 //! Parameter: mark_abuse.oxygen_pct | % | 17.0 | 10..20 | oxygen below this is combustion

@@ -6,8 +6,8 @@
 //! `疑似治理设施停运，待核查`。
 //! Why: hours flagged as stopped are not judged; treatment that is switched off saves its power first.
 //! Why-zh: 标记为停运的小时不参与判定；停用治理设施首先省下的是它的用电。
-//! Fooled by: gas of a neighbour in a shared stack that is not registered as one; readings that move though the pump is off; a treatment with a spare
-//! unit whose meter is not reported.
+//! Fooled by: gas of a neighbour in a shared stack that is not registered as one; readings that move though the pump is
+//! off; a treatment with a spare unit whose meter is not reported.
 //! Fooled-zh: 未登记为共用的烟囱中相邻装置的烟气；采样泵停运后读数仍在变化；备用治理设施的电表未上报。
 //! Parameter: power.pct_limit | % of limit | 20.0 | 1..100 | readings above this share of the limit
 //! Parameter: power.minutes | min | 60 | 5..720 | for how long

@@ -10,8 +10,8 @@
 //! Fooled-zh: 共用排气筒未登记；复制后缩放、延时或加噪；只复制实测值而折算值各自计算。
 //! Parameter: twin.minutes | min | 60 | 30..360 | minutes of equal values
 //! Parameter: twin.odds | -log10 | 12.0 | 6..40 | how unlikely it must be by chance (negative decimal logarithm of the
-//! probability), from how often each value occurs and how often the two are equal elsewhere in the window: constants and
-//! readings of few digits never come so far
+//! probability), from how often each value occurs and how often the two are equal elsewhere in the window: constants
+//! and readings of few digits never come so far
 //! Parameter: twin.clear_hours | h | 24 | 6..720 | hours without that end it
 //! Order: arrival
 //! Source: two outlets equal minute by minute for an hour: public rule tables. One minute in six is compared, in
@@ -37,7 +37,7 @@ pub(crate) const ZONE_H: i64 = 8;
 pub(crate) const EVERY_MIN: i64 = 6;
 /// Minutes compared in a window, each one character of a fact.
 pub(crate) const SAMPLES: usize = 60;
-const _: () = assert!(WINDOW_H * 60 == EVERY_MIN * SAMPLES as i64);
+const _: () = assert!(WINDOW_H * 60 == EVERY_MIN * 60 && SAMPLES == 60);
 /// Stands for a minute without a value.
 pub(crate) const NOTHING: u8 = b'.';
 /// Six bits each.
@@ -51,7 +51,10 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ma
     };
     let first = (end - WINDOW_H) * 60;
     let mut values = [None; SAMPLES];
-    for (value, minute) in values.iter_mut().zip((first..).step_by(EVERY_MIN as usize)) {
+    for (value, minute) in values
+        .iter_mut()
+        .zip((first..).step_by(usize::try_from(EVERY_MIN).unwrap_or(1)))
+    {
         let of_hour = usize::try_from(minute.rem_euclid(60)).unwrap_or(0);
         // Zero is what stopped and empty stacks have in common.
         if let Slot::Value { value: found, .. } = store.slot(minute.div_euclid(60), of_hour)
@@ -61,8 +64,8 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, hour: &Hour<'_>, minutes: &Minutes<'_>, ma
             *value = Some(found);
         }
     }
-    let least = u32::from(ctx.settings.twin.minutes).div_ceil(EVERY_MIN as u32);
-    if moves(&values) < least {
+    let least = i64::from(ctx.settings.twin.minutes) / EVERY_MIN;
+    if i64::from(moves(&values)) < least {
         return;
     }
     let window = Span {

@@ -61,7 +61,8 @@ impl Likeness {
             }
         }
         let minutes = i64::try_from(best.last + 1 - best.first).unwrap_or(0) * EVERY_MIN;
-        // Two coarse instruments in one gas are often equal, and now and then for long: elsewhere in the window it shows.
+        // Two coarse instruments in one gas are often equal, and now and then for long: elsewhere in the window it
+        // shows.
         let elsewhere = f64::from(equal - best.equal + 1) / f64::from(shared - best.equal + 2);
         let odds = f64::from(best.moves) * -chance(one, two).max(elsewhere).log10();
         (best.moves > 0 && minutes >= i64::from(settings.minutes) && odds >= settings.odds).then(|| Self {

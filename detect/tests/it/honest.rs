@@ -1,6 +1,6 @@
-//! What must not fire, by the names that people give it: each has a folder in which every rule looks on, and none of data
-//! quality or of the leads says a word. Where flags, marks or the registry are what makes it honest, the same without
-//! them must be found, else the folder would show nothing.
+//! What must not fire, by the names that people give it: each has a folder in which every rule looks on, and none of
+//! data quality or of the leads says a word. Where flags, marks or the registry are what makes it honest, the same
+//! without them must be found, else the folder would show nothing.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The pairing of fingerprints: what the case folders of TWIN lead to, with a judge for each outlet, however the judges'
-//! lines are mixed.
+//! The pairing of fingerprints: what the case folders of TWIN lead to, with a judge for each outlet, however the
+//! judges' lines are mixed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -170,7 +170,8 @@ pub struct FactorSetup {
     /// Reference oxygen, percent. Missing: no correction applies and the measured value is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_o2_pct: Option<Decimal>,
-    /// Minutes of one analysis of a cycling analyser (a gas chromatograph of NMHC): its value counts until the next one.
+    /// Minutes of one analysis of a cycling analyser (a gas chromatograph of NMHC): its value counts until the next
+    /// one.
     /// Missing: it measures all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_min: Option<u8>,

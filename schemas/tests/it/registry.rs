@@ -89,18 +89,18 @@ fn a_good_registry_has_no_errors() {
 
 #[test]
 fn a_shared_chimney_and_a_cycle_are_read_and_the_cycle_is_checked() {
-    fn file<'a>(name: &'a str, text: &'a str) -> Option<CsvFile<'a>> {
-        Some(CsvFile { name, text })
+    fn file<'a>(name: &'a str, text: &'a str) -> CsvFile<'a> {
+        CsvFile { name, text }
     }
     let read = |cycle: &str| {
         let factors = format!("outlet,code,cycle_min\nE1:DA001,a24088,{cycle}\n");
         Registry::from_csv(&CsvFiles {
-            enterprises: file("enterprises.csv", "id,name\nE1,甲涂装\n"),
-            outlets: file(
+            enterprises: Some(file("enterprises.csv", "id,name\nE1,甲涂装\n")),
+            outlets: Some(file(
                 "outlets.csv",
                 "排放口标识,统一社会信用代码,排放口编号,共用排气筒\nE1:DA001,E1,DA001,一号烟囱\n",
-            ),
-            factors: file("factors.csv", &factors),
+            )),
+            factors: Some(file("factors.csv", &factors)),
             ..CsvFiles::default()
         })
         .unwrap()
