@@ -3,6 +3,7 @@
 use plume_bus::Record;
 use plume_detect::twin::Left;
 use plume_schemas::event::Event;
+use plume_schemas::recompute::RecomputeCause;
 use plume_schemas::wire::WireError;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -20,6 +21,7 @@ pub(crate) struct Signals {
     unread_age: IntGauge,
     twins_left_out: IntGaugeVec,
     twins: IntCounter,
+    recomputed: IntCounterVec,
     relay: RelayMetrics,
 }
 
@@ -118,6 +120,17 @@ impl Signals {
             "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
         )?;
         registry.register(Box::new(twins.clone()))?;
+        let recomputed = IntCounterVec::new(
+            Opts::new(
+                "plume_deploy_recomputed_windows_total",
+                "Windows that the judge no longer remembered and of which something else is said since",
+            ),
+            &["why"],
+        )?;
+        registry.register(Box::new(recomputed.clone()))?;
+        for why in RecomputeCause::ALL {
+            recomputed.with_label_values(&[why.code()]).reset();
+        }
         let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
@@ -134,6 +147,7 @@ impl Signals {
             unread_age,
             twins_left_out,
             twins,
+            recomputed,
             relay,
         })
     }
@@ -188,6 +202,12 @@ impl Signals {
                 tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go");
             }
         }
+    }
+
+    /// Something else is said of windows that the judge no longer remembered.
+    pub(crate) fn recomputed(&self, outlet: plume_schemas::ids::OutletId, why: RecomputeCause, windows: usize) {
+        self.recomputed.with_label_values(&[why.code()]).inc_by(windows as u64);
+        tracing::info!(%outlet, why = why.code(), windows, "judged again");
     }
 
     /// How many records of a line wait in the spool.
