@@ -11,7 +11,7 @@ use plume_schemas::event::{Edge, Event};
 use plume_schemas::ids::ContentId;
 use plume_schemas::judgement::{Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::rule::{RuleCode, Severity};
-use plume_schemas::time::{Span, Time};
+use plume_schemas::time::{DAY_MS, Span, Time};
 
 use crate::case::{Case, Certainty, Family, Member, MemberState, Outcome, State, Tags, TraceKind, TraceLine};
 use crate::named::named;
@@ -105,8 +105,10 @@ pub struct Applied {
 
 /// True where a breach by `rule` belongs to an open case that `open` speaks for: the same rule, or two faults of one
 /// instrument. Warnings belong together only within one window, since each window has an outcome of its own.
+///
+/// A breach of a window that ended days before the case began is one of its own: it was found out afterwards.
 pub fn joins(open: &Case, rule: RuleCode, window: Span) -> bool {
-    if open.state != State::Open {
+    if open.state != State::Open || open.opened_at.since(window.end) > APART_MS {
         return false;
     }
     match Family::of(rule) {
@@ -115,6 +117,9 @@ pub fn joins(open: &Case, rule: RuleCode, window: Span) -> bool {
         _ => open.rule() == rule,
     }
 }
+
+/// Beyond this a breach and a case that began after it have nothing to do with each other.
+const APART_MS: i64 = 2 * DAY_MS;
 
 /// Applies an event to its case: the one that knows its breach, or an open one it [`joins`], or none yet.
 ///
@@ -244,7 +249,8 @@ fn step(mut case: Case, at: usize, event: &Event, patience: Patience) -> Applied
             wait_for_outcome(&mut case, patience);
             let worse = graver || event.edge == Edge::Worsened;
             let kind = if worse { TraceKind::Worsened } else { TraceKind::Updated };
-            done(case, event, kind, worse.then_some(Purpose::Worsened))
+            let is_now = worse && !event.judgement.late;
+            done(case, event, kind, is_now.then_some(Purpose::Worsened))
         }
         Edge::Confirmed => {
             refresh(&mut case, event.at);
@@ -264,6 +270,8 @@ fn reopen(mut case: Case, event: &Event, patience: Patience) -> Applied {
     case.state = State::Open;
     case.certainty = Certainty::Plain;
     case.settle_at = None;
+    // That a breach of last month is one after all is no news of now.
+    case.late = event.judgement.late;
     refresh(&mut case, event.at);
     wait_for_outcome(&mut case, patience);
     done(case, event, TraceKind::Reopened, Some(Purpose::Reopened))

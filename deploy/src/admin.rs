@@ -17,6 +17,7 @@ use plume_schemas::ids::Mn;
 use prometheus::{Encoder, TextEncoder};
 use tokio::net::TcpListener;
 
+use crate::commands;
 use crate::permits::routes::Accounts;
 use crate::roles::register::{Registrar, Wish};
 use crate::roles::stop::Stop;
@@ -86,6 +87,7 @@ pub(crate) async fn serve(
         .route("/conformance", get(conformance))
         .route("/marks", post(marks))
         .route("/checks", post(checks))
+        .route("/recompute", post(recompute))
         .route("/command", post(command))
         .route("/commands", get(commands))
         .route("/permit", post(permits::routes::step))
@@ -219,6 +221,20 @@ async fn checks(State(context): State<Context>, text: String) -> Response {
     match roles::checks::import(&context.bus, &index, ("checks", &text), now).await {
         Ok(said) => (said + "\n").into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response(),
+    }
+}
+
+/// Judges an outlet's days again; says what is said otherwise.
+async fn recompute(State(context): State<Context>, text: String) -> Response {
+    let refused = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, why + "\n").into_response();
+    let wish: commands::recompute::Wish = match serde_json::from_str(&text) {
+        Ok(wish) => wish,
+        Err(error) => return refused(format!("not a wish: {error}")),
+    };
+    let asked = async { context.recompute.ask(wish.outlet, wish.span()?, wish.dry_run).await };
+    match asked.await {
+        Ok(said) => commands::recompute::text(&said, wish.dry_run).into_response(),
+        Err(error) => refused(format!("{error:#}")),
     }
 }
 

@@ -146,6 +146,8 @@ pub(crate) enum Command {
     Bus(BusCommand),
     /// 从头重放日志，与当时的判定逐字节比较 / judge the recorded log again and compare with what was said, byte by byte
     Replay(judge::ReplayArgs),
+    /// 由归档重判实时判定已不记得的时段 / judge days again, out of the archive, that the judge no longer remembers
+    Recompute(judge::RecomputeArgs),
     /// 打印全部配置项及默认值 / print every option with its default
     Config,
 }

@@ -12,6 +12,7 @@ mod decoder;
 mod demo;
 mod durable;
 mod explain;
+mod finals;
 mod finding;
 mod keystore;
 mod logging;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => runtime()?.block_on(commands::explain::run(&args)),
         Command::Marks(MarksCommand::Import(args)) => runtime()?.block_on(commands::marks::run(&args)),
         Command::Checks(ChecksCommand::Import(args)) => runtime()?.block_on(commands::checks::run(&args)),
+        Command::Recompute(args) => runtime()?.block_on(commands::recompute::run(&args)),
         Command::Replay(args) => runtime()?.block_on(commands::replay::run(&args)),
         Command::Score(args) if args.desk => runtime()?.block_on(commands::score_desk::run(&args)),
         Command::Score(args) if args.quality => commands::score_quality::run(&args),

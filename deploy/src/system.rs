@@ -344,6 +344,7 @@ async fn open_context(
     )?;
     let context = Context {
         archive_now,
+        recompute: roles::recompute::Door::default(),
         ingest: Arc::new(config.ingest.clone()),
         orders: roles::exchange::Orders::new(
             config.exchange,
@@ -442,6 +443,7 @@ async fn start_desk(
     pages.set_answerer(decoder::answer);
     let shared = roles::desk::is_shared(&config.alert.store);
     roles::desk::open_queues(context, (desk, shared), &pages, stop, tasks);
+    roles::recompute::start(context, config, (desk, shared), stop, tasks);
     for partition in 0..context.bus.partitions() {
         let feed = roles::desk::Feed {
             desk: desk.clone(),

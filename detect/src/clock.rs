@@ -85,7 +85,8 @@ impl JudgeClock {
         self.gaps.iter().map(overlap).sum()
     }
 
-    /// Takes note of a record. Registry revisions and marks carry their recorder's clock, which does not count.
+    /// Takes note of a record. Registry revisions, marks and recomputations carry their recorder's clock,
+    /// which does not count.
     pub(crate) fn observe(&mut self, body: &EntryBody, settings: &ClockSettings) {
         match body {
             EntryBody::Tick(tick) => self.heard(tick.ingest, tick.received_at, true, settings),
@@ -96,7 +97,11 @@ impl JudgeClock {
                 self.ingests[place].on_probation = settings.agreeing_ticks;
                 self.ingests[place].last = step.to;
             }
-            EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_) => {}
+            EntryBody::ClockStep(_)
+            | EntryBody::Registry(_)
+            | EntryBody::Mark(_)
+            | EntryBody::Check(_)
+            | EntryBody::Recomputed(_) => {}
         }
     }
 

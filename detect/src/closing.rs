@@ -118,7 +118,7 @@ impl Outlet {
             shift::take(ctx, plan, factor, &mut self.factors[i].series, (number, mean));
         }
         let newest = self.closing.map_or(number, |closing| number.max(closing - 1));
-        freq::look(ctx, plan, factor, &mut self.factors[i].series, newest, pane);
+        freq::look(ctx, plan, factor, &mut self.factors[i].series, (newest, pane, false));
     }
 
     /// The day's outlook after an hour of it was judged.
@@ -150,7 +150,7 @@ impl Outlet {
             near_day::finish(ctx, plan, factor, series, number, outcome);
         }
         let newest = self.closing.map_or(i64::MIN, |closing| closing - 1);
-        freq::look(ctx, plan, factor, series, newest, pane);
+        freq::look(ctx, plan, factor, series, (newest, pane, false));
     }
 
     /// When to let time pass next for windows: the end of a grace time, of a lag, of a settling time, a deadline.

@@ -210,6 +210,11 @@ impl Engine {
                 });
             }
             EntryBody::Registry(registry) => self.registry(registry, entry, out, &mut ordinal),
+            EntryBody::Recomputed(recomputed) => {
+                self.at_outlet(recomputed.outlet, entry, out, &mut ordinal, |ctx, outlet, plan, _| {
+                    outlet.recomputed(ctx, plan, recomputed);
+                });
+            }
             EntryBody::Tick(_) | EntryBody::ClockStep(_) => {}
         }
     }

@@ -111,7 +111,12 @@ const STEPS: [(&str, &str, &[FactKey]); 9] = [
     (
         "依据",
         "reasons",
-        &[FactKey::Reason, FactKey::Inhibited, FactKey::Previous],
+        &[
+            FactKey::Reason,
+            FactKey::Inhibited,
+            FactKey::Previous,
+            FactKey::RecomputedFor,
+        ],
     ),
 ];
 

@@ -73,6 +73,7 @@ fn outlet_of(entry: &EntryBody) -> Option<OutletId> {
         EntryBody::Presence(presence) => Some(presence.outlet),
         EntryBody::Mark(mark) => Some(mark.outlet),
         EntryBody::Check(check) => Some(check.outlet),
+        EntryBody::Recomputed(recomputed) => Some(recomputed.outlet),
         EntryBody::Tick(_) | EntryBody::ClockStep(_) | EntryBody::Registry(_) => None,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
 use crate::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
+use crate::recompute::Recomputed;
 use crate::registry::Registry;
 use crate::report::Report;
 use crate::time::{Span, Time};
@@ -52,6 +53,9 @@ pub enum EntryBody {
     Mark(Mark),
     /// A zero or span check entered by a person, on the outlet's partition.
     Check(Box<Check>),
+    /// What judging again out of the archive found of windows that the judge no longer remembers, on the outlet's
+    /// partition.
+    Recomputed(Box<Recomputed>),
 }
 
 impl EntryBody {
@@ -65,6 +69,7 @@ impl EntryBody {
             Self::Registry(registry) => registry.recorded_at,
             Self::Mark(mark) => mark.received_at,
             Self::Check(check) => check.received_at,
+            Self::Recomputed(recomputed) => recomputed.received_at,
         }
     }
 }

@@ -178,6 +178,8 @@ crate::reading::closed! {
         Shape = 57, "shape", "曲线形状", "shape of the curve";
         /// Correlation of two series, -1 to 1.
         Correlation = 58, "correlation", "相关系数", "correlation";
+        /// Why the window was judged again out of the archive: a [`crate::recompute::RecomputeCause`].
+        RecomputedFor = 59, "recomputed_for", "重算原因", "recomputed because of";
     }
 }
 

@@ -32,6 +32,7 @@ pub mod check;
 pub mod entry;
 pub mod event;
 pub mod judgement;
+pub mod recompute;
 pub mod rule;
 
 pub mod registry;

@@ -77,13 +77,22 @@ impl Reader {
             })
     }
 
-    /// The readings of a kind and day of measuring as they stand, corrections applied. Memory is that of the day.
-    pub fn standing_readings(&self, kind: ReportKind, day: i64) -> Result<Vec<StandingReading>, ArchiveError> {
+    /// The readings of a kind and day of measuring as they stand, corrections applied, of one outlet or of all. Memory
+    /// is that of the day.
+    pub fn standing_readings(
+        &self,
+        kind: ReportKind,
+        day: i64,
+        outlet: Option<OutletId>,
+    ) -> Result<Vec<StandingReading>, ArchiveError> {
         let scan = Scan {
             table: Table::Readings,
             kind: Some(kind),
             days: Some((day, day)),
-            wants: Vec::new(),
+            wants: outlet
+                .map(|outlet| Want::Word("outlet", outlet.as_str().to_owned()))
+                .into_iter()
+                .collect(),
         };
         // Rows of one reading follow each other, of several devices mixed, the oldest packet first.
         let mut standing: Vec<StandingReading> = Vec::new();

@@ -65,10 +65,14 @@ impl Pulse {
             | EntryBody::ClockStep(_)
             | EntryBody::Registry(_)
             | EntryBody::Mark(_)
-            | EntryBody::Check(_) => {}
+            | EntryBody::Check(_)
+            | EntryBody::Recomputed(_) => {}
         }
         // A registry is imported by another clock, before the first record of an ingest.
-        if !matches!(body, EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_)) {
+        if !matches!(
+            body,
+            EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_) | EntryBody::Recomputed(_)
+        ) {
             self.last = self.last.max(Some(at));
         }
     }

@@ -273,7 +273,11 @@ impl DeskState {
                 }
             }
             EntryBody::Tick(tick) => self.0.desk.log_says(tick.received_at),
-            EntryBody::Presence(_) | EntryBody::ClockStep(_) | EntryBody::Mark(_) | EntryBody::Check(_) => {}
+            EntryBody::Presence(_)
+            | EntryBody::ClockStep(_)
+            | EntryBody::Mark(_)
+            | EntryBody::Check(_)
+            | EntryBody::Recomputed(_) => {}
         }
     }
 

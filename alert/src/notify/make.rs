@@ -4,7 +4,7 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::ContentId;
 use plume_schemas::registry::{Contact, ContactRole, RegistryIndex};
 use plume_schemas::rule::Severity;
-use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
+use plume_schemas::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Time};
 
 use super::{Audience, Channel, Notice};
 use crate::book::Purpose;
@@ -71,9 +71,15 @@ pub struct News<'a> {
 pub fn make(maker: &Maker<'_>, news: &News<'_>, told: &[Receiver]) -> Vec<Notice> {
     let place = Place::of(news.case.outlet, maker.registry);
     let mut notices = Vec::new();
+    let old = is_old(news);
+    let is_loud = |channel| matches!(channel, Channel::Ring | Channel::Voice);
     if matches!(news.purpose, Purpose::Cleared | Purpose::Retracted) {
-        for receiver in told {
-            notices.push(notice(maker, news, &place, receiver.clone(), Timing::at(news.now)));
+        for receiver in told.iter().filter(|receiver| !old || !is_loud(receiver.channel)) {
+            let timing = Timing {
+                waits_for_morning: old,
+                ..Timing::at(news.now)
+            };
+            notices.push(notice(maker, news, &place, receiver.clone(), timing));
         }
         return notices;
     }
@@ -84,13 +90,14 @@ pub fn make(maker: &Maker<'_>, news: &News<'_>, told: &[Receiver]) -> Vec<Notice
             .way
             .channel()
             .filter(|_| concerns_all || route.audience == Audience::Enterprise)
+            .filter(|&channel| !old || !is_loud(channel))
         else {
             continue;
         };
         for (step, receiver) in receivers(maker, news, route, channel) {
             let timing = Timing {
                 not_before: not_before(maker.config, news, route, step),
-                waits_for_morning: route.night == Night::Morning,
+                waits_for_morning: old || route.night == Night::Morning,
                 step,
             };
             let purpose = if step > 0 { Purpose::Escalated } else { news.purpose };
@@ -98,6 +105,16 @@ pub fn make(maker: &Maker<'_>, news: &News<'_>, told: &[Receiver]) -> Vec<Notice
         }
     }
     notices
+}
+
+/// What was said of a window so long after its end was found out afterwards: by judging again out of the archive, or by
+/// data that came days late. A mark set in time, until noon of the next day, is nearer than that.
+const OLD_MS: i64 = 36 * HOUR_MS;
+
+/// News of long ago waits for the morning and neither rings nor calls.
+fn is_old(news: &News<'_>) -> bool {
+    let judgement = &news.case.judgement;
+    judgement.late && news.now.since(judgement.window.end) > OLD_MS
 }
 
 #[derive(Clone, Copy)]

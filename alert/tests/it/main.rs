@@ -18,6 +18,7 @@ mod mail;
 mod notices;
 mod postgres;
 mod problems;
+mod recomputed;
 mod retraction;
 mod series;
 mod words;

@@ -160,6 +160,37 @@ pub(crate) struct ReplayArgs {
     pub(crate) progress: bool,
 }
 
+const RECOMPUTE_EXAMPLES: &str = "\
+示例 / Examples:
+  plume recompute --outlet 91330100MA27X0AB1C:DA001 --from 2026-01-05 --to 2026-01-08 --dry-run
+                                                    只看会改判什么 / only what would be said otherwise
+  plume recompute --outlet 91330100MA27X0AB1C:DA001 --from 2026-01-05 --to 2026-01-08 --data plume-live
+                                                    请正在运行的 plume 重判 / has the running plume do it";
+
+/// Arguments of `recompute`.
+#[derive(Debug, Args)]
+#[command(after_help = RECOMPUTE_EXAMPLES)]
+pub(crate) struct RecomputeArgs {
+    /// 配置文件 / configuration file, to find the data directory
+    #[arg(long, short, env = "PLUME_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// 数据目录 / data directory, instead of a configuration
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// 排放口，可重复 / this outlet; may be repeated
+    #[arg(long = "outlet", value_parser = super::archive::outlet, required = true)]
+    pub(crate) outlets: Vec<OutletId>,
+    /// 自此日（北京时间）起 / from this day (Beijing) on
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) from: String,
+    /// 到此日之前 / before this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) to: String,
+    /// 只显示，不写入 / say what would be said, and leave it at that
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 const SCORE_EXAMPLES: &str = "\
 示例 / Examples:
   plume score                         100 座电厂 × 2 天，留出种子 / held-out seeds

@@ -28,6 +28,7 @@ mod place;
 pub(crate) mod query;
 pub(crate) mod rate;
 pub(crate) mod readmit;
+pub(crate) mod recompute;
 pub(crate) mod register;
 pub(crate) mod replay;
 pub(crate) mod running;

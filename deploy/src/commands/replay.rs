@@ -9,13 +9,14 @@ mod archived;
 mod difference;
 #[cfg(test)]
 mod exact_tests;
-mod finals;
 #[cfg(test)]
 mod finals_tests;
 mod rebuild;
 #[cfg(test)]
 mod rebuild_tests;
 mod source;
+#[cfg(test)]
+mod speed_tests;
 mod start;
 mod table;
 #[cfg(test)]

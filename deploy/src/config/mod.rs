@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) relay: plume_ingest::relay::config::RelaySection,
     pub(crate) modbus: plume_ingest::config::PollConfig,
     pub(crate) detect: plume_detect::Settings,
+    pub(crate) recompute: crate::roles::recompute::RecomputeConfig,
     pub(crate) archive: plume_archive::ArchiveConfig,
     pub(crate) alert: plume_alert::config::AlertConfig,
     pub(crate) desk: DeskConfig,
@@ -151,6 +152,12 @@ impl Config {
             "plume.checkpoint_interval_s",
             "must be at least 1",
             "60 is usual; it bounds how much of the log is read again after a restart",
+        );
+        need(
+            self.recompute.every_s >= 1,
+            "recompute.every_s",
+            "must be at least 1",
+            "600 is usual; what came late by days does not mind ten minutes",
         );
         need(
             self.admin.listen != self.desk.listen || self.admin.listen.port() == 0,

@@ -18,6 +18,7 @@ pub(crate) mod lost;
 pub(crate) mod marks;
 pub(crate) mod orders;
 pub(crate) mod readmit;
+pub(crate) mod recompute;
 pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod relay;
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     pub(crate) permits: crate::permits::Permits,
     /// Asks the archive's loop to write what waits.
     pub(crate) archive_now: archive::Requests,
+    /// Leads to the one task that judges again what the judge no longer remembers.
+    pub(crate) recompute: recompute::Door,
 }
 
 impl Context {

@@ -86,6 +86,7 @@ fn outlet(record: &Record) -> Option<OutletId> {
         EntryBody::Presence(presence) => Some(presence.outlet),
         EntryBody::Mark(mark) => Some(mark.outlet),
         EntryBody::Check(check) => Some(check.outlet),
+        EntryBody::Recomputed(recomputed) => Some(recomputed.outlet),
         EntryBody::Tick(_) | EntryBody::ClockStep(_) | EntryBody::Registry(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 use plume_bus::Record;
 use plume_detect::twin::Left;
 use plume_schemas::event::Event;
+use plume_schemas::recompute::RecomputeCause;
 use plume_schemas::wire::WireError;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -20,6 +21,7 @@ pub(crate) struct Signals {
     unread_age: IntGauge,
     twins_left_out: IntGaugeVec,
     twins: IntCounter,
+    recomputed: IntCounterVec,
     relay: RelayMetrics,
 }
 
@@ -60,6 +62,22 @@ impl RelayMetrics {
             behind,
         })
     }
+}
+
+/// What was judged again, by why.
+fn recompute_metric(registry: &Registry) -> prometheus::Result<IntCounterVec> {
+    let recomputed = IntCounterVec::new(
+        Opts::new(
+            "plume_deploy_recomputed_windows_total",
+            "Windows that the judge no longer remembered and of which something else is said since",
+        ),
+        &["why"],
+    )?;
+    registry.register(Box::new(recomputed.clone()))?;
+    for why in RecomputeCause::ALL {
+        recomputed.with_label_values(&[why.code()]).reset();
+    }
+    Ok(recomputed)
 }
 
 /// What the pairing of outlets found, and what it left out.
@@ -124,6 +142,7 @@ impl Signals {
         )?;
         registry.register(Box::new(unread_age.clone()))?;
         let (twins, twins_left_out) = twin_metrics(registry)?;
+        let recomputed = recompute_metric(registry)?;
         let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
@@ -140,6 +159,7 @@ impl Signals {
             unread_age,
             twins_left_out,
             twins,
+            recomputed,
             relay,
         })
     }
@@ -194,6 +214,12 @@ impl Signals {
                 tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go");
             }
         }
+    }
+
+    /// Something else is said of windows that the judge no longer remembered.
+    pub(crate) fn recomputed(&self, outlet: plume_schemas::ids::OutletId, why: RecomputeCause, windows: usize) {
+        self.recomputed.with_label_values(&[why.code()]).inc_by(windows as u64);
+        tracing::info!(%outlet, why = why.code(), windows, "judged again");
     }
 
     /// How many records of a line wait in the spool.

@@ -248,7 +248,11 @@ fn received_at(record: &Record) -> Option<Time> {
         EntryBody::Report(report) => Some(report.times.received_at),
         EntryBody::Tick(tick) => Some(tick.received_at),
         EntryBody::Presence(presence) => Some(presence.received_at),
-        EntryBody::ClockStep(_) | EntryBody::Registry(_) | EntryBody::Mark(_) | EntryBody::Check(_) => None,
+        EntryBody::ClockStep(_)
+        | EntryBody::Registry(_)
+        | EntryBody::Mark(_)
+        | EntryBody::Check(_)
+        | EntryBody::Recomputed(_) => None,
     }
 }
 

@@ -163,7 +163,7 @@ impl Series {
         }
     }
 
-    fn note(&mut self, period: Period, number: i64, said: Said) {
+    pub(crate) fn note(&mut self, period: Period, number: i64, said: Said) {
         match period {
             Period::Hour => self.hours.note(number, said),
             Period::Day => self.days.note(number, said),

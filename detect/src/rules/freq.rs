@@ -160,14 +160,13 @@ fn piles(exceeded: &Exceeded, hour: i64, settings: &FreqSettings) -> [Pile; 4] {
     ]
 }
 
-/// Counts again, after the hours up to `hour` were judged or one of them revised.
+/// Counts again, after the hours up to `hour` were judged or one of them revised; `late` where that was long ago.
 pub(crate) fn look(
     ctx: &mut Ctx<'_>,
     plan: &OutletPlan,
     factor: &FactorPlan,
     series: &mut Series,
-    hour: i64,
-    pane: Pane,
+    (hour, pane, late): (i64, Pane, bool),
 ) {
     let piles = piles(&series.freq, hour, &ctx.settings.freq);
     let reached = || piles.iter().filter(|pile| pile.count >= pile.threshold);
@@ -211,7 +210,7 @@ pub(crate) fn look(
         pane,
         verdict: after.map_or(Verdict::Fine, Verdict::Breach),
         previous: before.map(Verdict::Breach),
-        late: false,
+        late,
         evidence: facts.0,
     };
     let subject = Subject {

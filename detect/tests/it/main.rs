@@ -16,6 +16,7 @@ mod manual;
 mod print;
 mod property;
 mod rate;
+mod recomputed;
 mod regroup;
 mod score;
 mod script;

@@ -4,10 +4,13 @@ use prost::Message as _;
 
 use super::error::{WireError, closed, content_id, finite, format, id, inline, required};
 use super::generated as wire;
+use super::judgement::{judgement_from_wire, judgement_to_wire};
 use super::report::{encode_report, report_from_wire};
 use crate::check::{Check, CheckPoint, CheckSource};
 use crate::entry::{ClockStep, EntryBody, Mark, MarkKind, Presence, PresenceState, Tick};
+use crate::event::Edge;
 use crate::ids::{FactorCode, IngestId, Mn, OutletId};
+use crate::recompute::{RecomputeCause, Recomputed, Revision, Turn};
 use crate::time::{Span, Time};
 
 /// The bytes of one record of `reports`.
@@ -35,6 +38,7 @@ pub fn encode_entry(body: &EntryBody) -> Vec<u8> {
         EntryBody::Registry(registry) => wire::entry::Body::Registry(registry.to_json()),
         EntryBody::Mark(mark) => wire::entry::Body::Mark(mark_to_wire(mark)),
         EntryBody::Check(check) => wire::entry::Body::Check(check_to_wire(check)),
+        EntryBody::Recomputed(recomputed) => wire::entry::Body::Recomputed(recomputed_to_wire(recomputed)),
     };
     wire::Entry {
         format: super::FORMAT,
@@ -75,6 +79,9 @@ pub fn decode_entry(bytes: &[u8]) -> Result<EntryBody, WireError> {
         )),
         wire::entry::Body::Mark(mark) => EntryBody::Mark(mark_from_wire(mark)?),
         wire::entry::Body::Check(check) => EntryBody::Check(Box::new(check_from_wire(check)?)),
+        wire::entry::Body::Recomputed(recomputed) => {
+            EntryBody::Recomputed(Box::new(recomputed_from_wire(&recomputed)?))
+        }
     })
 }
 
@@ -142,5 +149,48 @@ fn check_from_wire(check: wire::Check) -> Result<Check, WireError> {
         by: check.by,
         note: check.note,
         received_at: Time(check.received_at),
+    })
+}
+
+fn recomputed_to_wire(recomputed: &Recomputed) -> wire::Recomputed {
+    let turn = |turn: &Turn| wire::Turn {
+        edge: turn.edge.number().into(),
+        first_window: turn.first_window.0,
+    };
+    let revision = |revision: &Revision| wire::Revision {
+        judgement: Some(judgement_to_wire(&revision.judgement)),
+        turns: revision.turns.iter().map(turn).collect(),
+    };
+    wire::Recomputed {
+        outlet: recomputed.outlet.into(),
+        why: recomputed.why.number().into(),
+        received_at: recomputed.received_at.0,
+        revisions: recomputed.revisions.iter().map(revision).collect(),
+    }
+}
+
+fn recomputed_from_wire(recomputed: &wire::Recomputed) -> Result<Recomputed, WireError> {
+    let turn = |turn: &wire::Turn| {
+        Ok(Turn {
+            edge: closed("turn.edge", turn.edge, Edge::from_number)?,
+            first_window: Time(turn.first_window),
+        })
+    };
+    let revision = |revision: &wire::Revision| {
+        let judgement = required("revision.judgement", revision.judgement.as_ref())?;
+        Ok(Revision {
+            judgement: judgement_from_wire(judgement)?,
+            turns: revision.turns.iter().map(turn).collect::<Result<_, WireError>>()?,
+        })
+    };
+    Ok(Recomputed {
+        outlet: id("recomputed.outlet", OutletId::new(&recomputed.outlet))?,
+        why: closed("recomputed.why", recomputed.why, RecomputeCause::from_number)?,
+        received_at: Time(recomputed.received_at),
+        revisions: recomputed
+            .revisions
+            .iter()
+            .map(revision)
+            .collect::<Result<_, WireError>>()?,
     })
 }

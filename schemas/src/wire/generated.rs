@@ -13,7 +13,7 @@ pub struct Decimal {
 pub struct Entry {
     #[prost(uint32, tag = "1")]
     pub format: u32,
-    #[prost(oneof = "entry::Body", tags = "2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "entry::Body", tags = "2, 3, 4, 5, 6, 7, 8, 10")]
     pub body: ::core::option::Option<entry::Body>,
 }
 /// Nested message and enum types in `Entry`.
@@ -35,6 +35,8 @@ pub mod entry {
         Mark(super::Mark),
         #[prost(message, tag = "8")]
         Check(super::Check),
+        #[prost(message, tag = "10")]
+        Recomputed(super::Recomputed),
     }
 }
 /// What one device said at one moment about one outlet.
@@ -334,6 +336,36 @@ pub struct Judgement {
     pub late: bool,
     #[prost(message, repeated, tag = "14")]
     pub evidence: ::prost::alloc::vec::Vec<Fact>,
+}
+/// Windows of an outlet that the judge no longer remembers, judged again out of the archive.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Recomputed {
+    #[prost(string, tag = "1")]
+    pub outlet: ::prost::alloc::string::String,
+    /// RecomputeCause.
+    #[prost(uint32, tag = "2")]
+    pub why: u32,
+    #[prost(sint64, tag = "3")]
+    pub received_at: i64,
+    #[prost(message, repeated, tag = "4")]
+    pub revisions: ::prost::alloc::vec::Vec<Revision>,
+}
+/// What is said of one window from now on. Cause, ordinal and time of the judgement are those of the record.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Revision {
+    #[prost(message, optional, tag = "1")]
+    pub judgement: ::core::option::Option<Judgement>,
+    #[prost(message, repeated, tag = "2")]
+    pub turns: ::prost::alloc::vec::Vec<Turn>,
+}
+/// An edge that follows, of the case that began in the window that starts at `first_window`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Turn {
+    /// Edge.
+    #[prost(uint32, tag = "1")]
+    pub edge: u32,
+    #[prost(sint64, tag = "2")]
+    pub first_window: i64,
 }
 /// Record of `events`: an edge of a case.
 #[derive(Clone, PartialEq, ::prost::Message)]

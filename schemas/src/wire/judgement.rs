@@ -56,7 +56,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<Event, WireError> {
     })
 }
 
-fn judgement_to_wire(judgement: &Judgement) -> wire::Judgement {
+pub(super) fn judgement_to_wire(judgement: &Judgement) -> wire::Judgement {
     wire::Judgement {
         format: super::FORMAT,
         rule: judgement.rule.number().into(),
@@ -78,7 +78,7 @@ fn judgement_to_wire(judgement: &Judgement) -> wire::Judgement {
     }
 }
 
-fn judgement_from_wire(judgement: &wire::Judgement) -> Result<Judgement, WireError> {
+pub(super) fn judgement_from_wire(judgement: &wire::Judgement) -> Result<Judgement, WireError> {
     format("judgement", judgement.format)?;
     let cause = required("judgement.cause", judgement.cause)?;
     Ok(Judgement {

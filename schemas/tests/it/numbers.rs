@@ -7,6 +7,7 @@ use plume_schemas::entry::{MarkKind, PresenceState};
 use plume_schemas::event::Edge;
 use plume_schemas::judgement::{FactKey, NotJudged, Pane};
 use plume_schemas::reading::{Basis, Flag, ReportKind, Statistic};
+use plume_schemas::recompute::RecomputeCause;
 use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
 use plume_schemas::rule::{RuleCode, Severity};
 
@@ -45,6 +46,7 @@ fn numbers_are_written_down() {
         MarkKind,
         CheckPoint,
         CheckSource,
+        RecomputeCause,
         RuleCode,
         Severity,
         Pane,

@@ -7,6 +7,7 @@ use plume_schemas::event::{Edge, Event};
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::judgement::{Fact, FactKey, FactValue, Judgement, NotJudged, Pane, Verdict};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
+use plume_schemas::recompute::{RecomputeCause, Recomputed, Revision, Turn};
 use plume_schemas::registry::Registry;
 use plume_schemas::report::{
     Complaint, ComplaintCode, Dialect, Evidence, Origin, QuarantineReason, Quarantined, Report, Times,
@@ -195,6 +196,7 @@ pub fn entry() -> impl Strategy<Value = EntryBody> {
         }),
         1 => mark().prop_map(EntryBody::Mark),
         1 => check().prop_map(|check| EntryBody::Check(Box::new(check))),
+        1 => recomputed().prop_map(|recomputed| EntryBody::Recomputed(Box::new(recomputed))),
     ]
 }
 
@@ -247,6 +249,22 @@ prop_compose! {
             rule, outlet, factor, window: Span { start, end }, pane, verdict, previous,
             cause: LogPosition { partition, offset }, ordinal, judged_at, late, evidence,
         }
+    }
+}
+
+fn revision() -> impl Strategy<Value = Revision> {
+    let turn = (select(Edge::ALL), time()).prop_map(|(edge, first_window)| Turn { edge, first_window });
+    (judgement(), vec(turn, 0..3)).prop_map(|(judgement, turns)| Revision { judgement, turns })
+}
+
+prop_compose! {
+    fn recomputed()(
+        outlet in outlet(),
+        why in select(RecomputeCause::ALL),
+        received_at in time(),
+        revisions in vec(revision(), 0..4),
+    ) -> Recomputed {
+        Recomputed { outlet, why, received_at, revisions }
     }
 }
 

@@ -14,8 +14,8 @@ pub(crate) const SPEC: Spec = Spec {
         Column::new(
             "entry",
             Form::Word,
-            "记录类型：tick、presence、clock_step、registry、mark、check",
-            "what it is: tick, presence, clock_step, registry, mark, check",
+            "记录类型：tick、presence、clock_step、registry、mark、check、recomputed",
+            "what it is: tick, presence, clock_step, registry, mark, check, recomputed",
         ),
         Column::new("received_at", Form::Time, "记录时间", "when it was recorded"),
         Column::new("ingest", Form::Word, "接入进程", "ingest process").or_null(),
@@ -24,8 +24,8 @@ pub(crate) const SPEC: Spec = Spec {
         Column::new(
             "state",
             Form::Word,
-            "上线 came、离线 gone 等",
-            "came, gone, spooling, drained",
+            "上线 came、离线 gone 等；重算的原因",
+            "came, gone, spooling, drained; why it was recomputed",
         )
         .or_null(),
         Column::new(
@@ -112,6 +112,14 @@ pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
             "check",
             Shared {
                 outlet: Some(check.outlet.as_str()),
+                ..Shared::default()
+            },
+        ),
+        EntryBody::Recomputed(recomputed) => (
+            "recomputed",
+            Shared {
+                outlet: Some(recomputed.outlet.as_str()),
+                state: Some(recomputed.why.code()),
                 ..Shared::default()
             },
         ),

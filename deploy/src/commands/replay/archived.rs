@@ -1,6 +1,6 @@
 //! The entries of a partition out of the archive, in recorded order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,8 +16,11 @@ use plume_schemas::wire;
 use super::rebuild::Rebuild;
 use crate::commands::view::hinted;
 
-/// Entries made again together: with a kilobyte each, 50 MB.
-const STRETCH: u64 = 50_000;
+/// Rows read together: with a kilobyte each, 200 MB. Packets lie by outlet in a day's file, so each reading goes
+/// through the whole file.
+const READ: u64 = 200_000;
+/// Entries made again together, while those before are judged.
+const STRETCH: usize = 10_000;
 
 /// Readings of polled packets: of an outlet and kind, by packet.
 type Polled = HashMap<(String, String), BTreeMap<u64, Vec<Reading>>>;
@@ -29,6 +32,10 @@ pub(super) struct Archived {
     first: u64,
     next: u64,
     end: u64,
+    /// Read and not made into entries yet; up to `read_to`, with the readings of polled packets among them.
+    rows: VecDeque<(u64, LogRow)>,
+    polled: Polled,
+    read_to: u64,
     /// Whether offsets without a record are the rule: the markers of transactions on Kafka.
     markers: bool,
     /// Days in which the last entries were received.
@@ -55,6 +62,9 @@ impl Archived {
             first,
             next: first,
             end: range.end,
+            rows: VecDeque::new(),
+            polled: Polled::new(),
+            read_to: first,
             markers: markers > 0,
             days: None,
             rebuild,
@@ -64,6 +74,8 @@ impl Archived {
     /// Goes on from this offset.
     pub(super) fn seek(&mut self, offset: u64) {
         self.next = offset.max(self.first);
+        self.read_to = self.next;
+        self.rows.clear();
     }
 
     /// Offset of the first entry that is there.
@@ -78,22 +90,17 @@ impl Archived {
 
     /// The next entries; `None` at the end. Errors: one that cannot be made again as it was, or is missing.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Vec<Entry>>> {
-        if self.next >= self.end {
-            return Ok(None);
+        while self.rows.is_empty() {
+            if self.read_to >= self.end {
+                return Ok(None);
+            }
+            self.read_on()?;
         }
-        let offsets = self.next..self.end.min(self.next + STRETCH);
-        let mut found = self.read(&offsets)?;
-        let expected = offsets.end - offsets.start;
-        if (found.rows.len() as u64) < expected && !self.markers {
-            self.pass_expired(&offsets, &mut found)?;
-        }
-        // What follows was received on these days or the next one: files of other days need not be opened.
-        self.days = found.days.map(|(first, last)| (first - 1, last + 1));
-        self.next = offsets.end;
-        let mut polled = self.polled(&found)?;
-        let mut entries = Vec::with_capacity(found.rows.len());
-        for (offset, row) in found.rows {
-            let readings = readings_of(&row, &mut polled);
+        let count = self.rows.len().min(STRETCH);
+        let mut entries = Vec::with_capacity(count);
+        for (offset, row) in self.rows.drain(..count) {
+            self.next = offset + 1;
+            let readings = readings_of(&row, &self.polled);
             let body = self.rebuild.entry(row, readings);
             let at = LogPosition {
                 partition: self.partition,
@@ -103,6 +110,22 @@ impl Archived {
             entries.extend(body.map(|body| Entry { at, body }));
         }
         Ok(Some(entries))
+    }
+
+    /// Reads the next rows.
+    fn read_on(&mut self) -> anyhow::Result<()> {
+        let offsets = self.read_to..self.end.min(self.read_to + READ);
+        let mut found = self.read(&offsets)?;
+        let expected = offsets.end - offsets.start;
+        if (found.rows.len() as u64) < expected && !self.markers {
+            self.pass_expired(&offsets, &mut found)?;
+        }
+        // What follows was received on these days or the next one: files of other days need not be opened.
+        self.days = found.days.map(|(first, last)| (first - 1, last + 1));
+        self.read_to = offsets.end;
+        self.polled = self.polled_of(&found)?;
+        self.rows = found.rows.into();
+        Ok(())
     }
 
     fn read(&self, offsets: &Range<u64>) -> anyhow::Result<LogRows> {
@@ -145,7 +168,7 @@ impl Archived {
     }
 
     /// Readings of the stretch's polled packets: their bytes are samples, their means lie in `readings`.
-    fn polled(&self, found: &LogRows) -> anyhow::Result<Polled> {
+    fn polled_of(&self, found: &LogRows) -> anyhow::Result<Polled> {
         let mut wanted: HashMap<(String, String), (u64, u64, i64, i64)> = HashMap::new();
         for (_, row) in &found.rows {
             let LogRow::Packet(packet) = row else { continue };
@@ -172,7 +195,7 @@ impl Archived {
     }
 }
 
-fn readings_of(row: &LogRow, polled: &mut Polled) -> Option<Vec<Reading>> {
+fn readings_of(row: &LogRow, polled: &Polled) -> Option<Vec<Reading>> {
     let LogRow::Packet(packet) = row else { return None };
     if packet.dialect != Dialect::Modbus.code() {
         return None;

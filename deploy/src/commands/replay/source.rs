@@ -9,10 +9,10 @@ use plume_schemas::entry::{Entry, LogPosition};
 use plume_schemas::wire;
 
 use super::archived::Archived;
-use super::finals::Finals;
 use crate::cli::archive::Place;
 use crate::cli::judge::ReplayArgs;
 use crate::commands::view;
+use crate::finals::Finals;
 use crate::roles::{READ_LIMIT, at};
 
 /// What entries are taken from.

@@ -116,7 +116,9 @@ impl Two {
     }
 
     /// Takes entries in their order; false once nothing that is asked about can change any more.
-    pub(super) fn take(&mut self, entries: Vec<Entry>) -> bool {
+    /// What was recomputed is left out: it was found by the registry and the rules of then.
+    pub(super) fn take(&mut self, mut entries: Vec<Entry>) -> bool {
+        entries.retain(|entry| !matches!(entry.body, EntryBody::Recomputed(_)));
         self.first = self
             .first
             .or_else(|| entries.first().map(|entry| entry.body.received_at()));

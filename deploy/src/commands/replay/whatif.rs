@@ -136,22 +136,28 @@ pub(super) async fn ask(store: &Store, question: &Question, progress: bool) -> a
         let mut two = Two::new(question.clone(), Partition { index, count });
         let mut ticker = Ticker::new(progress);
         let began = Instant::now();
-        loop {
-            let asked = Instant::now();
-            let Some(entries) = log.next().await? else {
-                break;
-            };
-            spent.reading += asked.elapsed();
+        let (mut coming, took) = timed(log.next()).await;
+        spent.reading += took;
+        while let Some(entries) = coming? {
             spent.entries += entries.len() as u64;
             let (done, of) = log.progress();
             ticker.tick(|| progress_line(index, done, of, began));
-            let given = Instant::now();
-            let goes_on = two.take(entries);
-            spent.judging += given.elapsed();
+            // The next ones are read and taken apart while these are judged.
+            let judging = timed(tokio::task::spawn_blocking(move || {
+                let goes_on = two.take(entries);
+                (two, goes_on)
+            }));
+            let ((next, reading), (judged, judging)) = tokio::join!(timed(log.next()), judging);
+            spent.reading += reading;
+            spent.judging += judging;
+            let goes_on;
+            (two, goes_on) = judged?;
+            coming = next;
             if !goes_on {
                 break;
             }
         }
+        spent.all += began.elapsed();
         answer.note_begin(two.first(), log.has_expired(), &warm_up);
         answer.names.learn(two.recorded());
         answer.found.add(two.finish());
@@ -164,7 +170,13 @@ pub(super) async fn ask(store: &Store, question: &Question, progress: bool) -> a
     Ok(answer)
 }
 
-/// Where the time went: a replay is bounded by the larger of the two.
+/// What comes out, and how long it took.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let began = Instant::now();
+    (work.await, began.elapsed())
+}
+
+/// Where the time went: reading and judging go side by side, so a replay is bounded by the larger of the two.
 #[derive(Debug, Default)]
 struct Spent {
     entries: u64,
@@ -172,12 +184,13 @@ struct Spent {
     reading: Duration,
     /// Both judges, side by side, and comparing them.
     judging: Duration,
+    all: Duration,
 }
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (reading, judging) = (self.reading.as_secs_f64(), self.judging.as_secs_f64());
-        let all = (reading + judging).max(1e-9);
+        let all = self.all.as_secs_f64().max(1e-9);
         let (rate, share) = (self.entries as f64 / all, judging / all * 100.0);
         write!(
             f,

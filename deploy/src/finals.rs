@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use plume_archive::Reader;
-use plume_schemas::entry::{Entry, EntryBody, LogPosition, Tick};
+use plume_schemas::entry::{Entry, EntryBody, LogPosition, Mark, Tick};
 use plume_schemas::ids::{ContentId, IngestId, Inline, Mn, OutletId};
 use plume_schemas::reading::{Reading, ReportKind};
+use plume_schemas::registry::Registry;
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
-use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
 use plume_schemas::wire;
 
 use crate::commands::view::hinted;
@@ -38,10 +39,14 @@ const BEIJING_MS: i64 = 8 * HOUR_MS;
 type Due = BTreeMap<(Time, u8), Vec<EntryBody>>;
 
 /// Goes through the days of an archive.
-pub(super) struct Finals {
+pub(crate) struct Finals {
     reader: Arc<Reader>,
+    /// Readings of this outlet alone.
+    only: Option<OutletId>,
     first: i64,
     next: i64,
+    /// Last day with readings.
+    full: i64,
     last: i64,
     due: Due,
     offset: u64,
@@ -50,7 +55,7 @@ pub(super) struct Finals {
 
 impl Finals {
     /// All days there are readings of. Errors: no registry is archived, by which they could be judged.
-    pub(super) fn open(reader: Arc<Reader>, partitions: u32) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn open(reader: Arc<Reader>, partitions: u32) -> anyhow::Result<Option<Self>> {
         let Some((first, last)) = reader.reading_days() else {
             return Ok(None);
         };
@@ -66,7 +71,7 @@ impl Finals {
             for (_, bytes) in reader.log_entries(partition, kinds, u64::MAX).map_err(hinted)? {
                 let body = wire::decode_entry(&bytes)?;
                 let at = match &body {
-                    EntryBody::Mark(mark) => (mark.span.start, 2),
+                    EntryBody::Mark(mark) => (mark.span.start.max(midnight(first)), 2),
                     // The first one, in all its parts, is in force from the beginning.
                     EntryBody::Registry(part) => {
                         let of = (part.revision, part.recorded_at);
@@ -86,32 +91,62 @@ impl Finals {
         {
             bail!("归档中没有档案版本 / the archive holds no registry to judge its readings by");
         }
-        Ok(Some(Self {
+        Ok(Some(Self::new(reader, None, (first, last), due)))
+    }
+
+    /// Some days of one outlet, by the registry and the marks that stand now.
+    pub(crate) fn of_outlet(
+        reader: Arc<Reader>,
+        (registry, marks): (Registry, &[Mark]),
+        outlet: OutletId,
+        (first, last): (i64, i64),
+    ) -> Self {
+        let mut due = Due::new();
+        let from = midnight(first);
+        due.insert((from, 0), vec![EntryBody::Registry(Box::new(registry))]);
+        let days = Span {
+            start: from,
+            end: midnight(last + 1),
+        };
+        let touches = |mark: &&Mark| mark.outlet == outlet && mark.span.start < days.end && days.start < mark.span.end;
+        for mark in marks.iter().filter(touches) {
+            let at = (mark.span.start.max(from), 2);
+            due.entry(at).or_default().push(EntryBody::Mark(mark.clone()));
+        }
+        Self::new(reader, Some(outlet), (first, last), due)
+    }
+
+    fn new(reader: Arc<Reader>, only: Option<OutletId>, (first, full): (i64, i64), due: Due) -> Self {
+        Self {
             reader,
+            only,
             first,
             next: first,
-            last: last + AFTER_DAYS,
+            full,
+            last: full + AFTER_DAYS,
             due,
             offset: 0,
             ingest: IngestId::new("readings").unwrap_or_default(),
-        }))
+        }
     }
 
     /// Days taken, and all there are.
-    pub(super) fn progress(&self) -> (u64, u64) {
+    pub(crate) fn progress(&self) -> (u64, u64) {
         let days = |until: i64| u64::try_from(until - self.first).unwrap_or(0);
         (days(self.next), days(self.last + 1))
     }
 
     /// The entries of the next day; `None` at the end.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<Vec<Entry>>> {
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Vec<Entry>>> {
         if self.next > self.last {
             return Ok(None);
         }
         let (day, end) = (self.next, midnight(self.next + 1));
         self.next += 1;
-        for kind in KINDS {
-            self.read(kind, day)?;
+        if day <= self.full {
+            for kind in KINDS {
+                self.read(kind, day)?;
+            }
         }
         for minute in 0..DAY_MS / MINUTE_MS {
             let received_at = midnight(day).plus(minute * MINUTE_MS);
@@ -140,7 +175,7 @@ impl Finals {
 
     /// Makes the reports of a kind and day.
     fn read(&mut self, (kind, period_ms, cn): (ReportKind, i64, u16), day: i64) -> anyhow::Result<()> {
-        let standing = self.reader.standing_readings(kind, day).map_err(hinted)?;
+        let standing = self.reader.standing_readings(kind, day, self.only).map_err(hinted)?;
         let mut reports: BTreeMap<(Time, OutletId, Mn), Vec<Reading>> = BTreeMap::new();
         for one in standing {
             let of = (one.measured_at, one.outlet, one.mn);
@@ -186,6 +221,6 @@ impl Finals {
 }
 
 /// The first moment of a Beijing day.
-fn midnight(day: i64) -> Time {
+pub(crate) fn midnight(day: i64) -> Time {
     Time(day * DAY_MS - BEIJING_MS)
 }
