@@ -292,7 +292,8 @@ texts! {
         "Checks that devices send are listed by themselves. Write down here what was done by hand: the gas, what was \
          shown before and after, and whether it was adjusted. What charts find is a hint, no alert.";
     checks_chart: "{} 漂移控制图", "{}: drift and control charts"; checks_standing: "{} 受控状态", "{}: standing";
-    checks_list: "{} 检查记录", "{}: checks"; checks_note: "HJ 75-2017 11.2；EN 14181 QAL3", "HJ 75-2017 11.2; EN 14181 QAL3";
+    checks_list: "{} 检查记录", "{}: checks";
+    checks_note: "HJ 75-2017 11.2；EN 14181 QAL3", "HJ 75-2017 11.2; EN 14181 QAL3";
     no_checks: "最近 180 天没有检查记录。", "No checks in the last 180 days.";
     check_time: "检查时间", "When"; check_point: "检查点", "Point";
     check_gas: "标气值", "Gas"; check_before: "校准前示值", "As found";
