@@ -186,6 +186,10 @@ fn days_since(at: Time, begun: Time) -> f64 {
 
 /// Days from the beginning of the drift until the span says so: `Some(None)` where it never does, `None` where it had
 /// said so before, which is no finding of this drift.
+#[expect(
+    clippy::option_option,
+    reason = "left out, not found, or found after so long are three things"
+)]
 fn delay(assessed: &[Assessed], begun: Time, is: fn(&Assessed) -> bool) -> Option<Option<f64>> {
     let mut span = assessed.iter().filter(|one| one.check.point == Point::Span);
     let before = span.clone().take_while(|one| one.check.at < begun).last();

@@ -156,6 +156,10 @@ pub(super) fn starts(alarms: &[usize]) -> Vec<usize> {
 }
 
 /// Hours from the move until the first alarm that begins behind it; nothing where one was going on.
+#[expect(
+    clippy::option_option,
+    reason = "left out, not found, or found after so long are three things"
+)]
 fn delay(starts: &[usize]) -> Option<Option<f64>> {
     let recent = BEFORE_H.saturating_sub(EPISODE_H)..BEFORE_H;
     if starts.iter().any(|start| recent.contains(start)) {
