@@ -84,6 +84,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => runtime()?.block_on(commands::replay::run(&args)),
         Command::Score(args) if args.desk => runtime()?.block_on(commands::score_desk::run(&args)),
         Command::Score(args) if args.quality => commands::score_quality::run(&args),
+        Command::Score(args) if args.drift => commands::score_drift::run(&args),
+        Command::Score(args) if args.turbine.is_some() => commands::score_turbine::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Stats(args) => runtime()?.block_on(commands::stats::run(&args)),
         Command::Query(args) => commands::query::query(&args),

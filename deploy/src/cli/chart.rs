@@ -15,6 +15,8 @@ const CHART_EXAMPLES: &str = "\
   plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21002 --json     只列出信号 / the signals alone, no picture
   plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21026 --checks checks.csv --full-scale 100 --sd-pct 0.5
 
+  plume chart --outlet … --factor a21026 --checks checks.csv --full-scale 100 --standard cfr60 --spec-pct 2.5
+
   checks.csv：零点与跨度检查，标气值与示值同单位，末两列可省 / zero and span checks; the last two columns may be left out
     time,outlet,factor,point,gas,before,after,adjusted
     2026-11-21 08:00,91330100MA27X0AB1C:DA001,a21026,span,80,82.1,80.0,yes
@@ -35,6 +37,17 @@ pub(crate) enum Kind {
     PmAuto,
     /// 颗粒物，手工校准，每 15 天 / particulate matter, by hand, every 15 days
     PmManual,
+}
+
+/// Which rule says when an analyser is out of control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Standard {
+    /// HJ 75-2017 11.2，表 4 / table 4
+    Hj75,
+    /// 40 CFR 60 附录 F 程序 1：连续 5 天超 2 倍或一次超 4 倍 / five days beyond 2 times or one beyond 4 times the specification
+    Cfr60,
+    /// 40 CFR 75 附录 B 2.1.4：一次超 2 倍 / one beyond twice the specification
+    Cfr75,
 }
 
 /// Arguments of `chart`.
@@ -65,6 +78,12 @@ pub(crate) struct ChartArgs {
     /// 仪器类型 / kind of analyser
     #[arg(long, value_enum, default_value = "gas-auto", requires = "checks")]
     pub(crate) kind: Kind,
+    /// 另按何种标准判失控，HJ 75 始终给出 / also judge by this rule; HJ 75 is always given
+    #[arg(long, value_enum, default_value = "hj75", requires = "checks")]
+    pub(crate) standard: Standard,
+    /// 漂移性能指标，跨度的百分数，用于 40 CFR / specification of the drift, % of span, for 40 CFR
+    #[arg(long, default_value_t = 2.5, requires = "checks", value_parser = positive)]
+    pub(crate) spec_pct: f64,
     /// SVG 文件，默认以排放口和因子命名 / file; by default named after outlet and factor
     #[arg(long, conflicts_with = "json")]
     pub(crate) out: Option<PathBuf>,

@@ -197,6 +197,8 @@ const SCORE_EXAMPLES: &str = "\
   plume score --training              调参所用种子 / the seeds the method was tuned on
   plume score --desk                  辖区一周的报警负荷 / a week's load of a bureau
   plume score --quality --plants 360  数据质量规则与线索 / rules of data quality and leads, on planted faults
+  plume score --drift --plants 30     零点跨度漂移与水平偏移：时延与误报 / drifts and shifts: delays and false alarms
+  plume score --turbine gas_turbine_2011_2013.csv  真实燃气轮机三年的报警及解释 / alerts on three real years, explained
   plume score --plants 400 --check    达不到目标则返回非零 / non-zero where a target is missed";
 
 /// Arguments of `score`.
@@ -210,6 +212,16 @@ pub(crate) struct ScoreArgs {
     /// 改为评测数据质量规则与线索：召回、时延、误报 / instead, score the rules of data quality and the leads on planted faults
     #[arg(long, conflicts_with = "desk")]
     pub(crate) quality: bool,
+    /// 改为评测漂移：零点跨度检查与小时均值，与 ADWIN 等同表 / instead, score drifts of checks and levels, beside ADWIN and others
+    #[arg(long, conflicts_with_all = ["desk", "quality", "days", "training"])]
+    pub(crate) drift: bool,
+    /// 改为判定真实燃气轮机数据（UCI，CSV），逐条解释报警 / instead, judge the UCI gas turbine table and explain each alert
+    #[arg(
+        long,
+        value_name = "CSV",
+        conflicts_with_all = ["desk", "quality", "drift", "days", "training", "seed", "check"]
+    )]
+    pub(crate) turbine: Option<PathBuf>,
     /// 排放口数，与 --desk 同用 / outlets, with --desk
     #[arg(long, default_value_t = 3_000, value_parser = outlets, requires = "desk")]
     pub(crate) outlets: usize,

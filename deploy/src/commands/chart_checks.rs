@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use plume_detect::Lang;
 use plume_detect::chart::Side;
 use plume_detect::chart::checks::{Checked, Point, parse};
-use plume_detect::chart::control::{Grade, Limits, Standing};
+use plume_detect::chart::control::{Federal, FederalControl, Grade, Limits, Standing};
 use plume_detect::chart::draw::{Limit, Line, Mark, MarkKind, Panel, Picture, Style};
 use plume_detect::chart::instrument::{Assessed, Instrument, assess};
 use plume_detect::chart::qal3::Finding;
@@ -17,7 +17,7 @@ use plume_schemas::time::{HOUR_MS, Span, Time};
 use serde_json::{Value, json};
 
 use super::view;
-use crate::cli::chart::{ChartArgs, Kind};
+use crate::cli::chart::{ChartArgs, Kind, Standard};
 use crate::out;
 
 /// Judges, prints and draws the checks of a sheet.
@@ -49,14 +49,16 @@ pub(crate) fn run(args: &ChartArgs, sheet: &Path) -> anyhow::Result<ExitCode> {
     let within = |one: &Assessed| {
         args.from.is_none_or(|from| one.check.at >= from) && args.to.is_none_or(|to| one.check.at < to)
     };
-    let assessed: Vec<Assessed> = assess(&instrument, &checks).into_iter().filter(within).collect();
-    for one in &assessed {
+    let judged = federal(args, assess(&instrument, &checks));
+    let judged: Vec<(Assessed, Beside)> = judged.into_iter().filter(|(one, _)| within(one)).collect();
+    for (one, beside) in &judged {
         if args.json {
-            out::line(row(one));
+            out::line(row(one, *beside));
         } else {
-            out::line(words(one, lang));
+            out::line(words(one, lang) + &beside_words(*beside, lang));
         }
     }
+    let assessed: Vec<Assessed> = judged.into_iter().map(|(one, _)| one).collect();
     if !args.json {
         let path = args.out.clone().unwrap_or_else(|| PathBuf::from("checks.svg"));
         let title = format!("{} · {}", args.outlet, args.factor);
@@ -67,6 +69,49 @@ pub(crate) fn run(args: &ChartArgs, sheet: &Path) -> anyhow::Result<ExitCode> {
         out::line(path.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the American rule says, where one is asked: which, and since when it is out of control.
+type Beside = Option<(&'static str, Option<Time>)>;
+
+/// Asks the American rule of each check, zero and span apart; the analyser is out where either is.
+fn federal(args: &ChartArgs, assessed: Vec<Assessed>) -> Vec<(Assessed, Beside)> {
+    let (rule, name) = match args.standard {
+        Standard::Hj75 => return assessed.into_iter().map(|one| (one, None)).collect(),
+        Standard::Cfr60 => (Federal::Part60, "40 CFR 60"),
+        Standard::Cfr75 => (Federal::Part75, "40 CFR 75"),
+    };
+    let mut points = [FederalControl::new(rule, args.spec_pct); 2];
+    let mut out_since = [None; 2];
+    let mut judge = |one: &Assessed| {
+        let place = usize::from(one.check.point == Point::Span);
+        let full_scale = args.full_scale.unwrap_or(1.0);
+        let (point, since) = (&mut points[place], &mut out_since[place]);
+        *since = point.check(one.check.at, one.drift_pct);
+        // What it shows after an adjustment is the check that may end it.
+        if let (true, Some(after)) = (one.check.adjusted, one.check.after) {
+            *since = point.check(one.check.at, (after - one.check.gas) / full_scale * 100.0);
+        }
+        let both: [Option<Time>; 2] = out_since;
+        Some((name, both.into_iter().flatten().min()))
+    };
+    let judged = assessed.into_iter().map(|one| {
+        let beside = judge(&one);
+        (one, beside)
+    });
+    judged.collect()
+}
+
+fn beside_words(beside: Beside, lang: Lang) -> String {
+    let (zh, en) = match beside {
+        None => return String::new(),
+        Some((rule, None)) => (format!(" | {rule}: 受控"), format!(" | {rule}: in control")),
+        Some((rule, Some(since))) => (
+            format!(" | {rule}: 失控 自 {}", moment(since)),
+            format!(" | {rule}: out of control since {}", moment(since)),
+        ),
+    };
+    if lang == Lang::Zh { zh } else { en }
 }
 
 fn limits(kind: Kind) -> Limits {
@@ -147,7 +192,7 @@ fn words(one: &Assessed, lang: Lang) -> String {
     )
 }
 
-fn row(one: &Assessed) -> Value {
+fn row(one: &Assessed, beside: Beside) -> Value {
     let (days_left, left) = match one.days_left {
         DaysLeft::Passed => (Some(0.0), "passed"),
         DaysLeft::Days(days) => (Some(days), "days"),
@@ -176,7 +221,11 @@ fn row(one: &Assessed) -> Value {
         "slope_pct_per_day": one.slope.map(|slope| slope.per_day),
         "left": left,
         "days_left": days_left,
+        "ramp_pct_per_day": one.ramp.map(|ramp| ramp.per_day),
+        "ramp_since_days": one.ramp.map(|ramp| ramp.since_days),
         "warns": one.warns,
+        "standard": beside.map(|(rule, _)| rule),
+        "standard_out_since": beside.and_then(|(_, since)| since).map(|since| since.to_string()),
     })
 }
 

@@ -51,11 +51,10 @@ fn chart(site: &Site, more: &[&str]) -> (bool, String) {
     site.plume(&[&args[..], more].concat())
 }
 
-/// A sheet of daily span checks that drift by 0.3 % of full scale a day, and one that does not.
-#[test]
-fn checks_of_a_sheet_are_judged_and_drawn() {
+/// Sheets of daily span checks: one that drifts by 0.3 % of full scale a day, and one that does not.
+fn sheets() -> Site {
     let site = Site::new("");
-    let sheet = |name: &str, per_day: f64| {
+    for (name, per_day) in [("drift.csv", 0.3), ("still.csv", 0.0)] {
         let row = |day: u32| {
             let shown = 80.0 + per_day * f64::from(day) + if day.is_multiple_of(2) { 0.1 } else { -0.1 };
             format!(
@@ -70,9 +69,11 @@ fn checks_of_a_sheet_are_judged_and_drawn() {
             format!("time,outlet,factor,point,gas,before,after,adjusted\n{rows}"),
         )
         .unwrap();
-    };
-    sheet("drift.csv", 0.3);
-    sheet("still.csv", 0.0);
+    }
+    site
+}
+
+fn checks(site: &Site, more: &[&str]) -> (bool, String) {
     let outlet = make::outlet(1).to_string();
     let asked = [
         "chart",
@@ -85,7 +86,13 @@ fn checks_of_a_sheet_are_judged_and_drawn() {
         "--sd-pct",
         "0.5",
     ];
-    let plume = |more: &[&str]| site.plume(&[&asked[..], more].concat());
+    site.plume(&[&asked[..], more].concat())
+}
+
+#[test]
+fn checks_of_a_sheet_are_judged_and_drawn() {
+    let site = sheets();
+    let plume = |more: &[&str]| checks(&site, more);
     let judged = |name: &str| -> Vec<serde_json::Value> {
         let (fine, text) = plume(&["--checks", name, "--json"]);
         assert!(fine, "{text}");
@@ -118,6 +125,37 @@ fn checks_of_a_sheet_are_judged_and_drawn() {
     std::fs::write(site.dir.path().join("bad.csv"), "time,outlet\n").unwrap();
     let (fine, text) = plume(&["--checks", "bad.csv"]);
     assert!(!fine && text.contains("bad.csv:1") && text.contains("hint"), "{text}");
+}
+
+/// Which American rule is asked stands beside HJ 75.
+#[test]
+fn checks_are_judged_by_american_rules_too() {
+    let site = sheets();
+    let plume = |more: &[&str]| checks(&site, more);
+    // 40 CFR 60, Appendix F: twice 1 % is passed on day 7, so the fifth check in a row is that of day 11 (the 12th);
+    // four times 1 % on day 13 or 14 leads back to the last check that passed.
+    let (fine, text) = plume(&[
+        "--checks",
+        "drift.csv",
+        "--json",
+        "--standard",
+        "cfr60",
+        "--spec-pct",
+        "1",
+    ]);
+    assert!(fine, "{text}");
+    let since: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["standard_out_since"].to_string())
+        .collect();
+    let first = since.iter().position(|since| since != "null").unwrap();
+    assert!(
+        (10..=12).contains(&first) && since[first].contains("2026-11-"),
+        "{since:?}"
+    );
+    assert!(since[19] < since[first], "back to the last passed check: {since:?}");
+    let (fine, text) = plume(&["--checks", "drift.csv", "--standard", "cfr75", "--lang", "en"]);
+    assert!(fine && text.contains("40 CFR 75: out of control since"), "{text}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod readmit;
 mod relay;
 mod reports;
 mod run;
+mod score;
 mod secrets;
 mod simulate;
 mod tidy;

@@ -243,3 +243,50 @@ impl AppendixF {
 pub fn part_75_out(error_pct: f64, specification_pct: f64) -> bool {
     error_pct.abs() > 2.0 * specification_pct
 }
+
+/// Which American rule is asked beside HJ 75.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Federal {
+    /// 40 CFR 60 Appendix F, Procedure 1: [`AppendixF`].
+    Part60,
+    /// 40 CFR 75 Appendix B 2.1.4: [`part_75_out`].
+    Part75,
+}
+
+/// One point of an analyser under an American rule: out of control, and since when, until a check passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FederalControl {
+    /// Which rule.
+    pub rule: Federal,
+    /// Specification of the drift, % of span.
+    pub specification_pct: f64,
+    appendix_f: AppendixF,
+    out_since: Option<Time>,
+}
+
+impl FederalControl {
+    /// In control, until a check says otherwise.
+    pub fn new(rule: Federal, specification_pct: f64) -> Self {
+        Self {
+            rule,
+            specification_pct,
+            appendix_f: AppendixF::default(),
+            out_since: None,
+        }
+    }
+
+    /// Takes a check (% of span, as found); since when the analyser is out of control at this point, if it is.
+    pub fn check(&mut self, at: Time, drift_pct: f64) -> Option<Time> {
+        let begun = match self.rule {
+            Federal::Part60 => self.appendix_f.check(at, drift_pct, self.specification_pct),
+            Federal::Part75 => part_75_out(drift_pct, self.specification_pct).then_some(at),
+        };
+        let passed = drift_pct.abs() <= 2.0 * self.specification_pct;
+        self.out_since = match (self.out_since, begun) {
+            _ if passed => None,
+            (Some(since), Some(begun)) => Some(since.min(begun)),
+            (since, begun) => since.or(begun),
+        };
+        self.out_since
+    }
+}

@@ -1,6 +1,8 @@
 //! Instruments that drift: HJ 75 limits and standing, slopes and days left, and what gates and baselines let through.
 
-use plume_detect::chart::control::{AppendixF, Check, Control, Grade, Limits, Standing, part_75_out};
+use plume_detect::chart::control::{
+    AppendixF, Check, Control, Federal, FederalControl, Grade, Limits, Standing, part_75_out,
+};
 use plume_detect::chart::hampel::Hampel;
 use plume_detect::chart::level::{Level, Looked, Watching};
 use plume_detect::chart::ramp::{self, Ramp};
@@ -200,6 +202,33 @@ proptest! {
         let Slope { per_day, .. } = theil_sen(&points).unwrap();
         prop_assert!((per_day - slope).abs() < 1e-6, "{per_day} for {slope}");
     }
+}
+
+/// Out of control lasts until a check passes, and what comes in between changes only its beginning: to the last check
+/// that passed, where a drift beyond four times follows.
+#[test]
+fn american_rules_know_when_out_of_control_ends() {
+    let day = |day: i64| Time(day * DAY_MS);
+    let mut part_60 = FederalControl::new(Federal::Part60, 2.5);
+    let drifts = [0.0, 5.1, 5.1, 5.1, 5.1, 5.1, 5.1, 10.1, 6.0, 5.0, 10.1, 4.0];
+    let since: Vec<Option<Time>> = (0..)
+        .zip(drifts)
+        .map(|(n, drift)| part_60.check(day(n), drift))
+        .collect();
+    assert_eq!(since[..5], [None; 5], "four days in a row are not five");
+    assert_eq!(since[5..7], [Some(day(5)); 2], "from the end of the fifth check on");
+    assert_eq!(
+        since[7..9],
+        [Some(day(0)); 2],
+        "beyond four times: from the last passed check on"
+    );
+    assert_eq!(since[9..], [None, Some(day(9)), None]);
+    let mut part_75 = FederalControl::new(Federal::Part75, 2.5);
+    let since: Vec<Option<Time>> = (0..)
+        .zip([5.0, -5.1, 7.0, 4.9])
+        .map(|(n, drift)| part_75.check(day(n), drift))
+        .collect();
+    assert_eq!(since, [None, Some(day(1)), Some(day(1)), None]);
 }
 
 /// A line without noise is found with its slope and its beginning; a step of the same size is none.
