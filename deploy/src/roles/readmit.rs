@@ -20,7 +20,7 @@ use super::{READ_LIMIT, at};
 
 /// What became of a device's waiting packets.
 #[derive(Clone, Debug)]
-pub(crate) struct Taken {
+pub(crate) struct Outcome {
     mn: Mn,
     /// Packets that are in the log of reports now.
     pub(crate) taken: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Taken {
     pub(crate) still: BTreeMap<&'static str, u64>,
 }
 
-impl fmt::Display for Taken {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { mn, taken, still } = self;
         let still: Vec<String> = still
@@ -54,7 +54,7 @@ pub(crate) async fn readmit(
     config: &IngestConfig,
     registry: &RegistryIndex,
     mn: Mn,
-) -> anyhow::Result<Taken> {
+) -> anyhow::Result<Outcome> {
     if !registry.knows(mn) {
         bail!("MN {mn} 未登记，请先建档 / is not in the registry: register it first");
     }
@@ -91,7 +91,7 @@ pub(crate) async fn readmit(
     }
     done.insert(mn, first_still.unwrap_or(next));
     write(data_dir, &done)?;
-    Ok(Taken { mn, taken, still })
+    Ok(Outcome { mn, taken, still })
 }
 
 fn file(data_dir: &Path) -> PathBuf {

@@ -20,7 +20,7 @@ use plume_schemas::time::{MINUTE_MS, SECOND_MS, Time};
 use plume_schemas::wire;
 use serde::{Deserialize, Serialize};
 
-use super::readmit::{self, Taken};
+use super::readmit;
 use super::{Context, READ_LIMIT, at};
 
 /// Devices listed: more do not come on one day.
@@ -193,7 +193,7 @@ pub(crate) struct Registered {
     /// The registry's revision in force from now on.
     pub(crate) revision: u64,
     /// What became of its packets.
-    pub(crate) packets: Taken,
+    pub(crate) packets: readmit::Outcome,
 }
 
 impl fmt::Display for Registered {

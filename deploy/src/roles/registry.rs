@@ -194,22 +194,18 @@ async fn last(bus: &Bus, data_dir: &Path) -> anyhow::Result<Option<Registry>> {
     let path = kept_path(data_dir);
     let kept = load_kept(&path)?;
     let known = kept.as_ref().map_or(0, |kept| kept.revision);
-    match logged.filter(|logged| logged.revision > known) {
-        Some(logged) => {
-            append(bus, &logged).await.context("append the registry to the log")?;
-            keep(&path, &logged)?;
-            Ok(Some(logged))
-        }
-        None => {
-            // A log begun anew has no registry, and a judge without a checkpoint looks for it nowhere else.
-            if let Some(kept) = &kept
-                && super::lost::is_new(bus).await?
-            {
-                append(bus, kept).await.context("append the registry to the new log")?;
-            }
-            Ok(kept)
-        }
+    if let Some(logged) = logged.filter(|logged| logged.revision > known) {
+        append(bus, &logged).await.context("append the registry to the log")?;
+        keep(&path, &logged)?;
+        return Ok(Some(logged));
     }
+    // A log begun anew has no registry, and a judge without a checkpoint looks for it nowhere else.
+    if let Some(kept) = &kept
+        && super::lost::is_new(bus).await?
+    {
+        append(bus, kept).await.context("append the registry to the new log")?;
+    }
+    Ok(kept)
 }
 
 /// Reads revisions from the registry's topic.
