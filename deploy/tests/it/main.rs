@@ -14,6 +14,7 @@ mod archive;
 mod backup;
 mod backup_killed;
 mod chart;
+mod checks;
 mod commands;
 mod conformance;
 mod desk_edit;

@@ -64,17 +64,19 @@ struct Shared<'a> {
     revision: Option<u64>,
 }
 
-/// One row for anything but a report; those are `packets`.
-pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
-    let (entry, shared) = match body {
-        EntryBody::Report(_) => return,
-        EntryBody::Tick(tick) => (
-            "tick",
-            Shared {
-                ingest: Some(tick.ingest.as_str()),
-                ..Shared::default()
-            },
-        ),
+/// What an entry is called, and what its row says of it; a report has no row, as those are `packets`.
+fn shared(body: &EntryBody) -> Option<(&'static str, Shared<'_>)> {
+    let of_ingest = |ingest| Shared {
+        ingest: Some(ingest),
+        ..Shared::default()
+    };
+    let of_outlet = |outlet| Shared {
+        outlet: Some(outlet),
+        ..Shared::default()
+    };
+    Some(match body {
+        EntryBody::Report(_) => return None,
+        EntryBody::Tick(tick) => ("tick", of_ingest(tick.ingest.as_str())),
         EntryBody::Presence(presence) => (
             "presence",
             Shared {
@@ -87,13 +89,7 @@ pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
                 revision: None,
             },
         ),
-        EntryBody::ClockStep(step) => (
-            "clock_step",
-            Shared {
-                ingest: Some(step.ingest.as_str()),
-                ..Shared::default()
-            },
-        ),
+        EntryBody::ClockStep(step) => ("clock_step", of_ingest(step.ingest.as_str())),
         EntryBody::Registry(registry) => (
             "registry",
             Shared {
@@ -101,29 +97,21 @@ pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
                 ..Shared::default()
             },
         ),
-        EntryBody::Mark(mark) => (
-            "mark",
-            Shared {
-                outlet: Some(mark.outlet.as_str()),
-                ..Shared::default()
-            },
-        ),
-        EntryBody::Check(check) => (
-            "check",
-            Shared {
-                outlet: Some(check.outlet.as_str()),
-                ..Shared::default()
-            },
-        ),
+        EntryBody::Mark(mark) => ("mark", of_outlet(mark.outlet.as_str())),
+        EntryBody::Check(check) => ("check", of_outlet(check.outlet.as_str())),
         EntryBody::Recomputed(recomputed) => (
             "recomputed",
             Shared {
-                outlet: Some(recomputed.outlet.as_str()),
                 state: Some(recomputed.why.code()),
-                ..Shared::default()
+                ..of_outlet(recomputed.outlet.as_str())
             },
         ),
-    };
+    })
+}
+
+/// One row for anything but a report.
+pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
+    let Some((entry, shared)) = shared(body) else { return };
     // A tick's columns are all there is of it.
     let wire = (entry != "tick").then(|| wire::encode_entry(body));
     rows.push([
