@@ -27,6 +27,7 @@ fn outlet_of(body: &EntryBody) -> Option<OutletId> {
         EntryBody::Presence(presence) => Some(presence.outlet),
         EntryBody::Mark(mark) => Some(mark.outlet),
         EntryBody::Check(check) => Some(check.outlet),
+        EntryBody::Recomputed(recomputed) => Some(recomputed.outlet),
         EntryBody::Registry(_) | EntryBody::Tick(_) | EntryBody::ClockStep(_) => None,
     }
 }
