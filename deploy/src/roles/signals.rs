@@ -64,6 +64,39 @@ impl RelayMetrics {
     }
 }
 
+fn twin_metrics(registry: &Registry) -> prometheus::Result<(IntGaugeVec, IntCounter)> {
+    let twins_left_out = IntGaugeVec::new(
+        Opts::new(
+            "plume_deploy_twins_left_out_records",
+            "Fingerprints that came too late to be paired, and pairs beyond the most that are kept open, since the \
+             desk began to pair",
+        ),
+        &["why"],
+    )?;
+    registry.register(Box::new(twins_left_out.clone()))?;
+    let twins = IntCounter::new(
+        "plume_deploy_twin_events_total",
+        "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
+    )?;
+    registry.register(Box::new(twins.clone()))?;
+    Ok((twins_left_out, twins))
+}
+
+fn recompute_metric(registry: &Registry) -> prometheus::Result<IntCounterVec> {
+    let recomputed = IntCounterVec::new(
+        Opts::new(
+            "plume_deploy_recomputed_windows_total",
+            "Windows that the judge no longer remembered and of which something else is said since",
+        ),
+        &["why"],
+    )?;
+    registry.register(Box::new(recomputed.clone()))?;
+    for why in RecomputeCause::ALL {
+        recomputed.with_label_values(&[why.code()]).reset();
+    }
+    Ok(recomputed)
+}
+
 impl Signals {
     /// Registers the metrics, each at zero.
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
@@ -106,31 +139,8 @@ impl Signals {
             "Share of the retention that the oldest unread record has used up, in steps; at 100 it expires",
         )?;
         registry.register(Box::new(unread_age.clone()))?;
-        let twins_left_out = IntGaugeVec::new(
-            Opts::new(
-                "plume_deploy_twins_left_out_records",
-                "Fingerprints that came too late to be paired, and pairs beyond the most that are kept open, since the \
-                 desk began to pair",
-            ),
-            &["why"],
-        )?;
-        registry.register(Box::new(twins_left_out.clone()))?;
-        let twins = IntCounter::new(
-            "plume_deploy_twin_events_total",
-            "Events of pairs of outlets that the desk found; after a start it finds again what is kept",
-        )?;
-        registry.register(Box::new(twins.clone()))?;
-        let recomputed = IntCounterVec::new(
-            Opts::new(
-                "plume_deploy_recomputed_windows_total",
-                "Windows that the judge no longer remembered and of which something else is said since",
-            ),
-            &["why"],
-        )?;
-        registry.register(Box::new(recomputed.clone()))?;
-        for why in RecomputeCause::ALL {
-            recomputed.with_label_values(&[why.code()]).reset();
-        }
+        let (twins_left_out, twins) = twin_metrics(registry)?;
+        let recomputed = recompute_metric(registry)?;
         let relay = RelayMetrics::new(registry)?;
         registry.register(Box::new(finding.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;

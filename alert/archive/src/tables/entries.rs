@@ -2,6 +2,7 @@
 //! again.
 
 use plume_schemas::entry::EntryBody;
+use plume_schemas::ids::OutletId;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 
@@ -64,6 +65,16 @@ struct Shared<'a> {
     revision: Option<u64>,
 }
 
+impl<'a> Shared<'a> {
+    /// Of what is about one outlet.
+    fn of(outlet: &'a OutletId) -> Self {
+        Self {
+            outlet: Some(outlet.as_str()),
+            ..Self::default()
+        }
+    }
+}
+
 /// One row for anything but a report; those are `packets`.
 pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
     let (entry, shared) = match body {
@@ -101,20 +112,8 @@ pub(crate) fn push(rows: &mut Rows, body: &EntryBody, at: Time, place: Place) {
                 ..Shared::default()
             },
         ),
-        EntryBody::Mark(mark) => (
-            "mark",
-            Shared {
-                outlet: Some(mark.outlet.as_str()),
-                ..Shared::default()
-            },
-        ),
-        EntryBody::Check(check) => (
-            "check",
-            Shared {
-                outlet: Some(check.outlet.as_str()),
-                ..Shared::default()
-            },
-        ),
+        EntryBody::Mark(mark) => ("mark", Shared::of(&mark.outlet)),
+        EntryBody::Check(check) => ("check", Shared::of(&check.outlet)),
         EntryBody::Recomputed(recomputed) => (
             "recomputed",
             Shared {
