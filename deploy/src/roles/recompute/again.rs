@@ -7,16 +7,15 @@ use std::sync::Arc;
 use plume_archive::Reader;
 use plume_detect::{Engine, Out, Partition, Settings};
 use plume_schemas::entry::{EntryBody, Mark};
-use plume_schemas::ids::{FactorCode, OutletId};
+use plume_schemas::ids::OutletId;
 use plume_schemas::judgement::Judgement;
 use plume_schemas::recompute::{RecomputeCause, Revision};
 use plume_schemas::registry::{Assembly, Registry};
-use plume_schemas::rule::RuleCode;
 use plume_schemas::time::Time;
 use plume_schemas::wire;
 
 use super::triggers::{Days, runs};
-use super::words::{Words, is_rejudged, window_of};
+use super::words::{Window, Words, is_rejudged, window_of};
 use crate::commands::view::hinted;
 use crate::finals::Finals;
 
@@ -92,10 +91,7 @@ pub(super) fn revisions(
 }
 
 /// The last word on each window.
-fn last_words(
-    mut finals: Finals,
-    settings: &Settings,
-) -> anyhow::Result<BTreeMap<(RuleCode, Option<FactorCode>, Time), Judgement>> {
+fn last_words(mut finals: Finals, settings: &Settings) -> anyhow::Result<BTreeMap<Window, Judgement>> {
     let mut engine = Engine::new(settings.clone(), Partition { index: 0, count: 1 });
     let (mut out, mut words) = (Out::default(), BTreeMap::new());
     while let Some(entries) = finals.next()? {

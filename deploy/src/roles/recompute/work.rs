@@ -202,7 +202,7 @@ impl Work {
         let is_known = triggers.registry.is_some() || next <= self.bus.base();
         if !is_known || next < retained.start {
             triggers = self
-                .from_archive(partition, (next, retained.start.max(next)), triggers)
+                .out_of_archive(partition, (next, retained.start.max(next)), triggers)
                 .await?;
         }
         self.each(partition, &mut next, end, |body| triggers.take(body)).await?;
@@ -210,7 +210,7 @@ impl Work {
     }
 
     /// The registry before `from`, and what is archived of the records from there to `to`.
-    async fn from_archive(
+    async fn out_of_archive(
         &self,
         partition: u32,
         (from, to): (u64, u64),
