@@ -31,7 +31,7 @@ const INGEST: &str = "i1";
 /// Two enterprises whose outlets lie in different partitions, and an honest third.
 const OUTLETS: [(&str, &str); 3] = [("E1:DA001", "M1"), ("E5:DA001", "M2"), ("E3:DA001", "M3")];
 /// A deadline, not a wait: it is over as soon as what is waited for is there.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn start() -> Time {
     Time::parse_stamp(b"20261121055000").unwrap()

@@ -144,7 +144,7 @@ fn quiet(seed: u64, outlets: u32, sd_pct: f64) -> Quiet {
         let mut chance = Chance::new(seed.wrapping_mul(1_000_003).wrapping_add(analyser));
         let checks = daily(&mut chance, QUIET_DAYS, sd_pct, |_| 0.0);
         let assessed = assess(&instrument(sd_pct), &checks);
-        for point in Point::ALL {
+        for &point in Point::ALL {
             findings += begins(&assessed, point, is_finding);
             alerts += begins(&assessed, point, is_alert);
         }

@@ -171,7 +171,9 @@ mod tests {
         triggers.take(&stream.first().body);
         let mut entries = Vec::new();
         (0..120).for_each(|_| stream.next_minute(&mut entries));
-        entries.iter().for_each(|entry| triggers.take(&entry.body));
+        for entry in entries {
+            triggers.take(&entry.body);
+        }
         assert!(triggers.due.is_empty());
         let late = entries.iter().rev().find_map(|entry| match &entry.body {
             EntryBody::Report(report) => Some(report.clone()),
