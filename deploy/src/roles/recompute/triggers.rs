@@ -171,7 +171,7 @@ mod tests {
         triggers.take(&stream.first().body);
         let mut entries = Vec::new();
         (0..120).for_each(|_| stream.next_minute(&mut entries));
-        for entry in entries {
+        for entry in &entries {
             triggers.take(&entry.body);
         }
         assert!(triggers.due.is_empty());
