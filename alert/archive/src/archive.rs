@@ -20,7 +20,7 @@ use crate::files::{Files, sha256_hex};
 use crate::layout;
 use crate::manifest::{Loaded, Manifest};
 use crate::memory::{Memory, Place};
-use crate::operation::{Add, FileEntry, Operation, Replace};
+use crate::operation::{Add, Operation, Replace, put};
 use crate::parquet_file::{Effort, Writer};
 use crate::plan::{BegunBatch, PartPlan, Plan, Work};
 use crate::publish::Publication;
@@ -481,23 +481,4 @@ impl Archive {
     fn noted<T>(&self, result: Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         result.inspect_err(|error| self.signals.failed(error))
     }
-}
-
-/// Writes a file and says what it is.
-pub(crate) fn put(
-    files: &Files,
-    name: String,
-    content: &[u8],
-    rows: u64,
-    unchecked: u64,
-) -> Result<FileEntry, ArchiveError> {
-    files.put(&name, content)?;
-    Ok(FileEntry {
-        name,
-        rows,
-        bytes: content.len() as u64,
-        sha256: sha256_hex(content),
-        unchecked,
-        runs: 1,
-    })
 }

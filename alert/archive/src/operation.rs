@@ -3,6 +3,9 @@
 use plume_bus::TopicPartition;
 use serde::{Deserialize, Serialize};
 
+use crate::ArchiveError;
+use crate::files::{Files, sha256_hex};
+
 /// A file as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
@@ -34,6 +37,25 @@ fn is_one(number: &u64) -> bool {
 
 const fn one() -> u64 {
     1
+}
+
+/// Writes a file and says what it is.
+pub(crate) fn put(
+    files: &Files,
+    name: String,
+    content: &[u8],
+    rows: u64,
+    unchecked: u64,
+) -> Result<FileEntry, ArchiveError> {
+    files.put(&name, content)?;
+    Ok(FileEntry {
+        name,
+        rows,
+        bytes: content.len() as u64,
+        sha256: sha256_hex(content),
+        unchecked,
+        runs: 1,
+    })
 }
 
 impl FileEntry {

@@ -8,13 +8,12 @@ use arrow::record_batch::RecordBatch;
 use plume_schemas::time::Time;
 
 use crate::ArchiveError;
-use crate::archive::put;
 use crate::files::Files;
 use crate::latest::Latest;
 use crate::layout::Folder;
 use crate::manifest::Manifest;
 use crate::merge::{Input, Merge, batch_rows, failed};
-use crate::operation::{FileEntry, Replace};
+use crate::operation::{FileEntry, Replace, put};
 use crate::parquet_file::{Effort, Opened, Writer};
 use crate::plan::PartPlan;
 use crate::revise::Revisions;
@@ -92,7 +91,7 @@ impl Publication<'_> {
             Some(_) => Some(Opened::open(self.files, &part.name, true)?),
             None => None,
         };
-        // Rows that are compared with all that is there need all of it in one order, and so do rows of which one stands.
+        // Rows compared with all that is there need all of it in one order, and so do rows of which one stands.
         let may_append = !over && !unchecked && spec.latest == 0 && spec.bloom.is_empty();
         let kept = match old.as_ref().filter(|old| may_append && old.is_current(spec)) {
             Some(old) => runs::kept(&runs::sizes(old.metadata.metadata()), self.run_rows),

@@ -5,21 +5,11 @@
 //! warnings, which mails share, live in [`crate::words`].
 
 mod speak;
+#[macro_use]
+mod table;
 
 pub(crate) use self::speak::{Speaks, put};
 use crate::words::{FOOTER_EN, FOOTER_ZH};
-
-macro_rules! texts {
-    ($($key:ident: $zh:expr, $en:expr;)+) => {
-        /// The words, by name.
-        #[derive(Debug)]
-        pub(crate) struct Texts { $(pub(crate) $key: &'static str,)+ }
-        static ZH: Texts = Texts { $($key: $zh,)+ };
-        static EN: Texts = Texts { $($key: $en,)+ };
-        #[cfg(test)]
-        const ALL: &[(&str, &str, &str)] = &[$((stringify!($key), $zh, $en),)+];
-    };
-}
 
 texts! {
     // Everywhere

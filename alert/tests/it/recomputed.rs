@@ -71,7 +71,7 @@ async fn an_exceedance_of_ten_days_ago_becomes_a_case_and_nobody_is_told() {
         .apply(&found.clone().edge(Edge::Opened, "20261201030000").from(9_000))
         .await;
     world
-        .apply(&found.clone().edge(Edge::Cleared, "20261201030000").from(9_000))
+        .apply(&found.clone().edge(Edge::Cleared, "20261201030000").from(9_001))
         .await;
     world.send_all().await;
     let case = world.only_case().await;

@@ -11,7 +11,7 @@ use super::archive::{Place, factor, outlet, time};
 const CHART_EXAMPLES: &str = "\
 示例 / Examples:
   plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21026            最近 30 天，写入 SVG / the last 30 days
-  plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21026 --from 2026-10-01 --to 2026-11-01 --out so2.svg
+  plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21026 --from 2026-10-01 --to 2026-11-01 --out so2.png
   plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21002 --json     只列出信号 / the signals alone, no picture
   plume chart --outlet 91330100MA27X0AB1C:DA001 --factor a21026 --checks checks.csv --full-scale 100 --sd-pct 0.5
 
@@ -84,7 +84,7 @@ pub(crate) struct ChartArgs {
     /// 漂移性能指标，跨度的百分数，用于 40 CFR / specification of the drift, % of span, for 40 CFR
     #[arg(long, default_value_t = 2.5, requires = "checks", value_parser = positive)]
     pub(crate) spec_pct: f64,
-    /// SVG 文件，默认以排放口和因子命名 / file; by default named after outlet and factor
+    /// 图文件，.svg 或 .png，默认 SVG，以排放口和因子命名 / picture, .svg or .png; by default an SVG named after outlet and factor
     #[arg(long, conflicts_with = "json")]
     pub(crate) out: Option<PathBuf>,
     /// 语言：zh 或 en / language of picture and words

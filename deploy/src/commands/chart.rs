@@ -2,7 +2,6 @@
 //! EWMA and CUSUM with their limits, where they signalled and when the change began by their estimate.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +14,8 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::time::{DAY_MS, HOUR_MS, Time};
 use serde::Serialize;
 
-use super::chart_checks;
 use super::view::{self, Ticker, hinted};
+use super::{chart_checks, drawing};
 use crate::cli::chart::ChartArgs;
 use crate::out;
 
@@ -68,9 +67,7 @@ pub(crate) fn run(args: &ChartArgs) -> anyhow::Result<ExitCode> {
     }
     let picture = picture(&of, &drawn);
     let path = args.out.clone().unwrap_or_else(|| named(args));
-    view::create(&path)?
-        .write_all(picture.svg().as_bytes())
-        .with_context(|| format!("write {}", path.display()))?;
+    drawing::write(&path, &picture.svg())?;
     for episode in episodes(&drawn) {
         out::line(sentence(&of, &episode));
     }

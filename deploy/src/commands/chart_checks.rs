@@ -1,6 +1,5 @@
 //! `plume chart --checks`: zero and span checks from a sheet, judged one by one and drawn.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +15,7 @@ use plume_detect::chart::slope::DaysLeft;
 use plume_schemas::time::{HOUR_MS, Span, Time};
 use serde_json::{Value, json};
 
-use super::view;
+use super::{drawing, view};
 use crate::cli::chart::{ChartArgs, Kind, Standard};
 use crate::out;
 
@@ -63,9 +62,7 @@ pub(crate) fn run(args: &ChartArgs, sheet: &Path) -> anyhow::Result<ExitCode> {
         let path = args.out.clone().unwrap_or_else(|| PathBuf::from("checks.svg"));
         let title = format!("{} · {}", args.outlet, args.factor);
         let svg = picture(&instrument, &assessed, title, lang).svg();
-        view::create(&path)?
-            .write_all(svg.as_bytes())
-            .with_context(|| format!("write {}", path.display()))?;
+        drawing::write(&path, &svg)?;
         out::line(path.display());
     }
     Ok(ExitCode::SUCCESS)

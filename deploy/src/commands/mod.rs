@@ -13,6 +13,7 @@ pub(crate) mod command;
 pub(crate) mod conformance;
 pub(crate) mod decode;
 pub(crate) mod doctor;
+mod drawing;
 pub(crate) mod enter;
 pub(crate) mod evidence;
 pub(crate) mod explain;

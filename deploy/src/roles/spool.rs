@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use plume_bus::{
@@ -32,6 +33,8 @@ pub(super) const SPOOL: &str = "spool";
 /// A record that has waited for so long waits because of us, milliseconds: well below the quiet in which a device is
 /// missed.
 const LATE_MS: i64 = 10_000;
+/// How often it is told how much waits: oftener than metrics are read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How much is carried at once.
 pub(super) const CARRIED: ReadLimit = ReadLimit {
     records: 1_000,
@@ -103,10 +106,29 @@ async fn carry_all(context: Context, spool: Bus, ingest: IngestId, stop: Stop) -
             lines.spawn(carrier.run(stop.clone()));
         }
     }
+    lines.spawn(watch(context, spool.clone(), stop));
     while let Some(ended) = lines.join_next().await {
         ended??;
     }
     spool.close().await.context("close the spool")
+}
+
+/// Says how much waits, above all while nothing can be carried, until told to stop.
+async fn watch(context: Context, spool: Bus, stop: Stop) -> anyhow::Result<()> {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = stop.clone().wait() => return Ok(()),
+        }
+        for topic in SPOOLED {
+            for line in (0..spool.partitions()).map(|partition| at(topic, partition)) {
+                let range = spool.range(line).await?;
+                let carried = spool.committed(consumer(FORWARD)?, line).await?.unwrap_or(range.start);
+                context.signals.spooled(line, range.end.saturating_sub(carried));
+            }
+        }
+    }
 }
 
 /// Empties one line of the spool.

@@ -13,9 +13,9 @@ pub(crate) const MAX_PARTITIONS: u32 = 256;
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 1 << 10;
 /// Largest segment: a reader indexes a whole segment at once, and retention frees no less than one.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1 << 30;
-/// Zeros written ahead of the log's end, for [`BusOptions::ahead_bytes`]: thirty groups of a busy log. A sync that finds
-/// the file as long as it was takes half the time (measured: 115 against 265 µs on ext4); more zeros gain nothing, and
-/// make the sync that carries them longer.
+/// Zeros written ahead of the log's end, for [`BusOptions::ahead_bytes`]: seven groups of a busy log. A sync that
+/// finds the file as long as it was takes half the time (115 against 265 µs on ext4); more zeros gain nothing, and make
+/// the sync that carries them longer.
 pub const AHEAD_BYTES: u64 = 256 << 10;
 /// `max_bytes` holds at least this many segments, so that the oldest can go while the newest grows.
 pub(crate) const MIN_SEGMENTS: u64 = 4;

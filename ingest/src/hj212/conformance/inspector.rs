@@ -7,7 +7,7 @@ use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::ContentId;
 use plume_schemas::reading::ReportKind;
 use plume_schemas::report::{ComplaintCode, Dialect, QuarantineReason};
-use plume_schemas::time::{MINUTE_MS, Time};
+use plume_schemas::time::{MINUTE_MS, Span, Time};
 
 use super::articles::{Own, of_complaint, of_reason};
 use super::numbers::Numbers;
@@ -232,6 +232,10 @@ impl Inspector {
 
     /// What is to be said now.
     pub fn report(&self, until: Time) -> Conformance {
+        let heard = Span {
+            start: self.from.unwrap_or(until),
+            end: until,
+        };
         let intervals: Vec<Interval> = SERIES
             .iter()
             .filter_map(|kind| {
@@ -240,7 +244,7 @@ impl Inspector {
                     ReportKind::Minute => self.setup.minute_interval_min.map(|minutes| i64::from(minutes) * 60),
                     _ => None,
                 };
-                self.series.get(kind)?.interval(*kind, told, until)
+                self.series.get(kind)?.interval(*kind, told, heard)
             })
             .collect();
         let minute = intervals.iter().find(|one| one.kind == ReportKind::Minute.code());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plume_schemas::reading::ReportKind;
-use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Time};
+use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
 
 use super::Both;
 use super::report::{Clock, Gap, Interval};
@@ -16,6 +16,9 @@ const MAX_SKEWS: usize = 90_000;
 const LATE_MS: i64 = 10 * MINUTE_MS;
 /// Data may come so long after their period before they count as missing.
 const GRACE_MS: i64 = 5 * MINUTE_MS;
+/// Data of moments so long before the first packet heard say nothing of what is missing since: an hour of last January
+/// that is sent once more is no outage of ten months.
+const LOOK_BACK_MS: i64 = 7 * DAY_MS;
 /// Gaps named.
 const MAX_GAPS: usize = 10;
 
@@ -53,8 +56,8 @@ impl Series {
         middle(&mut steps)
     }
 
-    /// How it came until now. `told_s`: the registered interval.
-    pub(super) fn interval(&self, kind: ReportKind, told_s: Option<i64>, until: Time) -> Option<Interval> {
+    /// How it came, from the first packet heard until now. `told_s`: the registered interval.
+    pub(super) fn interval(&self, kind: ReportKind, told_s: Option<i64>, heard: Span) -> Option<Interval> {
         let fixed = match kind {
             ReportKind::Hour => Some(HOUR_MS),
             ReportKind::Day => Some(DAY_MS),
@@ -64,8 +67,9 @@ impl Series {
         let step = told.or_else(|| self.usual_step()).filter(|step| *step > 0)?;
         let period = if kind == ReportKind::RealTime { 0 } else { step };
         let late = |at: &Time, moment: &Moment| moment.received_at.since(at.plus(period)) > LATE_MS;
-        let mut gaps = self.gaps(step);
-        gaps.extend(self.tail(step, period, until));
+        let since = heard.start.plus(-LOOK_BACK_MS);
+        let mut gaps = self.gaps(step, since);
+        gaps.extend(self.tail(step, period, Span { start: since, ..heard }));
         let missed: u64 = gaps.iter().map(|gap| gap.missed).sum();
         let came = self.moments.len() as u64;
         let count = |wanted: &dyn Fn(&Moment) -> bool| {
@@ -94,9 +98,9 @@ impl Series {
         })
     }
 
-    /// Gaps between moments.
-    fn gaps(&self, step: i64) -> Vec<Gap> {
-        let times: Vec<Time> = self.moments.keys().copied().collect();
+    /// Gaps between moments that are not older than `since`.
+    fn gaps(&self, step: i64, since: Time) -> Vec<Gap> {
+        let times: Vec<Time> = self.moments.range(since..).map(|(at, _)| *at).collect();
         let pairs = times.windows(2).filter_map(|pair| pair.first().zip(pair.last()));
         pairs
             .filter_map(|(first, second)| {
@@ -110,11 +114,11 @@ impl Series {
             .collect()
     }
 
-    /// What should have come since the last moment.
-    fn tail(&self, step: i64, period: i64, until: Time) -> Option<Gap> {
-        let (last, _) = self.moments.last_key_value()?;
+    /// What should have come since the last moment of a span, until its end.
+    fn tail(&self, step: i64, period: i64, span: Span) -> Option<Gap> {
+        let (last, _) = self.moments.range(span.start..).next_back()?;
         let due = last.plus(step + period + GRACE_MS);
-        let behind = until.since(due);
+        let behind = span.end.since(due);
         (behind >= 0).then(|| Gap {
             first: last.plus(step),
             missed: u64::try_from(behind / step + 1).unwrap_or(0),
@@ -167,4 +171,32 @@ fn middle(values: &mut [i64]) -> Option<i64> {
 #[expect(clippy::cast_precision_loss, reason = "differences of times, for a person to read")]
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_795_219_200_000);
+
+    #[test]
+    fn a_moment_of_last_january_is_no_outage_since() {
+        let heard = Span {
+            start: NOW,
+            end: NOW.plus(HOUR_MS),
+        };
+        let mut series = Series::default();
+        series.saw(NOW.plus(-300 * DAY_MS), NOW, false);
+        let alone = series.interval(ReportKind::Minute, Some(600), heard).unwrap();
+        assert_eq!((alone.came, alone.due), (1, 1), "{alone:?}");
+        // The hour after it lacks its last two ten minutes, and an outage of the day before counts.
+        for ten in 0..3 {
+            let at = NOW.plus(ten * 10 * MINUTE_MS);
+            series.saw(at, at.plus(10 * MINUTE_MS), false);
+        }
+        series.saw(NOW.plus(-HOUR_MS), NOW, true);
+        let interval = series.interval(ReportKind::Minute, Some(600), heard).unwrap();
+        assert_eq!((interval.came, interval.due), (5, 5 + 5 + 2), "{interval:?}");
+        assert_eq!(interval.gaps.iter().map(|gap| gap.missed).collect::<Vec<_>>(), [5, 2]);
+    }
 }

@@ -94,7 +94,7 @@ async fn a_tail_torn_at_every_byte_is_cut_off() {
                 },
             ] => {
                 assert_eq!((file, *offset, *bytes), (&path, end as u64, (torn.len() - end) as u64));
-                // A frame's length of bytes is more than an interrupted write, unless it ends in more zeros than a frame.
+                // A frame's length of bytes is more than an interrupted write, unless more zeros end it than a frame.
                 let head = start..start + 32;
                 let head_whole = torn.get(head.clone()) == Some(&full[head]);
                 let frame_end = if head_whole { full.len() } else { start + 32 };
