@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use plume_archive::{Field, QuerySpec, Table};
 use plume_detect::Lang;
 use plume_detect::chart::level::{self, Watching, Which};

@@ -15,7 +15,7 @@ use plume_detect::chart::slope::DaysLeft;
 use plume_schemas::time::{HOUR_MS, Span, Time};
 use serde_json::{Value, json};
 
-use super::{drawing, view};
+use super::drawing;
 use crate::cli::chart::{ChartArgs, Kind, Standard};
 use crate::out;
 

@@ -100,6 +100,6 @@ mod tests {
         let bytes = std::fs::read(path).unwrap();
         let pixels = Pixmap::decode_png(&bytes).unwrap();
         assert_eq!((pixels.width(), pixels.height()), (60, 40));
-        assert_eq!(pixels.pixel(15, 1).map(|pixel| pixel.alpha()), Some(255));
+        assert_eq!(pixels.pixel(15, 1).unwrap().alpha(), 255);
     }
 }
