@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::fontdb::{FaceInfo, Style};
 use resvg::usvg::{FontResolver, Options, Tree};
 
 /// Points of a PNG for each of the picture's: letters stay sharp on paper.
@@ -50,14 +51,23 @@ fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
     pixels.encode_png().context("encode the picture")
 }
 
-/// Fonts as usual; the first character that none of them has is noted.
+/// Fonts as usual, and where a family is not there any that is; the first character that none of them has is noted.
 fn noting(missing: &Arc<Mutex<Option<char>>>) -> FontResolver<'static> {
     let missing = Arc::clone(missing);
-    let usual = FontResolver::default_fallback_selector();
+    let (usual_font, usual_fallback) = (
+        FontResolver::default_font_selector(),
+        FontResolver::default_fallback_selector(),
+    );
     FontResolver {
-        select_font: FontResolver::default_font_selector(),
+        select_font: Box::new(move |wanted, fonts| {
+            usual_font(wanted, fonts).or_else(|| {
+                let is_plain = |face: &&FaceInfo| face.style == Style::Normal && face.post_script_name.contains("Sans");
+                let plain = fonts.faces().find(is_plain);
+                plain.or_else(|| fonts.faces().next()).map(|face| face.id)
+            })
+        }),
         select_fallback: Box::new(move |letter, tried, fonts| {
-            let found = usual(letter, tried, fonts);
+            let found = usual_fallback(letter, tried, fonts);
             if found.is_none() {
                 let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
                 missing.get_or_insert(letter);
