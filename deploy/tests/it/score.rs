@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// A small size of `plume score --drift`; the whole one is `.ci/soak.d/drift`. What changes here changed in the charts.
+/// A small size of `plume score --drift`; `.ci/run` has the whole one. What changes here changed in the charts.
 #[test]
 fn drifts_are_found_as_soon_and_as_quietly_as_before() {
     let (fine, text) = Site::new("").plume(&["score", "--drift", "--plants", "2"]);
