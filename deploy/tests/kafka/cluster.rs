@@ -227,12 +227,6 @@ impl Cluster {
         self.begin_with(part, &[]);
     }
 
-    /// A part that reaches these brokers, whatever way the others go.
-    pub(crate) fn begin_directly(&mut self, part: Part, brokers: &str) {
-        let url = format!("kafka://{brokers}/{}", self.prefix);
-        self.begin_with(part, &["--bus", &url]);
-    }
-
     fn begin_with(&mut self, part: Part, more: &[&str]) {
         let mut words = vec!["--role", part.role()];
         if part == Part::SecondIngest {

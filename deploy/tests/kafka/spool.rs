@@ -41,7 +41,7 @@ fn a_spool_answers_without_brokers_and_loses_nothing() {
 }
 
 /// Records in the spool.
-pub(crate) fn spooled(cluster: &Cluster) -> u64 {
+fn spooled(cluster: &Cluster) -> u64 {
     let metrics = cluster.get(Part::Ingest, "/metrics");
     let lines = metrics
         .lines()

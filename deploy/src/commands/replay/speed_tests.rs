@@ -187,8 +187,8 @@ fn share_of_the_speed_of_judging_alone() {
         ("readings", fastest(|| from_readings(&reader))),
         ("packets", fastest(|| from_packets(&reader))),
     ] {
-        // Of readings that a correction replaced only the last is gone through.
-        assert!(judged * 10 > alone.0 * 9, "{what}: {judged} readings");
+        // Of each reading one is gone through, however often it came.
+        assert!(judged * 10 > alone.0 * 7, "{what}: {judged} readings");
         writeln!(
             told,
             "from {what}: {:.2} M readings a second, {:.0} % of that; {:.2} M a CPU second",
