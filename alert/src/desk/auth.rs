@@ -30,8 +30,10 @@ const LANG_MAX_AGE_S: u32 = 31_536_000;
 pub(crate) struct Visitor {
     /// Who they are and what they may see.
     pub(crate) viewer: Viewer,
-    /// A demo's session.
+    /// Their session was made by a command on this machine, whose link stays good.
     pub(crate) demo: bool,
+    /// The clock is virtual (D3), and what is measured simulated.
+    pub(crate) virtual_clock: bool,
     /// What their forms carry.
     pub(crate) csrf: String,
     /// What they read.
@@ -181,6 +183,7 @@ async fn find(state: &DeskState, token: Option<Token>, lang: Lang, address: &str
     Ok(Visitor {
         viewer: session.viewer,
         demo: session.demo,
+        virtual_clock: state.options().virtual_clock,
         csrf: csrf_of(&token),
         lang,
         address: address.to_owned(),

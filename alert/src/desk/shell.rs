@@ -67,7 +67,7 @@ impl Shell {
             }),
             csrf: visitor.csrf.clone(),
             nav: routes::navigation(role, t, &visitor.address, visitor.decodes),
-            demo: visitor.demo.then_some(t.demo_note),
+            demo: visitor.virtual_clock.then_some(t.demo_note),
             troubles: visitor.troubles.iter().map(|trouble| sentence(*trouble, t)).collect(),
             switch_href: switch_href(&visitor.address, lang.other()),
             live: None,

@@ -2,6 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use plume_alert::accounts::Role;
+use plume_alert::desk::DeskOptions;
 use plume_alert::desk::routes::ROUTES;
 use plume_schemas::rule::RuleCode;
 
@@ -16,6 +17,15 @@ async fn duty_board() {
     let page = bureau.get(Role::CityDuty, "/").await;
     assert_eq!(page.status, StatusCode::OK);
     insta::assert_snapshot!(page.steady());
+}
+
+#[tokio::test]
+async fn only_a_virtual_clock_makes_a_demonstration_of_it() {
+    for virtual_clock in [false, true] {
+        let bureau = Bureau::with(DeskOptions::new(false, virtual_clock)).await;
+        let page = bureau.get(Role::CityDuty, "/").await;
+        assert_eq!(page.text.contains("演示环境"), virtual_clock);
+    }
 }
 
 #[tokio::test]
