@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -119,6 +120,14 @@ fn a_backup_under_traffic_restores_into_an_empty_host_and_balances() {
         .unwrap();
     link.answer().unwrap();
     drop(link);
+    // A stop that is pressed for time leaves to the next start what the archive has not read yet.
+    let limit = Instant::now() + Duration::from_mins(1);
+    while stats(&moved, "plume.toml")["waiting"] != 0 {
+        assert!(
+            Instant::now() < limit,
+            "the archive does not work off what was restored"
+        );
+    }
     assert!(other.stop());
     let went_on = stats(&moved, "plume.toml");
     assert_eq!(

@@ -36,7 +36,7 @@ mod stats;
 pub use bus::Bus;
 pub use config::{Ack, BusConfig, KafkaConfig};
 /// Version of the embedded log's segments that this plume writes and reads.
-pub use embedded::{FORMAT_VERSION as LOG_FORMAT, LOCK_FILE as LOG_LOCK};
+pub use embedded::{FORMAT_VERSION as LOG_FORMAT, LOCK_FILE as LOG_LOCK, whole_bytes};
 pub use error::BusError;
 pub use findings::{Finding, FindingKind};
 #[cfg(feature = "kafka")]

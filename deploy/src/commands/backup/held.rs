@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,9 +100,17 @@ impl Held {
     }
 
     /// Copies all, the oldest first; the newest as far as it has come. Their names.
-    pub(super) fn copy(self, data: &Path, log_name: &str) -> anyhow::Result<Vec<String>> {
+    pub(super) fn copy(self, log: &Path, data: &Path, log_name: &str) -> anyhow::Result<Vec<String>> {
+        let newest = self.0.keys().next_back().cloned();
         for (name, file) in &self.0 {
-            files::copy(file, data, &format!("{log_name}/{name}"))?;
+            let path = log.join(name);
+            // The newest is being written, unless it has been worked off already.
+            let whole = if newest.as_ref() == Some(name) && path.exists() {
+                plume_bus::whole_bytes(&path)?
+            } else {
+                u64::MAX
+            };
+            files::copy(file.take(whole), data, &format!("{log_name}/{name}"))?;
         }
         Ok(self.0.into_keys().collect())
     }
@@ -135,7 +144,9 @@ mod tests {
         fs::write(log.join("3.log"), "three").unwrap();
         fs::write(log.join("LOCK"), "").unwrap();
         assert!(holder.bytes() >= 6);
-        let names = holder.finish().unwrap().copy(&data, "log").unwrap();
+        let held = holder.finish().unwrap();
+        fs::remove_file(log.join("3.log")).unwrap();
+        let names = held.copy(&log, &data, "log").unwrap();
         assert_eq!(names, ["1.log", "2.log", "3.log"]);
         let content = |name: &str| fs::read_to_string(data.join("log").join(name)).unwrap();
         assert_eq!(

@@ -156,7 +156,7 @@ impl Job<'_> {
         entries.extend(conf::copy(&args.config, config, self.partial)?);
 
         // The log after them: it holds all that they have still to read.
-        let names = holder.finish()?.copy(&self.partial.join(DATA), &log_name)?;
+        let names = holder.finish()?.copy(&log, &self.partial.join(DATA), &log_name)?;
         let balance = self.prove(&data, &log_name, &archive).await?;
         for name in names
             .iter()

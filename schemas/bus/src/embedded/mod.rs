@@ -108,6 +108,7 @@ use crate::stats::BusStats;
 pub use header::FORMAT_VERSION;
 pub use recover::LOCK_FILE;
 use shared::Shared;
+pub use walk::whole_bytes;
 use writer::{Message, Writer};
 
 /// Batches that may queue behind the one being written; more callers wait in line before they queue.

@@ -1,9 +1,12 @@
 //! Walking a segment frame by frame, and telling what stopped the walk: the end, an unfinished write, or damage.
 
 use std::io;
+use std::path::Path;
 
 use super::frame::{FRAME_HEADER_BYTES, Head, Kind, MARKER, Place};
-use crate::fs::{FsFile, read_exact_at};
+use super::header::{Header, io_error};
+use crate::BusError;
+use crate::fs::{Fs as _, FsFile, RealFs, read_exact_at};
 
 /// Bytes read at once: a few frames of a busy log, and small beside a segment.
 const WINDOW_BYTES: u64 = 128 << 10;
@@ -220,6 +223,26 @@ pub(crate) fn walk(window: &mut Window<'_>, from: Start, visit: &mut Visit<'_>) 
         sequence,
         stop,
     })
+}
+
+/// Bytes from the start of a segment that are whole frames. Of the newest segment of a log in use this is what may be
+/// copied: behind it frames come while one reads, and zeros that were there a moment ago. Errors: no segment of this
+/// version, or a file that cannot be read.
+pub fn whole_bytes(path: &Path) -> Result<u64, BusError> {
+    let failed = |e| io_error("read", path, e);
+    let file = RealFs.open(path).map_err(failed)?;
+    let (header, header_bytes) = Header::read(&*file, path).map_err(|error| error.at(path))?;
+    let from = Start {
+        place: Place {
+            segment: header.first_sequence,
+            position: header_bytes,
+        },
+        sequence: header.first_sequence,
+        gaps: header.repaired,
+    };
+    let size = file.size().map_err(failed)?;
+    let walk = walk(&mut Window::new(&*file, size), from, &mut |_, _, _| Some(())).map_err(failed)?;
+    Ok(walk.end)
 }
 
 /// Bytes at `place` are no frame. They are damage if a later frame says that everything before it was on disk.

@@ -1,7 +1,7 @@
 //! Zeros ahead of the log's end: there for most writes, gone where a length is promised, and never in the way.
 
 use plume_bus::fs::{Loss, SimFs};
-use plume_bus::{BusOptions, ReadLimit};
+use plume_bus::{Bus, BusOptions, BusUrl, ReadLimit, whole_bytes};
 
 use crate::support::{REPORTS, TINY, open_sim, options, read_all, record, segments};
 
@@ -82,4 +82,29 @@ async fn without_room_on_the_disk_for_zeros_records_are_written_all_the_same() {
     fs.restart(Loss::Power);
     let bus = open_sim(&fs, ahead()).await.unwrap();
     assert_eq!(read_all(&bus, REPORTS, ReadLimit::records(9)).await.unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn what_is_copied_of_a_log_in_use_ends_with_a_whole_frame() {
+    let home = tempfile::tempdir().unwrap();
+    let bus = Bus::open(&BusUrl::File(home.path().to_owned()), ahead()).await.unwrap();
+    for _ in 0..3 {
+        bus.append(vec![record(REPORTS, "r", 100)]).await.unwrap();
+    }
+    let path = home.path().join("00000000000000000001.log");
+    let whole = whole_bytes(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = usize::try_from(whole).unwrap();
+    assert!(
+        bytes.len() > end && bytes[end..].iter().all(|byte| *byte == 0),
+        "room ahead"
+    );
+    // A copy that read the room first, and what was written behind it later.
+    bytes[end + 300..end + 304].copy_from_slice(b"PLFB");
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(whole_bytes(&path).unwrap(), whole);
+    bytes[end - 1] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(whole_bytes(&path).unwrap() < whole, "the last frame is not whole");
+    drop(bus);
 }
