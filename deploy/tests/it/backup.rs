@@ -122,11 +122,12 @@ fn a_backup_under_traffic_restores_into_an_empty_host_and_balances() {
     drop(link);
     // A stop that is pressed for time leaves to the next start what the archive has not read yet.
     let limit = Instant::now() + Duration::from_mins(1);
-    while stats(&moved, "plume.toml")["waiting"] != 0 {
-        assert!(
-            Instant::now() < limit,
-            "the archive does not work off what was restored"
-        );
+    loop {
+        let now: Value = serde_json::from_str(&other.get("/stats")).unwrap();
+        if now["waiting"] == 0 {
+            break;
+        }
+        assert!(Instant::now() < limit, "what was restored is not worked off: {now}");
     }
     assert!(other.stop());
     let went_on = stats(&moved, "plume.toml");
