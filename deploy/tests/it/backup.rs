@@ -124,7 +124,8 @@ fn a_backup_under_traffic_restores_into_an_empty_host_and_balances() {
     let limit = Instant::now() + Duration::from_mins(1);
     loop {
         let now: Value = serde_json::from_str(&other.get("/stats")).unwrap();
-        if now["waiting"] == 0 {
+        // Ticks go on coming: a few records wait at any time.
+        if now["waiting"].as_u64().unwrap() < 30 {
             break;
         }
         assert!(Instant::now() < limit, "what was restored is not worked off: {now}");
