@@ -57,11 +57,8 @@ pub(crate) async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         .filter(char::is_ascii_alphanumeric)
         .take(15)
         .collect();
-    let name = format!("plume-backup-{stamp}");
+    let name = free_name(&args.to, &stamp);
     let (partial, done) = (args.to.join(format!(".{name}.partial")), args.to.join(&name));
-    if done.exists() {
-        bail!("{} 已存在 / is there already", done.display());
-    }
     clear_unfinished(&args.to)?;
     let job = Job {
         config: &config,
@@ -91,6 +88,17 @@ pub(crate) async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     out::line(balance);
     out::line("恢复 / restore: plume restore DIR --data DATA --conf CONF");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of a backup made at `stamp`, and a number behind it where that second has one already: an upgrade right after
+/// a backup makes its own. The directory's lock is held, so nobody takes the name meanwhile.
+fn free_name(to: &Path, stamp: &str) -> String {
+    let first = format!("plume-backup-{stamp}");
+    let numbered = (2_u32..).map(|nth| format!("{first}-{nth}"));
+    std::iter::once(first.clone())
+        .chain(numbered)
+        .find(|name| !to.join(name).exists())
+        .unwrap_or(first)
 }
 
 /// Removes what a backup that was cut short left: its lock is free, so nobody works on it.
@@ -339,4 +347,23 @@ fn close_to_others(path: &Path) -> anyhow::Result<()> {
     let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
     let synced = closed.and_then(|()| File::open(path)).and_then(|file| file.sync_all());
     synced.with_context(|| format!("sync {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::free_name;
+
+    #[test]
+    fn two_backups_of_one_second_have_two_names() {
+        let to = tempfile::tempdir().unwrap();
+        for expected in [
+            "plume-backup-20261123T030956",
+            "plume-backup-20261123T030956-2",
+            "plume-backup-20261123T030956-3",
+        ] {
+            let name = free_name(to.path(), "20261123T030956");
+            assert_eq!(name, expected);
+            std::fs::create_dir(to.path().join(name)).unwrap();
+        }
+    }
 }
