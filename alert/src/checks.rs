@@ -7,6 +7,7 @@ use plume_schemas::time::{DAY_MS, Time};
 
 use crate::accounts::{Role, Viewer};
 use crate::duty::moment;
+use crate::entered::EntryError;
 use crate::rows::{self, Layout, RowError, Said};
 
 /// Most checks of one table: a year of daily zero and span of one analyser.
@@ -16,26 +17,14 @@ pub const MAX_AGE_DAYS: i64 = 366;
 /// Longest note.
 pub const MAX_NOTE_CHARS: usize = 500;
 
-/// A check was refused; nothing was recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The role may not.
-    #[error("a {role} may not enter checks", role = role.en())]
-    NotAllowed {
-        /// The role asking.
-        role: Role,
-    },
-    /// A field or a table that cannot be read.
-    #[error(transparent)]
-    Rows(#[from] RowError),
-    /// The log did not take it.
-    #[error("the checks could not be recorded: {detail}")]
-    Log {
-        /// Why.
-        detail: String,
-    },
-}
-
+/// What they are, and who enters them.
+static MAY: (Said, Said) = (
+    Said::new("零点、跨度检查", "checks"),
+    Said::new(
+        "由排污单位、运维单位或管理人员填报",
+        "the enterprise, its contractor or its officers enter them",
+    ),
+);
 static LAYOUT: Layout = Layout {
     name: Said::new("零点、跨度检查", "checks"),
     columns: &[
@@ -55,26 +44,6 @@ const NUMBER: Said = Said::new("数值，与因子单位一致", "number in the 
 const ADJUSTED: Said = Said::new("是否调整：yes 是、no 否", "yes or no");
 const NOTE: Said = Said::new("说明，不超过 500 字", "note of at most 500 characters");
 
-impl CheckError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotAllowed { .. } => "the enterprise, its contractor or its officers enter them".into(),
-            Self::Rows(error) => error.hint(),
-            Self::Log { .. } => "try again; a check sent twice counts once".into(),
-        }
-    }
-
-    /// The same in Chinese, for the page.
-    pub fn zh(&self) -> String {
-        match self {
-            Self::NotAllowed { .. } => "当前角色无权填报零点、跨度检查。".into(),
-            Self::Rows(error) => error.zh(),
-            Self::Log { .. } => "未能记录，请稍后重试；重复提交只计一次。".into(),
-        }
-    }
-}
-
 /// Who may enter checks: those who make them, and officers who got them on paper.
 pub const fn may_enter(role: Role) -> bool {
     matches!(
@@ -91,9 +60,12 @@ pub fn read(
     viewer: &Viewer,
     now: Time,
     has: impl Fn(OutletId, Option<FactorCode>) -> bool,
-) -> Result<Check, CheckError> {
+) -> Result<Check, EntryError> {
     if !may_enter(viewer.role) {
-        return Err(CheckError::NotAllowed { role: viewer.role });
+        return Err(EntryError::NotAllowed {
+            role: viewer.role,
+            may: &MAY,
+        });
     }
     let [time, outlet, factor, point, gas, before, after, adjusted, note] = words.map(str::trim);
     let bad = |text: &str, expected| LAYOUT.bad(line, text, expected);
@@ -144,7 +116,7 @@ pub fn from_csv(
     viewer: &Viewer,
     now: Time,
     has: impl Fn(OutletId, Option<FactorCode>) -> bool,
-) -> Result<Vec<Check>, CheckError> {
+) -> Result<Vec<Check>, EntryError> {
     let mut checks = rows::read(&LAYOUT, text, |row| {
         let words = std::array::from_fn(|at| row.cell(at));
         read((row.line(), CheckSource::Sheet), words, viewer, now, &has)
@@ -171,7 +143,7 @@ mod tests {
         "更换滤芯",
     ];
 
-    fn table(rows: &str, role: Role) -> Result<Vec<Check>, CheckError> {
+    fn table(rows: &str, role: Role) -> Result<Vec<Check>, EntryError> {
         let viewer = Viewer {
             name: "王运维".into(),
             role,
@@ -229,8 +201,8 @@ mod tests {
         }
         let many = format!("{}\n", GOOD.join(",")).repeat(MAX_CHECKS + 1);
         let error = table(&many, Role::Enterprise).unwrap_err();
-        assert!(matches!(error, CheckError::Rows(RowError::TooLong { .. })));
+        assert!(matches!(error, EntryError::Rows(RowError::TooLong { .. })));
         let error = table(&format!("{}\n", GOOD.join(",")), Role::ReadOnly).unwrap_err();
-        assert!(matches!(error, CheckError::NotAllowed { .. }));
+        assert!(matches!(error, EntryError::NotAllowed { .. }));
     }
 }

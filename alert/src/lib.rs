@@ -25,6 +25,7 @@ pub mod store;
 pub mod checks;
 pub mod digest;
 pub mod duty;
+pub mod entered;
 pub mod fault;
 pub mod group;
 pub mod guidance;

@@ -8,7 +8,8 @@ use plume_schemas::time::{DAY_MS, Span, Time};
 
 use crate::accounts::{Role, Viewer};
 use crate::duty::moment;
-use crate::rows::{self, Layout, RowError, Said};
+use crate::entered::EntryError;
+use crate::rows::{self, Layout, Said};
 
 /// Most marks of one table: a month of a plant that starts and stops daily, ten times over.
 pub const MAX_MARKS: usize = 300;
@@ -17,26 +18,14 @@ pub const MAX_DAYS: i64 = 31;
 /// Longest note.
 pub const MAX_NOTE_CHARS: usize = 500;
 
-/// A mark was refused; nothing was recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum MarkError {
-    /// The role may not.
-    #[error("a {role} may not mark data", role = role.en())]
-    NotAllowed {
-        /// The role asking.
-        role: Role,
-    },
-    /// A field or a table that cannot be read.
-    #[error(transparent)]
-    Rows(#[from] RowError),
-    /// The log did not take it.
-    #[error("the marks could not be recorded: {detail}")]
-    Log {
-        /// Why.
-        detail: String,
-    },
-}
-
+/// What they are, and who enters them.
+static MAY: (Said, Said) = (
+    Said::new("人工标记", "marks"),
+    Said::new(
+        "由排污单位或其管理人员标记",
+        "the enterprise marks its data, or its officers for it",
+    ),
+);
 static LAYOUT: Layout = Layout {
     name: Said::new("人工标记", "marks"),
     columns: &["outlet", "factor", "start", "end", "kind", "note"],
@@ -53,26 +42,6 @@ const END: Said = Said::new(
 const KIND: Said = Said::new("标记类型", "kind of mark");
 const NOTE: Said = Said::new("说明，必填，不超过 500 字", "note of at most 500 characters");
 
-impl MarkError {
-    /// What to try.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotAllowed { .. } => "the enterprise marks its data, or its officers for it".into(),
-            Self::Rows(error) => error.hint(),
-            Self::Log { .. } => "try again; a mark sent twice counts once".into(),
-        }
-    }
-
-    /// The same in Chinese, for the page.
-    pub fn zh(&self) -> String {
-        match self {
-            Self::NotAllowed { .. } => "当前角色无权标记数据。".into(),
-            Self::Rows(error) => error.zh(),
-            Self::Log { .. } => "未能记录，请稍后重试；重复提交只计一次。".into(),
-        }
-    }
-}
-
 /// Who may mark.
 pub const fn may_mark(role: Role) -> bool {
     matches!(role, Role::Enterprise | Role::CityDuty | Role::Branch)
@@ -85,9 +54,12 @@ pub fn read(
     viewer: &Viewer,
     now: Time,
     sees: impl Fn(OutletId) -> bool,
-) -> Result<Mark, MarkError> {
+) -> Result<Mark, EntryError> {
     if !may_mark(viewer.role) {
-        return Err(MarkError::NotAllowed { role: viewer.role });
+        return Err(EntryError::NotAllowed {
+            role: viewer.role,
+            may: &MAY,
+        });
     }
     let [outlet, factor, start, end, kind, note] = words.map(str::trim);
     let bad = |text: &str, expected| LAYOUT.bad(line, text, expected);
@@ -137,7 +109,7 @@ pub fn from_csv(
     viewer: &Viewer,
     now: Time,
     sees: impl Fn(OutletId) -> bool,
-) -> Result<Vec<Mark>, MarkError> {
+) -> Result<Vec<Mark>, EntryError> {
     rows::read(&LAYOUT, text, |row| {
         let words = std::array::from_fn(|at| row.cell(at));
         read(row.line(), words, viewer, now, &sees)
@@ -148,10 +120,11 @@ pub fn from_csv(
 mod tests {
     use super::*;
     use crate::accounts::Scope;
+    use crate::rows::RowError;
 
     const OWN: &str = "91330100MA27X0AB1C:DA001";
 
-    fn table(rows: &str) -> Result<Vec<Mark>, MarkError> {
+    fn table(rows: &str) -> Result<Vec<Mark>, EntryError> {
         let viewer = Viewer {
             name: "张环保".into(),
             role: Role::Enterprise,
@@ -204,7 +177,7 @@ mod tests {
         }
         assert!(matches!(
             table(&format!("{}\n", good.join(",")).repeat(301)),
-            Err(MarkError::Rows(RowError::TooLong { .. }))
+            Err(EntryError::Rows(RowError::TooLong { .. }))
         ));
         let reader = Viewer {
             name: "访客".into(),
@@ -212,6 +185,6 @@ mod tests {
             scope: Scope::All,
         };
         let refused = read(1, good, &reader, Time(0), |_| true).unwrap_err();
-        assert!(matches!(refused, MarkError::NotAllowed { .. }));
+        assert!(matches!(refused, EntryError::NotAllowed { .. }));
     }
 }

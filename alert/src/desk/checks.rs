@@ -8,9 +8,10 @@ use plume_schemas::ids::{FactorCode, OutletId};
 use plume_schemas::time::Time;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{ArchiveError, ask, record};
 use super::state::DeskState;
 use crate::accounts::Viewer;
-use crate::checks::CheckError;
+use crate::entered::EntryError;
 use crate::words::Lang;
 
 /// Somebody waits for the page: an answer that takes longer is none. Half a year of an outlet takes a fraction of it.
@@ -92,37 +93,6 @@ impl ChecksQueue {
     }
 }
 
-/// Why there is nothing to show.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ShowError {
-    /// This desk has no archive to ask.
-    #[error("this desk has no archive")]
-    None,
-    /// No answer within the patience of a page.
-    #[error("the archive gave no answer in {seconds} s")]
-    Late {
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// The archive cannot be read.
-    #[error("the archive cannot be read: {detail}")]
-    Unreadable {
-        /// What it said.
-        detail: String,
-    },
-}
-
-impl ShowError {
-    /// What to try.
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::None => "run the desk where the archive is, or give it the archive's place",
-            Self::Late { .. } => "look whether the archive's disk is busy",
-            Self::Unreadable { .. } => "`plume verify` says what is wrong with the archive",
-        }
-    }
-}
-
 impl DeskState {
     /// Says who keeps and knows checks. Only the first counts.
     pub fn set_checks(&self, queue: ChecksQueue) {
@@ -135,47 +105,27 @@ impl DeskState {
         outlet: OutletId,
         fresh: bool,
         lang: Lang,
-    ) -> Result<Vec<CheckedFactor>, ShowError> {
-        let queue = self.checks_queue().get().ok_or(ShowError::None)?;
-        let (answer, told) = oneshot::channel();
-        let question = ChecksQuestion::Show {
+    ) -> Result<Vec<CheckedFactor>, ArchiveError> {
+        let queue = self.checks_queue().get().map(|queue| &queue.0);
+        let asked = ask(queue, PATIENCE, |answer| ChecksQuestion::Show {
             outlet,
             fresh,
             lang,
             answer,
-        };
-        let asked = async {
-            queue.0.send(question).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Some(Ok(checks))) => Ok(checks),
-            Ok(Some(Err(detail))) => Err(ShowError::Unreadable { detail }),
-            Ok(None) => Err(ShowError::None),
-            Err(_) => Err(ShowError::Late {
-                seconds: PATIENCE.as_secs(),
-            }),
-        }
-        .inspect_err(|error| tracing::warn!(%outlet, %error, hint = error.hint(), "checks cannot be shown"))
+        });
+        let told = asked.await.map_err(ArchiveError::from);
+        told.and_then(|told| told.map_err(|detail| ArchiveError::Unreadable { detail }))
+            .inspect_err(|error| tracing::warn!(%outlet, %error, hint = error.hint(), "checks cannot be shown"))
     }
 
     /// Records checks; gives how many once they are durable.
-    pub(crate) async fn record_checks(&self, viewer: &Viewer, checks: Vec<Check>) -> Result<usize, CheckError> {
-        let lost = |detail: &str| CheckError::Log {
-            detail: detail.to_owned(),
-        };
-        let queue = self.checks_queue().get().ok_or_else(|| lost("this desk has no log"))?;
+    pub(crate) async fn record_checks(&self, viewer: &Viewer, checks: Vec<Check>) -> Result<usize, EntryError> {
         let count = checks.len();
         let mut objects: Vec<String> = checks.iter().map(|check| check.outlet.to_string()).collect();
         objects.dedup();
-        let (answer, told) = oneshot::channel();
-        let sent = queue.0.send(ChecksQuestion::Record { checks, answer }).await;
-        sent.map_err(|_| lost("the log is closed"))?;
-        match told.await {
-            Ok(Ok(())) => {}
-            Ok(Err(detail)) => return Err(CheckError::Log { detail }),
-            Err(_) => return Err(lost("the log gave no answer")),
-        }
+        let queue = self.checks_queue().get().map(|queue| &queue.0);
+        let recorded = record(queue, |answer| ChecksQuestion::Record { checks, answer }).await;
+        recorded.map_err(|detail| EntryError::Log { detail })?;
         // The checks are in the log, with who made them: a line that is not noted here is not lost.
         if let Err(error) = self.desk().note_checks(viewer, &objects).await {
             tracing::error!(%error, hint = error.hint(), "checks are recorded, but not noted in the log of operations");

@@ -9,6 +9,7 @@ use plume_schemas::registry::{FactorSetup, RegistryIndex};
 use plume_schemas::time::Time;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{Unanswered, ask};
 use super::state::DeskState;
 use crate::accounts::Viewer;
 use crate::store::{AuditKind, StoreError};
@@ -161,18 +162,12 @@ impl DeskState {
     }
 
     async fn ask_enrol<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> EnrolQuestion) -> Result<T, EnrolError> {
-        let queue = self.enrol_queue().get().ok_or(EnrolError::Nobody)?;
-        let (answer, told) = oneshot::channel();
-        let asked = async {
-            queue.0.send(question(answer)).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(told) => told.ok_or(EnrolError::Nobody),
-            Err(_) => Err(EnrolError::Late {
-                seconds: PATIENCE.as_secs(),
-            }),
-        }
+        let queue = self.enrol_queue().get().map(|queue| &queue.0);
+        let told = ask(queue, PATIENCE, question).await;
+        told.map_err(|unanswered| match unanswered {
+            Unanswered::Nobody => EnrolError::Nobody,
+            Unanswered::Late { seconds } => EnrolError::Late { seconds },
+        })
     }
 
     /// Devices that wait for their registration.

@@ -8,6 +8,7 @@ use plume_schemas::reading::Basis;
 use plume_schemas::time::{Span, Time};
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{ArchiveError, ask};
 use super::state::DeskState;
 
 /// Somebody waits for the page: an answer that takes longer is none. A year of one outlet takes about a second.
@@ -61,37 +62,6 @@ impl HistoryQueue {
     }
 }
 
-/// Why there is no history.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HistoryError {
-    /// This desk has no archive to ask.
-    #[error("this desk has no archive")]
-    None,
-    /// No answer within the patience of a page.
-    #[error("the archive gave no answer in {seconds} s")]
-    Late {
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// The archive cannot be read.
-    #[error("the archive cannot be read: {detail}")]
-    Unreadable {
-        /// What it said.
-        detail: String,
-    },
-}
-
-impl HistoryError {
-    /// What to try.
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::None => "run the desk where the archive is, or give it the archive's place",
-            Self::Late { .. } => "ask for a shorter time, or look whether the archive's disk is busy",
-            Self::Unreadable { .. } => "`plume verify` says what is wrong with the archive",
-        }
-    }
-}
-
 impl DeskState {
     /// Says who knows the hours of the past. Only the first counts.
     pub fn set_history(&self, queue: HistoryQueue) {
@@ -104,27 +74,16 @@ impl DeskState {
         outlet: OutletId,
         factor: Option<FactorCode>,
         span: Span,
-    ) -> Result<Vec<HourValue>, HistoryError> {
-        let queue = self.history_queue().get().ok_or(HistoryError::None)?;
-        let (answer, told) = oneshot::channel();
-        let question = HistoryQuestion {
+    ) -> Result<Vec<HourValue>, ArchiveError> {
+        let queue = self.history_queue().get().map(|queue| &queue.0);
+        let asked = ask(queue, PATIENCE, |answer| HistoryQuestion {
             outlet,
             factor,
             span,
             answer,
-        };
-        let asked = async {
-            queue.0.send(question).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Some(Ok(hours))) => Ok(hours),
-            Ok(Some(Err(detail))) => Err(HistoryError::Unreadable { detail }),
-            Ok(None) => Err(HistoryError::None),
-            Err(_) => Err(HistoryError::Late {
-                seconds: PATIENCE.as_secs(),
-            }),
-        }
-        .inspect_err(|error| tracing::warn!(%error, hint = error.hint(), "the hours of the past cannot be shown"))
+        });
+        let told = asked.await.map_err(ArchiveError::from);
+        told.and_then(|told| told.map_err(|detail| ArchiveError::Unreadable { detail }))
+            .inspect_err(|error| tracing::warn!(%error, hint = error.hint(), "the hours of the past cannot be shown"))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use plume_schemas::ids::Mn;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{Unanswered, ask};
 use super::state::DeskState;
 use crate::words::Lang;
 
@@ -140,26 +141,18 @@ impl DeskState {
 
     /// The report on the last hours of a device.
     pub(crate) async fn inspect(&self, mn: Mn, hours: i64, lang: Lang) -> Result<Inspection, InspectError> {
-        let queue = self.inspect_queue().get().ok_or(InspectError::Nobody)?;
-        let (answer, told) = oneshot::channel();
-        let question = InspectQuestion {
+        let queue = self.inspect_queue().get().map(|queue| &queue.0);
+        let asked = ask(queue, PATIENCE, |answer| InspectQuestion {
             mn,
             hours,
             lang,
             answer,
-        };
-        let asked = async {
-            queue.0.send(question).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Some(Ok(report))) => Ok(report),
-            Ok(Some(Err(detail))) => Err(InspectError::Impossible { detail }),
-            Ok(None) => Err(InspectError::Nobody),
-            Err(_) => Err(InspectError::Late {
-                seconds: PATIENCE.as_secs(),
-            }),
-        }
-        .inspect_err(|error| tracing::warn!(%mn, %error, hint = error.hint(), "a device cannot be reported on"))
+        });
+        let told = asked.await.map_err(|unanswered| match unanswered {
+            Unanswered::Nobody => InspectError::Nobody,
+            Unanswered::Late { seconds } => InspectError::Late { seconds },
+        });
+        told.and_then(|told| told.map_err(|detail| InspectError::Impossible { detail }))
+            .inspect_err(|error| tracing::warn!(%mn, %error, hint = error.hint(), "a device cannot be reported on"))
     }
 }

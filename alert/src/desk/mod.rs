@@ -9,6 +9,7 @@
 //! Every address stands in [`routes::ROUTES`] with who may use it. Every word stands in `text`. Pages are in
 //! `templates/`, the stylesheet and the small scripts in `assets/`, all inside the binary.
 
+mod ask;
 mod assets;
 mod auth;
 mod chart;

@@ -9,6 +9,7 @@ use plume_schemas::ids::Mn;
 use plume_schemas::time::Time;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{Unanswered, ask};
 use super::state::DeskState;
 use crate::accounts::Viewer;
 use crate::store::{AuditKind, StoreError};
@@ -216,20 +217,12 @@ impl DeskState {
 
     /// The last orders to a device, the newest first.
     pub(crate) async fn orders(&self, mn: Mn, lang: Lang) -> Result<Vec<OrderGiven>, OrderError> {
-        let orders = self.order_queue().get().ok_or(OrderError::Nobody)?;
-        let (answer, told) = oneshot::channel();
-        let asked = async {
-            let question = OrderQuestion::List { mn, lang, answer };
-            orders.queue.send(question).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(LIST_PATIENCE, asked).await {
-            Ok(Some(Ok(given))) => Ok(given),
-            Ok(Some(Err(detail))) => Err(OrderError::Refused { detail }),
-            Ok(None) => Err(OrderError::Nobody),
-            Err(_) => Err(OrderError::Late {
-                seconds: LIST_PATIENCE.as_secs(),
-            }),
+        let queue = self.order_queue().get().map(|orders| &orders.queue);
+        let told = ask(queue, LIST_PATIENCE, |answer| OrderQuestion::List { mn, lang, answer }).await;
+        match told {
+            Ok(given) => given.map_err(|detail| OrderError::Refused { detail }),
+            Err(Unanswered::Nobody) => Err(OrderError::Nobody),
+            Err(Unanswered::Late { seconds }) => Err(OrderError::Late { seconds }),
         }
     }
 }

@@ -9,6 +9,7 @@ use plume_schemas::registry::{Changes, MASK, ProblemSeverity, Registry, Registry
 use plume_schemas::time::Time;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ask::{Unanswered, ask};
 use super::state::DeskState;
 use crate::accounts::Viewer;
 use crate::store::{AuditKind, StoreError};
@@ -202,18 +203,12 @@ impl DeskState {
         &self,
         question: impl FnOnce(oneshot::Sender<T>) -> RegistryQuestion,
     ) -> Result<T, RegistryError> {
-        let queue = self.registry_desk().queue.get().ok_or(RegistryError::Nobody)?;
-        let (answer, told) = oneshot::channel();
-        let asked = async {
-            queue.0.send(question(answer)).await.ok()?;
-            told.await.ok()
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(told) => told.ok_or(RegistryError::Nobody),
-            Err(_) => Err(RegistryError::Late {
-                seconds: PATIENCE.as_secs(),
-            }),
-        }
+        let queue = self.registry_desk().queue.get().map(|queue| &queue.0);
+        let told = ask(queue, PATIENCE, question).await;
+        told.map_err(|unanswered| match unanswered {
+            Unanswered::Nobody => RegistryError::Nobody,
+            Unanswered::Late { seconds } => RegistryError::Late { seconds },
+        })
     }
 
     /// A draft of files.

@@ -9,6 +9,7 @@ use plume_schemas::registry::{Assembly, RegistryIndex, Source};
 use plume_schemas::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use super::ask::record;
 use super::checks::ChecksQueue;
 use super::enrol::EnrolQueue;
 use super::history::HistoryQueue;
@@ -25,7 +26,7 @@ use crate::Desk;
 use crate::accounts::Viewer;
 use crate::act::{ActError, UNDO_MS};
 use crate::case::{Act, Family, State as CaseState};
-use crate::marks::MarkError;
+use crate::entered::EntryError;
 use crate::store::{CaseFilter, CaseRow, Order, Page, Store, StoreError};
 use crate::words::{Lang, Saying, headline};
 
@@ -228,21 +229,12 @@ impl DeskState {
     }
 
     /// Records marks; gives how many once they are durable.
-    pub(crate) async fn record_marks(&self, viewer: &Viewer, marks: Vec<Mark>) -> Result<usize, MarkError> {
-        let lost = |detail: &str| MarkError::Log {
-            detail: detail.to_owned(),
-        };
-        let queue = self.0.marks.get().ok_or_else(|| lost("this desk has no log"))?;
-        let (done, told) = oneshot::channel();
+    pub(crate) async fn record_marks(&self, viewer: &Viewer, marks: Vec<Mark>) -> Result<usize, EntryError> {
         let count = marks.len();
         let objects: Vec<String> = marks.iter().map(|mark| mark.outlet.to_string()).collect();
-        let sent = queue.0.send(MarkBatch { marks, done }).await;
-        sent.map_err(|_| lost("the log is closed"))?;
-        match told.await {
-            Ok(Ok(())) => {}
-            Ok(Err(detail)) => return Err(MarkError::Log { detail }),
-            Err(_) => return Err(lost("the log gave no answer")),
-        }
+        let queue = self.0.marks.get().map(|queue| &queue.0);
+        let recorded = record(queue, |done| MarkBatch { marks, done }).await;
+        recorded.map_err(|detail| EntryError::Log { detail })?;
         // The marks are in the log, with who made them: a line that is not noted here is not lost.
         if let Err(error) = self.0.desk.note_marks(viewer, &objects).await {
             tracing::error!(%error, hint = error.hint(), "marks are recorded, but not noted in the log of operations");

@@ -9,7 +9,7 @@ use plume_schemas::ids::{FactorCode, OutletId};
 use serde::Deserialize;
 
 use crate::accounts::Action;
-use crate::checks::{CheckError, MAX_NOTE_CHARS, from_csv, read};
+use crate::checks::{MAX_NOTE_CHARS, from_csv, read};
 use crate::desk::auth::{Signed, Visitor};
 use crate::desk::checks::{CheckedFactor, CheckedRow};
 use crate::desk::names::Names;
@@ -20,6 +20,7 @@ use crate::desk::text::{Speaks, Texts, put};
 use crate::desk::view::case::Link;
 use crate::desk::view::number::{fixed, when};
 use crate::desk::view::sheet::{Cell, Drawn, Table, number, numbers, text, words};
+use crate::entered::EntryError;
 use crate::words::Lang;
 
 /// Digits of gas values and readings.
@@ -254,7 +255,7 @@ async fn record(
     state: &DeskState,
     visitor: &Visitor,
     outlet: OutletId,
-    (checks, csv): (Result<Vec<Check>, CheckError>, String),
+    (checks, csv): (Result<Vec<Check>, EntryError>, String),
 ) -> Result<Response, Problem> {
     let done = match checks {
         Ok(checks) => state.record_checks(&visitor.viewer, checks).await,
@@ -265,7 +266,7 @@ async fn record(
             Some((false, put(visitor.lang.texts().checks_done, &[&count]))),
             String::new(),
         ),
-        Err(CheckError::NotAllowed { .. }) => return Err(Problem::Forbidden),
+        Err(EntryError::NotAllowed { .. }) => return Err(Problem::Forbidden),
         Err(error) => {
             let word = match visitor.lang {
                 Lang::Zh => error.zh(),

@@ -12,7 +12,8 @@ use crate::desk::shell::Shell;
 use crate::desk::state::DeskState;
 use crate::desk::text::{Speaks, put};
 use crate::desk::view::case::Link;
-use crate::marks::{MAX_NOTE_CHARS, MarkError, from_csv, read};
+use crate::entered::EntryError;
+use crate::marks::{MAX_NOTE_CHARS, from_csv, read};
 use crate::words::Lang;
 
 #[derive(Template)]
@@ -115,7 +116,7 @@ pub(crate) async fn import(
 async fn record(
     state: &DeskState,
     visitor: &Visitor,
-    marks: Result<Vec<plume_schemas::entry::Mark>, MarkError>,
+    marks: Result<Vec<plume_schemas::entry::Mark>, EntryError>,
     csv: String,
 ) -> Result<Response, Problem> {
     let done = match marks {
@@ -127,7 +128,7 @@ async fn record(
             let word = put(visitor.lang.texts().marks_done, &[&count]);
             page(state, visitor, Some((false, word)), String::new())
         }
-        Err(MarkError::NotAllowed { .. }) => Err(Problem::Forbidden),
+        Err(EntryError::NotAllowed { .. }) => Err(Problem::Forbidden),
         Err(error) => {
             let word = match visitor.lang {
                 Lang::Zh => error.zh(),
