@@ -68,9 +68,14 @@ impl fmt::Display for Balance {
         writeln!(f, "= 归档 archived      {:>12}", self.archived)?;
         writeln!(f, "+ 重复 repeats       {:>12}", self.repeats)?;
         writeln!(f, "+ 隔离 quarantined   {:>12}   {verdict}", self.quarantined)?;
+        let hint = if self.waiting > 0 {
+            "，plume stats --now 先归档 / --now has them archived first"
+        } else {
+            ""
+        };
         writeln!(
             f,
-            "待归档 waiting       {:>12}   日志记录 / records of the log",
+            "待归档 waiting       {:>12}   日志记录 / records of the log{hint}",
             self.waiting
         )?;
         for table in self.archive.tables.iter().filter(|table| table.rows > 0) {

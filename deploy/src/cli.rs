@@ -405,6 +405,9 @@ pub(crate) struct StatsArgs {
     /// 输出 JSON / print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// 先让运行中的 plume 把等待的记录写入归档 / first have the running plume archive what waits
+    #[arg(long)]
+    pub(crate) now: bool,
 }
 
 /// The simulator's misbehaviours, each with what it is.

@@ -21,6 +21,14 @@ pub(crate) async fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
             data_dir.display()
         );
     }
+    if args.now
+        && let Some(written) = running::ask(&data_dir, "POST", "/archive").await
+    {
+        let (well, body) = written?;
+        if !well {
+            bail!("the running plume says: {}", body.trim());
+        }
+    }
     let query = if args.json { "" } else { "?text" };
     let (balanced, text) = if let Some(answer) = ask(&data_dir, query).await {
         answer?

@@ -106,8 +106,12 @@ fn run(site: &Site, running: &mut Option<Running>, command: &str) -> Option<Stri
         return Some(first);
     }
     if command.starts_with("plume stats") {
-        assert!(running.take().unwrap().stop());
-        return Some(site.plume(&["stats", "--config", "plume.toml"]).1);
+        // Killed and started again in between, as the sentence above it says.
+        running.take().unwrap().kill();
+        let again = site.start();
+        let (_, text) = site.plume(&["stats", "--now", "--config", "plume.toml"]);
+        assert!(again.stop());
+        return Some(text);
     }
     assert!(command.starts_with("plume modbus probe"), "nobody runs `{command}`");
     None
