@@ -228,7 +228,7 @@ impl Outlet {
         let limited = plan
             .factors
             .iter()
-            .zip(&self.factors)
+            .zip(self.factors.iter())
             .filter(|(plan, _)| !plan.limits.is_empty());
         let mut devices = limited
             .map(|(_, factor)| factor.series.hours.device(hour).is_some())
@@ -256,7 +256,7 @@ impl Outlet {
         if closing < Period::Hour.number(end) {
             return false;
         }
-        let limited = plan.factors.iter().zip(&self.factors);
+        let limited = plan.factors.iter().zip(self.factors.iter());
         let mut limited = limited.filter(|(plan, _)| plan.has_limit(LimitWindow::Day)).peekable();
         let reported = limited.peek().is_some() && limited.all(|(_, factor)| factor.series.days.device(day).is_some());
         reported || ctx.now >= end.plus(ctx.settings.window.day_grace_s * SECOND_MS)
@@ -266,11 +266,11 @@ impl Outlet {
     pub(crate) fn settle(&mut self, ctx: &mut Ctx<'_>, plan: &OutletPlan) {
         let settle_ms = ctx.settings.window.settle_s * SECOND_MS;
         for i in 0..self.factors.len() {
-            let series = &mut self.factors[i].series;
+            let series = &self.factors[i].series;
             if series.dirty == 0 || ctx.now.since(series.dirty_since) < settle_ms {
                 continue;
             }
-            let dirty = std::mem::take(&mut series.dirty);
+            let dirty = std::mem::take(&mut self.factors[i].series.dirty);
             let Some(closing) = self.closing else { return };
             for hour in closing - REACH..closing {
                 if dirty & bit(hour) != 0 {
@@ -315,7 +315,7 @@ impl Outlet {
             series.dirty |= bit(hour);
         };
         if plan.oxygen == Some(i) {
-            let states = plan.factors.iter().zip(&mut self.factors);
+            let states = plan.factors.iter().zip(self.factors.iter_mut());
             let corrected = states.filter(|(plan, _)| plan.reference_o2.is_some());
             corrected.for_each(|(_, factor)| touch(&mut factor.series));
         }

@@ -20,6 +20,7 @@ pub use regroup::RegroupError;
 use crate::apply;
 use crate::clock::JudgeClock;
 use crate::config::Settings;
+use crate::factors::Unheard;
 use crate::minutes::Change;
 use crate::out::{Emitter, Out};
 use crate::outlet::{self, Gone, Outlet};
@@ -110,6 +111,8 @@ pub struct Engine {
     plan: Plan,
     /// Parallel to the plan's outlets, which are sorted by id.
     outlets: Vec<Outlet>,
+    /// Factors of outlets that nothing was heard of yet.
+    unheard: Unheard,
     places: IdMap<OutletId, usize>,
     /// When each outlet wants time to pass, soonest first; later moments are found out when the entry comes up.
     due: BinaryHeap<Reverse<(Time, usize)>>,
@@ -132,6 +135,7 @@ impl Engine {
             assembly: Assembly::default(),
             plan: Plan::default(),
             outlets: Vec::new(),
+            unheard: Unheard::default(),
             places: IdMap::default(),
             due: BinaryHeap::new(),
             scheduled: Vec::new(),
@@ -158,11 +162,12 @@ impl Engine {
         self.dedupe.remembered().bytes
     }
 
-    /// Memory of all series: how many there are, bytes of hot cores, bytes of minute stores.
+    /// Memory of all series: how many there are, bytes of hot cores, bytes of minute stores. What outlets that nothing
+    /// was heard of share is not counted.
     pub fn memory(&self) -> Memory {
         let mut memory = Memory::default();
-        for factor in self.outlets.iter().flat_map(|outlet| &outlet.factors) {
-            memory.series += 1;
+        memory.series = self.outlets.iter().map(|outlet| outlet.factors.len()).sum();
+        for factor in self.outlets.iter().filter_map(|outlet| outlet.factors.own()).flatten() {
             memory.hot_core_bytes += size_of_val(&factor.series) + size_of_val(&factor.quality);
             memory.chart_bytes += factor
                 .series
@@ -314,6 +319,7 @@ impl Engine {
             outlet.soonest(&ctx)
         };
         *ordinal = ctx.emit.ordinal;
+        self.unheard.share(outlet);
         self.schedule(place, due);
     }
 
@@ -342,8 +348,9 @@ impl Engine {
             .zip(std::mem::take(&mut self.outlets))
             .map(|(plan, outlet)| (plan.id, (outlet, plan)))
             .collect();
-        let mut changed = Vec::new();
+        let mut changed = Vec::with_capacity(self.plan.outlets.len());
         let mut gone: Vec<(OutletPlan, Gone)> = Vec::new();
+        self.outlets.reserve_exact(self.plan.outlets.len());
         for plan in &self.plan.outlets {
             let (mut outlet, before) = match old.remove(&plan.id) {
                 Some((outlet, before)) => (outlet, Some(before)),
@@ -355,6 +362,7 @@ impl Engine {
                 gone.push((plan.clone(), left));
             }
             changed.push(before.is_some_and(|before| before != *plan));
+            self.unheard.share(&mut outlet);
             self.outlets.push(outlet);
         }
         gone.extend(old.into_values().map(|(outlet, plan)| (plan, outlet.gone())));

@@ -25,6 +25,7 @@ mod closing;
 mod cycle;
 mod engine;
 mod explain;
+mod factors;
 mod hold;
 mod marks;
 mod minutes;

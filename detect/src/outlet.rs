@@ -8,6 +8,7 @@ use plume_schemas::rule::RuleCode;
 use plume_schemas::time::{SECOND_MS, Span, Time};
 
 use crate::engine::Ctx;
+use crate::factors::Factors;
 use crate::hold::Hold;
 use crate::marks::Marks;
 use crate::minutes::MinuteStore;
@@ -53,7 +54,7 @@ const _: () = assert!(size_of::<Series>() + size_of::<Quality>() <= HOT_CORE_LIM
 pub(crate) struct Outlet {
     pub(crate) devices: Vec<Device>,
     /// In the order of the plan's factors.
-    pub(crate) factors: Vec<Factor>,
+    pub(crate) factors: Factors,
     pub(crate) marks: Marks,
     pub(crate) miss: Hold,
     /// Next hour and day to judge; none before the clock first showed a time.
@@ -86,7 +87,7 @@ impl Outlet {
     pub(crate) fn new() -> Self {
         Self {
             devices: Vec::new(),
-            factors: Vec::new(),
+            factors: Factors::default(),
             marks: Marks::default(),
             miss: Hold::default(),
             closing: None,
@@ -101,7 +102,7 @@ impl Outlet {
 
     /// Fits the state to a plan: new factors and devices begin empty; what is gone is given back.
     pub(crate) fn fit(&mut self, plan: &OutletPlan) -> Gone {
-        let mut old = std::mem::take(&mut self.factors);
+        let mut old = std::mem::take(&mut self.factors).into_own();
         let fitted = plan.factors.iter().map(|factor| {
             let known = old.iter().position(|known| known.code == factor.code);
             let state = known.map(|place| old.swap_remove(place));
@@ -113,7 +114,7 @@ impl Outlet {
                 hourly: Hourly::default(),
             })
         });
-        self.factors = fitted.collect();
+        self.factors = Factors::Own(fitted.collect());
         for source in &plan.sources {
             self.device(source.mn);
         }
@@ -131,7 +132,7 @@ impl Outlet {
     /// All that is left of an outlet that is gone.
     pub(crate) fn gone(self) -> Gone {
         Gone {
-            factors: self.factors,
+            factors: self.factors.into_own(),
             miss: self.miss,
             quality: self.quality,
             drifts: self.drifts,

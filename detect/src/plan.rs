@@ -1,7 +1,9 @@
 //! The registry made ready for judging: the outlets of this partition, sorted by id, with everything a rule asks about
 //! resolved once. A plan is derived, never saved: a checkpoint keeps the registry and plans again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
 
 use plume_schemas::decimal::Decimal;
 use plume_schemas::ids::{EnterpriseId, FactorCode, Inline, Mn, OutletId};
@@ -36,13 +38,13 @@ pub(crate) struct OutletPlan {
     pub(crate) validity: Validity,
     pub(crate) district: Inline<47>,
     /// Industry of the enterprise, as the registry names it.
-    pub(crate) industry: String,
+    pub(crate) industry: Arc<str>,
     pub(crate) trial_until: Option<Time>,
     pub(crate) stop_work: Vec<Validity>,
     pub(crate) sources: Vec<SourcePlan>,
-    pub(crate) factors: Vec<FactorPlan>,
+    pub(crate) factors: Arc<[FactorPlan]>,
     /// Codes of the factors, close together for looking up.
-    pub(crate) codes: Vec<FactorCode>,
+    pub(crate) codes: Arc<[FactorCode]>,
     /// Place of the oxygen among the factors.
     pub(crate) oxygen: Option<usize>,
     /// Factors that show whether gas flows.
@@ -60,12 +62,12 @@ pub(crate) struct SourcePlan {
     pub(crate) minute_interval: u8,
     pub(crate) realtime_interval_s: u32,
     /// Only packets of this system code, if given, and only these factors, if any.
-    pub(crate) st: Inline<63>,
-    pub(crate) factors: Vec<FactorCode>,
+    pub(crate) st: Arc<str>,
+    pub(crate) factors: Arc<[FactorCode]>,
 }
 
 /// One factor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FactorPlan {
     pub(crate) code: FactorCode,
     /// Which value is judged.
@@ -87,7 +89,7 @@ pub(crate) struct FactorPlan {
 pub(crate) const LONGEST_CYCLE_MIN: u8 = 30;
 
 /// One limit on a mean concentration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct LimitPlan {
     pub(crate) window: LimitWindow,
     /// Millionths of the factor's unit.
@@ -115,20 +117,37 @@ impl Plan {
             .outlets
             .iter()
             .filter(|outlet| partition_of(outlet.id, count) == index);
-        let mut outlets: Vec<OutletPlan> = own
-            .map(|outlet| {
-                let sources = sources.get(&outlet.id).map_or(&[][..], Vec::as_slice);
-                OutletPlan::new(outlet, sources, enterprises.get(&outlet.enterprise).copied())
-            })
-            .collect();
+        let mut alike = Alike::default();
+        let mut outlets: Vec<OutletPlan> = Vec::with_capacity(own.clone().count());
+        for outlet in own {
+            let sources = sources.get(&outlet.id).map_or(&[][..], Vec::as_slice);
+            let enterprise = enterprises.get(&outlet.enterprise).copied();
+            outlets.push(OutletPlan::new(outlet, sources, enterprise, &mut alike));
+        }
         outlets.sort_by_key(|outlet| outlet.id);
         outlets.dedup_by_key(|outlet| outlet.id);
         Self { outlets }
     }
 }
 
+/// What outlets have alike is kept once: most stacks of a kind measure the same and have the same limits.
+#[derive(Default)]
+struct Alike {
+    factors: HashSet<Arc<[FactorPlan]>>,
+    codes: HashSet<Arc<[FactorCode]>>,
+    texts: HashSet<Arc<str>>,
+}
+
+fn once<T: ?Sized + Eq + Hash>(known: &mut HashSet<Arc<T>>, one: Arc<T>) -> Arc<T> {
+    if let Some(known) = known.get(&one) {
+        return Arc::clone(known);
+    }
+    known.insert(Arc::clone(&one));
+    one
+}
+
 impl OutletPlan {
-    fn new(outlet: &Outlet, sources: &[&Source], enterprise: Option<&Enterprise>) -> Self {
+    fn new(outlet: &Outlet, sources: &[&Source], enterprise: Option<&Enterprise>, alike: &mut Alike) -> Self {
         let mut factors: Vec<FactorPlan> = Vec::new();
         for setup in outlet.factors.iter().take(MAX_FACTORS - 1) {
             if !factors.iter().any(|known| known.code == setup.code) {
@@ -143,7 +162,7 @@ impl OutletPlan {
             factors.push(FactorPlan::bare(code));
         }
         factors.sort_by_key(|factor| factor.code);
-        let sources = sources.iter().map(|&source| SourcePlan::new(source));
+        let sources = sources.iter().map(|&source| SourcePlan::new(source, alike)).collect();
         Self {
             id: outlet.id,
             validity: outlet.validity(),
@@ -151,9 +170,10 @@ impl OutletPlan {
             district: enterprise
                 .and_then(|enterprise| Inline::new(&enterprise.district))
                 .unwrap_or_default(),
-            industry: enterprise
-                .map(|enterprise| enterprise.industry.clone())
-                .unwrap_or_default(),
+            industry: once(
+                &mut alike.texts,
+                enterprise.map_or("", |enterprise| &enterprise.industry).into(),
+            ),
             trial_until: outlet.trial_until,
             stop_work: outlet
                 .stop_work
@@ -161,13 +181,13 @@ impl OutletPlan {
                 .filter(|filed| filed.approved)
                 .map(StopWork::validity)
                 .collect(),
-            sources: sources.collect(),
+            sources,
             flows: FLOWS.map(|code| FactorCode::new(code).unwrap_or_default()),
             temperature: FactorCode::new(TEMPERATURE).unwrap_or_default(),
             shared_stack: short(&outlet.shared_stack),
-            codes: factors.iter().map(|factor| factor.code).collect(),
+            codes: once(&mut alike.codes, factors.iter().map(|factor| factor.code).collect()),
             oxygen: factors.iter().position(|factor| factor.code.as_str() == OXYGEN),
-            factors: fitted(factors),
+            factors: once(&mut alike.factors, factors.into()),
         }
     }
 
@@ -256,7 +276,7 @@ impl OutletPlan {
 pub(crate) const LAST_RANK: u8 = 13;
 
 impl SourcePlan {
-    fn new(source: &Source) -> Self {
+    fn new(source: &Source, alike: &mut Alike) -> Self {
         // Intervals of the standard divide the hour (HJ 212-2017 table 5); anything else is read as one minute.
         let interval = source
             .minute_interval_min
@@ -267,8 +287,8 @@ impl SourcePlan {
             validity: source.validity(),
             minute_interval: interval,
             realtime_interval_s: source.realtime_interval_s.unwrap_or(60),
-            st: short(source.st.as_deref().unwrap_or_default()),
-            factors: fitted(source.factors.clone()),
+            st: once(&mut alike.texts, source.st.as_deref().unwrap_or_default().into()),
+            factors: once(&mut alike.codes, source.factors.as_slice().into()),
         }
     }
 }

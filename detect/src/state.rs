@@ -226,18 +226,28 @@ impl<T: Persist> Persist for Option<T> {
 
 impl<T: Persist> Persist for Vec<T> {
     fn save(&self, to: &mut Vec<u8>) {
-        (self.len() as u64).save(to);
-        for item in self {
-            item.save(to);
-        }
+        save_list(self, to);
     }
     fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
-        let len = usize::try_from(u64::load(from)?).unwrap_or(usize::MAX);
-        if len > MAX_ITEMS {
-            return Err(from.damaged("a list of sensible length"));
-        }
-        (0..len).map(|_| T::load(from)).collect()
+        (0..list_len(from)?).map(|_| T::load(from)).collect()
     }
+}
+
+/// How many there are, then each.
+pub(crate) fn save_list<T: Persist>(items: &[T], to: &mut Vec<u8>) {
+    (items.len() as u64).save(to);
+    for item in items {
+        item.save(to);
+    }
+}
+
+/// How many items follow.
+pub(crate) fn list_len(from: &mut Reader<'_>) -> Result<usize, RestoreError> {
+    let len = usize::try_from(u64::load(from)?).unwrap_or(usize::MAX);
+    if len > MAX_ITEMS {
+        return Err(from.damaged("a list of sensible length"));
+    }
+    Ok(len)
 }
 
 impl<T: Persist + Copy + Default, const N: usize> Persist for [T; N] {

@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::outlet::Outlet;
 use crate::plan::{OutletPlan, Plan};
 use crate::rules::common_cause::CommonCause;
-use crate::state::{Header, Persist, Reader, RestoreError};
+use crate::state::{Header, Persist, Reader, RestoreError, list_len};
 
 impl Engine {
     /// The whole state as bytes: format and rules in front, the registry, then every outlet.
@@ -74,7 +74,12 @@ impl Engine {
             }
         }
         engine.plan = Plan::new(&registry, header.index, header.count);
-        engine.outlets = Vec::load(&mut from)?;
+        engine.outlets.reserve_exact(engine.plan.outlets.len());
+        for _ in 0..list_len(&mut from)? {
+            let mut outlet = Outlet::load(&mut from)?;
+            engine.unheard.share(&mut outlet);
+            engine.outlets.push(outlet);
+        }
         let scheduled: Vec<Time> = Vec::load(&mut from)?;
         from.end()?;
         let fits = |(plan, outlet): (&OutletPlan, &Outlet)| {

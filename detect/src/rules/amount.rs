@@ -59,7 +59,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, outlet: &mut Outlet, plan: &OutletPlan, re
     let Some(volume) = total.filter(|&total| total > 0.0).or_else(mean) else {
         return;
     };
-    for (factor, state) in plan.factors.iter().zip(&mut outlet.factors) {
+    for (factor, state) in plan.factors.iter().zip(outlet.factors.iter_mut()) {
         if !IN_KG.contains(&factor.code.as_str()) || factor.limits.is_empty() {
             continue;
         }

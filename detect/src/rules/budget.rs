@@ -58,7 +58,7 @@ fn first_of(year: i32) -> Option<Time> {
 /// Takes a mark that was entered or withdrawn, and by how much it changed the time that is marked.
 pub(crate) fn look(ctx: &mut Ctx<'_>, plan: &OutletPlan, mark: &Mark, change_ms: i64, budget: &mut Budget) {
     let settings = &ctx.settings.budget;
-    if !uses(mark.kind) || mark.factor.is_some() || !settings.industries.contains(&plan.industry) {
+    if !uses(mark.kind) || mark.factor.is_some() || !settings.industries.iter().any(|name| **name == *plan.industry) {
         return;
     }
     let year = mark.span.start.civil().year;

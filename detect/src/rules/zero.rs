@@ -60,7 +60,7 @@ pub(crate) fn look(ctx: &mut Ctx<'_>, seen: &Seen<'_>, zeros: &mut u64, spell: &
 /// The factors with a limit, one bit each.
 fn limited(plan: &OutletPlan) -> u64 {
     let places = (0_u32..)
-        .zip(&plan.factors)
+        .zip(plan.factors.iter())
         .filter(|(_, factor)| !factor.limits.is_empty());
     places.fold(0, |bits, (place, _)| bits | 1 << place)
 }

@@ -22,5 +22,6 @@ mod score;
 mod script;
 mod state;
 mod twin;
+mod unheard;
 mod validity;
 mod warm;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::time::{Civil, Span, Time};
 
 /// `[valid_from, valid_to)`, either side open. Written as `2026-01-01` (midnight, Beijing) or `2026-01-01T12:30`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validity {
     /// First moment in force; always, if missing.
