@@ -11,7 +11,7 @@ mod quality;
 pub use quality::*;
 
 /// Counts up when a rule changes what it says of the same log: part of the rules hash, so old checkpoints are rebuilt.
-pub const RULES_VERSION: u32 = 5;
+pub const RULES_VERSION: u32 = 6;
 
 /// `[detect]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -338,11 +338,7 @@ impl Groups {
                     continue;
                 };
                 let silent_ms = ctx.now.since(heard.max(listening));
-                let interval_ms = plan
-                    .source(device.mn, ctx.now)
-                    .1
-                    .map_or(1, |row| i64::from(row.minute_interval))
-                    * MINUTE_MS;
+                let interval_ms = device.interval_ms(plan, ctx.now);
                 let silent = silent_ms >= (settings.quiet_s * SECOND_MS).max(2 * interval_ms) && !device.spooling;
                 for group in groups(device, plan) {
                     let group = self.of(group);

@@ -2,12 +2,13 @@
 //!
 //! What: an outlet from which nothing comes: no minute or finer data (提示), no hour packet though its hour is long
 //! over (关注), or
-//! nothing at all (紧急).
-//! What-zh: 排放口数据缺失：无分钟或更细数据（提示）；小时结束后久无小时数据（关注）；完全无数据（紧急）。
+//! nothing at all (紧急). A device that sends hours and has never sent anything finer is held to its hours alone.
+//! What-zh: 排放口数据缺失：无分钟或更细数据（提示）；小时结束后久无小时数据（关注）；完全无数据（紧急）。只上传小时数据的设备只看小时数据。
 //! Why: what does not come cannot be judged, and hours that are lost count against the outlet.
 //! Why-zh: 数据缺失则无法判定，且影响有效传输率。
-//! Fooled by: a device that sends only on change; a line that is down for everyone (that is one case, COMMON_CAUSE).
-//! Fooled-zh: 仅在变化时上传的设备；整条线路故障（合并为一件“平台或线路故障”）。
+//! Fooled by: a device that sends only on change; one that sends hours only, before its first hour; a line that
+//! is down for everyone (that is one case, COMMON_CAUSE).
+//! Fooled-zh: 仅在变化时上传的设备；只上传小时数据的设备在首个小时数据之前；整条线路故障（合并为一件“平台或线路故障”）。
 //! Parameter: miss.minute_gap_s | s | 1800 | 120..86400 | no minute or finer data for so long
 //! Parameter: miss.hour_gap_s | s | 3600 | 300..86400 | no hour packet for so long after its hour's end
 //! Parameter: miss.offline_s | s | 14400 | 600..604800 | nothing at all for so long
@@ -67,6 +68,21 @@ impl Device {
             progress: Time(i64::MIN),
             spooling: false,
         }
+    }
+
+    /// True where its hours have come and never anything finer: between two of them it is not silent.
+    fn sends_hours_only(&self) -> bool {
+        self.hour_end.is_some() && self.minutes_heard.is_none()
+    }
+
+    /// Time between two of its packets, milliseconds: what the registry says of its minutes, or an hour where it sends
+    /// nothing finer.
+    pub(crate) fn interval_ms(&self, plan: &OutletPlan, now: Time) -> i64 {
+        if self.sends_hours_only() {
+            return HOUR_MS;
+        }
+        let row = plan.source(self.mn, now).1;
+        row.map_or(1, |row| i64::from(row.minute_interval)) * MINUTE_MS
     }
 }
 
@@ -139,16 +155,14 @@ fn thresholds(
     };
     // The next hour packet is due when the hour after the last one ends.
     let hour_due = device.hour_end.and_then(|end| from(Some(end.plus(HOUR_MS))));
-    let interval_s = plan
-        .source(device.mn, ctx.now)
-        .1
-        .map_or(60, |row| i64::from(row.minute_interval) * 60);
     // A device that sends every 20 or 30 minutes is silent only when two of its packets are missing.
+    let interval_s = device.interval_ms(plan, ctx.now).div_euclid(SECOND_MS);
     let minute_gap_s = settings.minute_gap_s.max(2 * interval_s);
+    let finer = from(device.minutes_heard).filter(|_| !device.sends_hours_only());
     [
         from(device.heard).map(|since| silence(Severity::Urgent, since, settings.offline_s, "offline")),
         hour_due.map(|since| silence(Severity::Attention, since, settings.hour_gap_s, "hour")),
-        from(device.minutes_heard).map(|since| silence(Severity::Notice, since, minute_gap_s, "minute")),
+        finer.map(|since| silence(Severity::Notice, since, minute_gap_s, "minute")),
     ]
 }
 
