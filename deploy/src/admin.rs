@@ -195,9 +195,17 @@ struct Explained {
 }
 
 /// What `plume explain` prints.
-async fn explain_event(State(context): State<Context>, Query(asked): Query<Explained>) -> Response {
+async fn explain_event(
+    State(context): State<Context>,
+    Extension(Accounts(desk)): Extension<Accounts>,
+    Query(asked): Query<Explained>,
+) -> Response {
     let Context { bus, archive, .. } = &context;
-    match explain::explain(bus, archive, &asked.event, &asked.lang).await {
+    let explained = match (explain::explain(bus, archive, &asked.event, &asked.lang).await, desk) {
+        (Ok(None), Some(desk)) => explain::explain_found(desk.store(), &asked.event, &asked.lang).await,
+        (explained, _) => explained,
+    };
+    match explained {
         Ok(Some(text)) => text.into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, format!("no event {} here\n", asked.event)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),

@@ -1,6 +1,8 @@
-//! Finding an event by its id, for `plume explain`: in the log while it is there, else in the archive.
+//! Finding an event by its id, for `plume explain`: in the log while it is there, else in the archive; what the desk
+//! found itself, in its database.
 
 use anyhow::Context as _;
+use plume_alert::store::Store;
 use plume_archive::{Field, Location, QuerySpec, Table};
 use plume_bus::{Bus, Topic};
 use plume_detect::{Lang, explain_event};
@@ -25,6 +27,19 @@ pub(crate) async fn explain(bus: &Bus, archive: &Location, id: &str, lang: &str)
         Some(event) => Some(event),
         None => in_archive(archive, id)?,
     };
+    let catalogue = Catalogue::embedded()?;
+    Ok(found.map(|event| in_words(&event, &catalogue, lang)))
+}
+
+/// A lead that the desk itself found (TWIN), in words: it stands on no line of the log. `None` where it has none such.
+pub(crate) async fn explain_found(store: &Store, id: &str, lang: &str) -> anyhow::Result<Option<String>> {
+    let Some(id) = ContentId::parse(id).ok() else {
+        return Ok(None);
+    };
+    let found = store
+        .found(id)
+        .await?
+        .filter(|event| event.judgement.rule == RuleCode::Twin);
     let catalogue = Catalogue::embedded()?;
     Ok(found.map(|event| in_words(&event, &catalogue, lang)))
 }

@@ -1,10 +1,12 @@
 //! Which events have been applied, and where to read on.
 
-use plume_schemas::event::Event;
+use plume_schemas::event::{Edge, Event};
+use plume_schemas::ids::ContentId;
+use plume_schemas::judgement::Verdict;
 use plume_schemas::time::Time;
 
 use super::db::{Tx, args};
-use super::{Store, StoreError};
+use super::{Store, StoreError, id, json};
 
 impl Store {
     /// Next offset of a partition of the events topic to read; `None` before the first.
@@ -17,6 +19,33 @@ impl Store {
             )
             .await?;
         row.map(|row| offset(row.int("next_offset")?)).transpose()
+    }
+
+    /// An event that stands on no line of the log, since this desk found it (TWIN), as the trace of its case keeps it.
+    /// Of any other event only the judgement is as it was: the trace does not keep its edge.
+    pub async fn found(&self, event: ContentId) -> Result<Option<Event>, StoreError> {
+        let row = self
+            .db
+            .one(
+                "SELECT t.at, t.detail, COALESCE(a.case_id, t.case_id) AS case_id FROM trace t \
+                 LEFT JOIN applied_events a ON a.id = t.event_id WHERE t.event_id = $1",
+                args![event],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let judgement: plume_schemas::judgement::Judgement = row.parsed("detail", json::read)?;
+        let edge = match judgement.verdict {
+            Verdict::Breach(_) => Edge::Opened,
+            Verdict::Fine | Verdict::NotJudged(_) => Edge::Cleared,
+        };
+        Ok(Some(Event {
+            id: event,
+            case: row.parsed("case_id", id)?,
+            edge,
+            at: row.time("at")?,
+            preliminary: false,
+            judgement,
+        }))
     }
 }
 

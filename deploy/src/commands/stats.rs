@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use plume_bus::Bus;
 use serde_json::Value;
 
-use super::{running, view};
+use super::place::{Reached, reach};
+use super::view;
 use crate::cli::StatsArgs;
 use crate::config::Config;
 use crate::{balance, out, roles};
@@ -30,39 +32,32 @@ pub(crate) async fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let query = if args.json { "" } else { "?text" };
-    let (balanced, text) = if let Some(answer) = ask(&data_dir, query).await {
-        answer?
-    } else {
-        let balance = stopped(&config, &data_dir).await?;
-        let text = if args.json {
-            serde_json::to_string(&balance)?
-        } else {
-            balance.to_string()
-        };
-        (balance.balanced, text)
+    let (balanced, text) = match reach((&config, &data_dir), ("GET", &format!("/stats{query}"), "")).await? {
+        Reached::Answer(answer) => (is_balanced(&answer), answer.trim_end().to_owned()),
+        Reached::Log(bus) => {
+            let balance = stopped(&config, &data_dir, bus?).await?;
+            let text = if args.json {
+                serde_json::to_string(&balance)?
+            } else {
+                balance.to_string()
+            };
+            (balance.balanced, text)
+        }
     };
     out::line(text);
     Ok(if balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The answer of the plume that runs in this directory; `None` where none does.
-async fn ask(data_dir: &Path, query: &str) -> Option<anyhow::Result<(bool, String)>> {
-    let answer = running::ask(data_dir, "GET", &format!("/stats{query}")).await?;
-    Some(answer.and_then(|(well, body)| {
-        if !well {
-            bail!("the running plume says: {}", body.trim());
-        }
-        let balanced = match serde_json::from_str::<Value>(&body) {
-            Ok(value) => value.get("balanced").and_then(Value::as_bool).unwrap_or(false),
-            Err(_) => !body.contains("NOT balanced"),
-        };
-        Ok((balanced, body.trim_end().to_owned()))
-    }))
+/// What a running plume says of its own books, as JSON or as text.
+fn is_balanced(answer: &str) -> bool {
+    match serde_json::from_str::<Value>(answer) {
+        Ok(value) => value.get("balanced").and_then(Value::as_bool).unwrap_or(false),
+        Err(_) => !answer.contains("NOT balanced"),
+    }
 }
 
 /// Reads log and archive of a plume that is not running.
-async fn stopped(config: &Config, data_dir: &Path) -> anyhow::Result<balance::Balance> {
-    let bus = view::open_stopped(config, data_dir).await?;
+async fn stopped(config: &Config, data_dir: &Path, bus: Bus) -> anyhow::Result<balance::Balance> {
     let balance = balance::of(&bus, &roles::archive::location(data_dir, &config.archive)?).await;
     bus.close().await?;
     balance

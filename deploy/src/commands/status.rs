@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
+use plume_bus::Bus;
 use plume_schemas::time::Time;
 
-use super::place::{ask, place};
-use super::view;
+use super::place::{Reached, place, reach};
 use crate::cli::ops::StatusArgs;
 use crate::config::Config;
 use crate::finding::{self, Finding, Grade};
@@ -17,9 +17,9 @@ use crate::{balance, clock, out, roles, status};
 /// Prints the sentences; fails where something does not work.
 pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let (config, data_dir) = place(args.config.as_deref(), args.data.as_deref())?;
-    let findings = match ask(&data_dir, "GET", "/status", "").await {
-        Some(answer) => serde_json::from_str(&answer?)?,
-        None => stopped(&config, &data_dir, args.json).await,
+    let findings = match reach((&config, &data_dir), ("GET", "/status", "")).await? {
+        Reached::Answer(answer) => serde_json::from_str(&answer)?,
+        Reached::Log(log) => stopped((&config, &data_dir), log, args.json).await,
     };
     finding::print(&findings, args.json)?;
     let ill = finding::gravest(&findings) == Some(Grade::Error);
@@ -27,11 +27,11 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Of a plume that does not run: since when, what waits in its log, and what else is to be seen from its files.
-async fn stopped(config: &Config, data_dir: &Path, json: bool) -> Vec<Finding> {
+async fn stopped((config, data_dir): (&Config, &Path), log: anyhow::Result<Bus>, json: bool) -> Vec<Finding> {
     let mut findings = vec![words::NOT_RUNNING.found("", "").since(last_written(config, data_dir))];
     status::disk(data_dir, &mut findings);
     findings.extend(status::backup_age(data_dir, clock::system().now()));
-    match view::open_stopped(config, data_dir).await {
+    match log {
         Ok(bus) => {
             let balance = match roles::archive::location(data_dir, &config.archive) {
                 Ok(archive) => balance::of(&bus, &archive).await,

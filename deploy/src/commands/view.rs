@@ -11,7 +11,7 @@ use plume_archive::{Archive, Location, Pushed, Reader, Signals};
 use plume_bus::{Bus, BusError, ClockKind};
 use plume_schemas::factors::Catalogue;
 
-use super::running;
+use super::place::{Reached, reach};
 use crate::cli::archive::Place;
 use crate::config::Config;
 use crate::roles::{ARCHIVE, ARCHIVED, READ_LIMIT, at, consumer};
@@ -94,14 +94,10 @@ pub(crate) fn open(place: &Place) -> anyhow::Result<Reader> {
 }
 
 async fn catch_up(found: &Where, data_dir: &Path) -> anyhow::Result<()> {
-    if let Some(answer) = running::ask(data_dir, "POST", "/archive").await {
-        let (written, body) = answer?;
-        if !written {
-            bail!("the running plume says: {}", body.trim());
-        }
+    let Reached::Log(bus) = reach((&found.config, data_dir), ("POST", "/archive", "")).await? else {
         return Ok(());
-    }
-    let bus = open_stopped(&found.config, data_dir).await?;
+    };
+    let bus = bus?;
     let signals = Signals::new(&prometheus::Registry::new())?;
     let mut archive = Archive::open(
         &found.archive.root,

@@ -1,6 +1,7 @@
 //! From two partitions' reports to one lead at the desk; a restart finds it again and does not say it again.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use plume_alert::accounts::{Role as DeskRole, Scope, Viewer};
@@ -9,6 +10,7 @@ use plume_bus::{ClockKind, NewRecord, Topic};
 use plume_ingest::poll::Pace;
 use plume_schemas::decimal::Decimal;
 use plume_schemas::entry::{EntryBody, Tick};
+use plume_schemas::event::{Edge, Event};
 use plume_schemas::factors::Catalogue;
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::partition::partition_of;
@@ -20,6 +22,8 @@ use plume_schemas::time::{Clock, MINUTE_MS, SECOND_MS, Time};
 use plume_schemas::wire;
 
 use crate::cli::Role;
+use crate::cli::judge::ExplainArgs;
+use crate::commands::{explain, running};
 use crate::config::Config;
 use crate::polling::{self, Polling};
 use crate::roles::at;
@@ -169,6 +173,19 @@ async fn leads(system: &System) -> Vec<CaseRow> {
     rows.into_iter().filter(|row| row.rule == RuleCode::Twin).collect()
 }
 
+/// The id of the event that began a lead, which follows from its content.
+async fn opened(system: &System, lead: &CaseRow) -> ContentId {
+    let viewer = Viewer {
+        name: "线索专员".to_owned(),
+        role: DeskRole::LeadOfficer,
+        scope: Scope::All,
+    };
+    let store = system.desk().unwrap().store();
+    let trace = store.trace(&viewer, lead.id).await.unwrap();
+    let judgement = trace.iter().find_map(|line| line.judgement.as_ref()).unwrap();
+    Event::event_id(lead.id, Edge::Opened, judgement.cause)
+}
+
 async fn wait_for_lead(system: &System) -> Vec<CaseRow> {
     let found = async {
         let mut pause = tokio::time::interval(Duration::from_millis(20));
@@ -193,7 +210,25 @@ async fn copies_in_two_partitions_become_one_lead_and_a_restart_adds_none() {
     let found = wait_for_lead(&first).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].outlet.as_str(), "E1:DA001");
+    let event = opened(&first, &found[0]).await;
+    let path = std::fmt::format(format_args!("/explain?event={event}&lang=en"));
+    let (fine, explained) = running::ask(dir.path(), "GET", &path).await.unwrap().unwrap();
+    assert!(fine, "{explained}");
+    assert!(
+        explained.contains("E1:DA001") && explained.contains("E5:DA001"),
+        "who is like whom: {explained}"
+    );
     first.stop().await.unwrap();
+    // Nor does it need a plume that runs.
+    let config = dir.path().join("plume.toml");
+    std::fs::write(&config, "[bus]\npartitions = 4\n").unwrap();
+    let args = ExplainArgs {
+        event: event.to_string(),
+        lang: "zh".to_owned(),
+        config: Some(config),
+        data: Some(dir.path().to_owned()),
+    };
+    assert_eq!(explain::run(&args).await.unwrap(), ExitCode::SUCCESS);
 
     let second = system(dir.path(), MINUTES).await;
     // Everything is found again; only then is it certain that nothing more is made of it.

@@ -1,8 +1,10 @@
 //! A real plume over real TCP: answers after durability, nothing lost over `kill -9`, books that balance.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
-use crate::support::{Link, MN, Site, frame, minute_packet};
+use crate::support::{Link, MN, Site, command, frame, minute_packet};
 
 /// Moments that are neither in the future nor beyond the oldest year.
 fn stamp(minute: u32) -> String {
@@ -90,6 +92,29 @@ fn stats_asks_the_plume_that_runs() {
         !fine && text.contains("hint"),
         "a second plume in one directory says why it cannot: {text}"
     );
+    drop(running);
+}
+
+/// A plume that is starting has its log open before it answers, and one that is stopping for a while after.
+#[test]
+fn stats_waits_for_a_plume_that_does_not_answer_yet() {
+    let site = Site::new("");
+    let running = site.start();
+    let (announced, hidden) = (site.data().join("state/run.json"), site.data().join("state/run.hidden"));
+    std::fs::rename(&announced, &hidden).unwrap();
+    let mut stats = command();
+    stats
+        .args(["stats", "--config", "plume.toml"])
+        .current_dir(site.dir.path());
+    let mut stats = stats.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut errors = BufReader::new(stats.stderr.take().unwrap());
+    errors.read_line(&mut said).unwrap();
+    assert!(said.contains("does not answer yet"), "{said}");
+    std::fs::rename(&hidden, &announced).unwrap();
+    let answered = stats.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&answered.stdout);
+    assert!(answered.status.success() && text.contains("balanced"), "{text}");
     drop(running);
 }
 

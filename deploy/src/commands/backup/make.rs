@@ -90,8 +90,8 @@ pub(crate) async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of a backup made at `stamp`, and a number behind it where that second has one already: an upgrade right after
-/// a backup makes its own. The directory's lock is held, so nobody takes the name meanwhile.
+/// The name of a backup made at `stamp`, and a number behind it where that second has one already: an upgrade right
+/// after a backup makes its own. The directory's lock is held, so nobody takes the name meanwhile.
 fn free_name(to: &Path, stamp: &str) -> String {
     let first = format!("plume-backup-{stamp}");
     let numbered = (2_u32..).map(|nth| format!("{first}-{nth}"));
