@@ -165,8 +165,10 @@ impl Engine {
     /// Memory of all series: how many there are, bytes of hot cores, bytes of minute stores. What outlets that nothing
     /// was heard of share is not counted.
     pub fn memory(&self) -> Memory {
-        let mut memory = Memory::default();
-        memory.series = self.outlets.iter().map(|outlet| outlet.factors.len()).sum();
+        let mut memory = Memory {
+            series: self.outlets.iter().map(|outlet| outlet.factors.len()).sum(),
+            ..Memory::default()
+        };
         for factor in self.outlets.iter().filter_map(|outlet| outlet.factors.own()).flatten() {
             memory.hot_core_bytes += size_of_val(&factor.series) + size_of_val(&factor.quality);
             memory.chart_bytes += factor

@@ -115,6 +115,8 @@ impl Outlet {
             })
         });
         self.factors = Factors::Own(fitted.collect());
+        self.devices
+            .reserve_exact(plan.sources.len().saturating_sub(self.devices.len()));
         for source in &plan.sources {
             self.device(source.mn);
         }

@@ -10,6 +10,8 @@ pub const FORMAT: u32 = 6;
 const MAGIC: &[u8; 8] = b"plumechk";
 /// No list in a checkpoint is longer: a lying length must not ask for memory.
 const MAX_ITEMS: usize = 1 << 24;
+/// Room made for a list before its items are read: a longer one grows as it is read, whatever length it claims.
+const MAX_RESERVED: usize = 1 << 10;
 
 /// A checkpoint cannot be used. The host starts an empty engine and reads the log from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -229,7 +231,13 @@ impl<T: Persist> Persist for Vec<T> {
         save_list(self, to);
     }
     fn load(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
-        (0..list_len(from)?).map(|_| T::load(from)).collect()
+        let len = list_len(from)?;
+        // Without room to grow: most lists are short, and there are as many as outlets.
+        let mut items = Self::with_capacity(len.min(MAX_RESERVED));
+        for _ in 0..len {
+            items.push(T::load(from)?);
+        }
+        Ok(items)
     }
 }
 
