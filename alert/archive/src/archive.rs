@@ -374,7 +374,7 @@ impl Archive {
 
     /// True where batches wait and the log's clock has entered another period since the last publication.
     pub fn publish_due(&self) -> bool {
-        let period = |at: Time| at.floor(self.config.publish_every_ms());
+        let period = |at: Time| self.config.publish_period(at);
         let passed = match (self.published_at, self.clock) {
             (Some(published), Some(now)) => period(now) > period(published),
             (None, now) => now.is_some(),

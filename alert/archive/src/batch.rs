@@ -118,7 +118,7 @@ impl Batch {
         if self.is_empty() {
             return false;
         }
-        let slot = |at: Time| at.floor(config.batch_every_ms());
+        let slot = |at: Time| config.batch_period(at);
         if self.sealed.is_some() {
             return true;
         }

@@ -1,5 +1,7 @@
 //! The `[archive]` section of the configuration; every default is in deploy's `default.toml`.
 
+use plume_schemas::time::{MINUTE_MS, Time};
+
 use crate::ArchiveError;
 
 /// Section `[archive]`.
@@ -14,9 +16,9 @@ pub struct ArchiveConfig {
     pub batch_records: u64,
     /// Bytes of payload after which a batch ends: what waits in memory, times about three.
     pub batch_bytes: u64,
-    /// Seconds of the log's own time after which a batch ends, counted from midnight, Beijing.
+    /// Seconds of the log's own time after which a batch ends, counted from ten minutes past midnight, Beijing.
     pub batch_every_s: u64,
-    /// Seconds of the log's own time after which what readers see is rebuilt with the new batches.
+    /// Seconds of the log's own time after which what readers see is rebuilt with the new batches, counted alike.
     pub publish_every_s: u64,
     /// Rows from which what was published of a day that lasts is left as it lies when more comes.
     pub run_rows: u64,
@@ -80,17 +82,24 @@ impl ArchiveConfig {
             .is_some_and(|dir| dir.starts_with(crate::location::S3))
     }
 
-    pub(crate) fn batch_every_ms(&self) -> i64 {
-        seconds_to_ms(self.batch_every_s)
+    /// The period of batches in which `at` lies.
+    pub(crate) fn batch_period(&self, at: Time) -> Time {
+        period(at, self.batch_every_s)
     }
 
-    pub(crate) fn publish_every_ms(&self) -> i64 {
-        seconds_to_ms(self.publish_every_s)
+    /// The period of publications in which `at` lies.
+    pub(crate) fn publish_period(&self, at: Time) -> Time {
+        period(at, self.publish_every_s)
     }
 }
 
-fn seconds_to_ms(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000)
+/// Periods begin so long after the full hour: by then the hour's own values have come and it has been judged (five
+/// minutes of grace by default), so that readers see an hour soon after it, and a day is written once when it is over.
+const SETTLING_MS: i64 = 10 * MINUTE_MS;
+
+fn period(at: Time, every_s: u64) -> Time {
+    let every_ms = i64::try_from(every_s).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000);
+    at.plus(-SETTLING_MS).floor(every_ms)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use plume_bus::fs::{Fs, FsFile, FsLock, read_exact_at, write_all_at};
 use sha2::{Digest, Sha256};
 
 use crate::ArchiveError;
+use crate::operation::FileEntry;
 
 /// Where a file is written before it gets its name: one writer, so one is enough. Its name does not end in
 /// `.parquet`, so no glob
@@ -75,6 +76,20 @@ impl Files {
         let mut content = vec![0; usize::try_from(blob.len).unwrap_or(usize::MAX)];
         read_exact_at(&*blob.file, &mut content, 0).map_err(|source| self.failed("read", name, source))?;
         Ok(content)
+    }
+
+    /// A whole file that is to be passed on without a look at what is in it. Errors: other bytes than were written.
+    pub(crate) fn read_known(&self, entry: &FileEntry) -> Result<Vec<u8>, ArchiveError> {
+        let content = self.read(&entry.name)?;
+        let found = sha256_hex(&content);
+        if found == entry.sha256 {
+            return Ok(content);
+        }
+        Err(ArchiveError::Damaged {
+            file: self.path(&entry.name),
+            found: format!("SHA-256 {found}"),
+            expected: format!("SHA-256 {}", entry.sha256),
+        })
     }
 
     /// A whole file, or `None` where there is none.

@@ -16,8 +16,9 @@ use crate::operation::{Counts, FileEntry, Operation};
 
 /// The file.
 pub(crate) const MANIFEST: &str = "manifest.jsonl";
-/// Version of the lines.
-pub(crate) const VERSION: u32 = 0;
+/// Newest version of the lines. One is version 1 where it names a file of several runs: who takes such a file for one
+/// sorted run would merge and group its rows wrongly, and refuses a version it does not know. All others are version 0.
+pub(crate) const VERSION: u32 = 1;
 /// What the first line carries as the hash of the one before.
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// `,"sha256":"` and 64 digits and `"}`.
@@ -30,6 +31,14 @@ struct Body {
     prev: String,
     #[serde(flatten)]
     operation: Operation,
+}
+
+/// The version of a line.
+fn version(operation: &Operation) -> u32 {
+    match operation {
+        Operation::Replace(replace) => u32::from(replace.files.iter().any(|file| file.runs > 1)),
+        Operation::Add(_) | Operation::Expire(_) => 0,
+    }
 }
 
 /// The topic of that name.
@@ -132,8 +141,9 @@ impl Manifest {
                     manifest.bytes += line.len() as u64;
                     manifest.last_line = line.to_vec();
                 }
-                // The sector with the end of the line reached the disk, one before it did not.
-                Err(_) if lines.peek().is_none() => break,
+                // The sector with the end of the line reached the disk, one before it did not. A line whose seal is
+                // right is whole: what is not understood of it was written by a later version.
+                Err(_) if lines.peek().is_none() && !is_sealed(text) => break,
                 Err((found, expected)) => {
                     return Err(ArchiveError::Manifest {
                         file: files.path(MANIFEST),
@@ -150,12 +160,7 @@ impl Manifest {
 
     /// The operation of a line and the line's hash, or what was found and what was expected.
     fn check(&self, line: &[u8]) -> Result<(Operation, String), (String, String)> {
-        let (body, seal) = line
-            .len()
-            .checked_sub(SEAL_BYTES)
-            .and_then(|at| line.split_at_checked(at))
-            .ok_or_else(|| (format!("{} bytes", line.len()), "a sealed line".to_owned()))?;
-        let body = [body, b"}"].concat();
+        let (body, seal) = opened(line).ok_or_else(|| (format!("{} bytes", line.len()), "a sealed line".to_owned()))?;
         let hash = sha256_hex(&body);
         if seal != seal_of(&hash).as_bytes() {
             return Err((
@@ -165,10 +170,10 @@ impl Manifest {
         }
         let body: Body =
             serde_json::from_slice(&body).map_err(|error| (error.to_string(), "an operation".to_owned()))?;
-        if (body.v, body.seq) != (VERSION, self.seq) || body.prev != self.head {
+        if body.v > VERSION || body.seq != self.seq || body.prev != self.head {
             return Err((
                 format!("version {} line {} after {}", body.v, body.seq, body.prev),
-                format!("version {VERSION} line {} after {}", self.seq, self.head),
+                format!("version 0 to {VERSION} line {} after {}", self.seq, self.head),
             ));
         }
         Ok((body.operation, hash))
@@ -224,7 +229,7 @@ impl Manifest {
     /// Writes a line, durably. An error leaves the end of the file unknown: the manifest must be read again.
     pub(crate) fn append(&mut self, files: &Files, operation: &Operation) -> Result<(), ArchiveError> {
         let body = Body {
-            v: VERSION,
+            v: version(operation),
             seq: self.seq,
             prev: self.head.clone(),
             operation: operation.clone(),
@@ -291,6 +296,16 @@ pub(crate) fn has_head(files: &Files, hash: &str) -> Result<bool, ArchiveError> 
         .any(|line| line.ends_with(seal.as_bytes())))
 }
 
+/// What a line says, and its seal.
+fn opened(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (body, seal) = line.split_at_checked(line.len().checked_sub(SEAL_BYTES)?)?;
+    Some(([body, b"}"].concat(), seal))
+}
+
+fn is_sealed(line: &[u8]) -> bool {
+    opened(line).is_some_and(|(body, seal)| seal == seal_of(&sha256_hex(&body)).as_bytes())
+}
+
 fn seal_of(hash: &str) -> String {
     format!(",\"sha256\":\"{hash}\"}}")
 }
@@ -302,7 +317,7 @@ fn folder(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::Add;
+    use crate::operation::{Add, Replace};
     use plume_bus::fs::SimFs;
     use std::path::Path;
     use std::sync::Arc;
@@ -345,6 +360,57 @@ mod tests {
         let Loaded { manifest, torn_bytes } = Manifest::load(&files(&disk)).unwrap();
         assert_eq!((manifest.seq, torn_bytes, manifest.counts.records), (3, 0, 15));
         assert_eq!(manifest.lines.values().next().unwrap().next, 15);
+    }
+
+    #[test]
+    fn a_line_that_names_a_file_of_runs_is_of_a_version_of_its_own() {
+        let (disk, _) = written(1);
+        let files = files(&disk);
+        let mut manifest = Manifest::load(&files).unwrap().manifest;
+        let file = |runs| FileEntry {
+            name: "readings/kind=minute/date=2026-11-21/part-0.parquet".to_owned(),
+            rows: 1,
+            bytes: 1,
+            sha256: String::new(),
+            unchecked: 0,
+            runs,
+        };
+        for runs in [1, 2] {
+            let replace = Replace {
+                files: vec![file(runs)],
+                removed: vec![],
+                dropped: 0,
+                superseded: 0,
+                clock: None,
+            };
+            manifest.append(&files, &Operation::Replace(replace)).unwrap();
+        }
+        let content = disk.content(Path::new("/a/manifest.jsonl")).unwrap();
+        let lines = content.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let versions = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap()["v"].as_u64());
+        assert_eq!(versions.collect::<Vec<_>>(), [Some(0), Some(0), Some(1)]);
+        assert_eq!(
+            Manifest::load(&files)
+                .unwrap()
+                .manifest
+                .parts
+                .values()
+                .next()
+                .unwrap()
+                .runs,
+            2
+        );
+        // A line of a version to come is refused, not read as far as it is understood.
+        let last = content.split(|&byte| byte == b'\n').nth(2).unwrap();
+        let body = String::from_utf8(opened(last).unwrap().0)
+            .unwrap()
+            .replace("\"v\":1", "\"v\":2");
+        let line = format!("{}{}\n", &body[..body.len() - 1], seal_of(&sha256_hex(body.as_bytes())));
+        let start = content.len() - last.len() - 1;
+        let changed = [&content[..start], line.as_bytes()].concat();
+        disk.replace(Path::new("/a/manifest.jsonl"), changed);
+        let error = Manifest::load(&files).unwrap_err();
+        assert!(error.to_string().contains("version 2 line 2"), "{error}");
     }
 
     #[test]

@@ -3,13 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::new_null_array;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, PageIndexPolicy, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 
 use crate::ArchiveError;
@@ -52,7 +56,7 @@ const BLOOM_DISTINCT: u64 = 20_000;
 pub(crate) const CREATED_BY: &str = concat!("plume ", env!("CARGO_PKG_VERSION"));
 
 /// The key of the footer that names the operation of the manifest which wrote the file.
-const OPERATION: &str = "plume.operation";
+pub(crate) const OPERATION: &str = "plume.operation";
 
 /// The key of the footer that says how many rows merging found to be there already.
 const DROPPED: &str = "plume.dropped";
@@ -106,7 +110,7 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
         properties = properties.set_column_data_page_row_count_limit(path(), page_rows);
         properties = match column.form {
             // Of words in no order the smallest and largest say nothing, and comparing each costs a tenth of writing.
-            Form::Word if !is_searched(spec, column) => {
+            Form::Word if !column.seldom && !is_searched(spec, column) => {
                 properties.set_column_statistics_enabled(path(), EnabledStatistics::None)
             }
             Form::Word | Form::Small => properties,
@@ -118,7 +122,14 @@ fn properties(spec: &Spec, operation: u64, effort: Effort) -> Result<WriterPrope
                 .set_column_dictionary_enabled(path(), false)
                 .set_column_encoding(path(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
                 .set_column_compression(path(), Compression::ZSTD(ZstdLevel::try_new(text_level)?))
-                .set_column_statistics_enabled(path(), EnabledStatistics::None),
+                .set_column_statistics_enabled(
+                    path(),
+                    if column.seldom {
+                        EnabledStatistics::Chunk
+                    } else {
+                        EnabledStatistics::None
+                    },
+                ),
             Form::Number | Form::Bool => properties.set_column_dictionary_enabled(path(), false),
         };
         if spec.bloom.contains(&column.name) {
@@ -244,13 +255,6 @@ impl Opened {
         runs::of(self.metadata.metadata())
     }
 
-    /// This file's first `kept` runs as they lie, and behind them a whole new file as another run. Its indexes must
-    /// have been read.
-    pub(crate) fn appended(&self, kept: usize, new: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
-        let appended = runs::appended((&self.blob, self.metadata.metadata()), kept, new);
-        appended.map_err(|source| self.unreadable(source))
-    }
-
     /// Reads rows with it.
     pub(crate) fn reader(&self) -> ParquetRecordBatchReaderBuilder<Blob> {
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.blob.clone(), self.metadata.clone())
@@ -282,18 +286,52 @@ impl Opened {
         unreadable(&self.files, &self.name, source)
     }
 
-    /// All batches of a run, of all columns.
+    /// All batches of a run, of all columns. One that is known to hold nothing in the run is not read.
     pub(crate) fn batches(
         &self,
         run: Range<usize>,
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ArchiveError>> + use<>, ArchiveError> {
-        let reader = self.reader().with_batch_size(batch_rows);
+        let schema = Arc::clone(self.metadata.schema());
+        let groups = self
+            .metadata
+            .metadata()
+            .row_groups()
+            .get(run.clone())
+            .unwrap_or_default();
+        let is_empty = |column: usize| {
+            groups.iter().all(|group| {
+                let statistics = group.columns().get(column).and_then(|chunk| chunk.statistics());
+                let nulls = statistics.and_then(Statistics::null_count_opt);
+                nulls.is_some() && nulls == u64::try_from(group.num_rows()).ok()
+            })
+        };
+        let (empty, filled): (Vec<usize>, Vec<usize>) =
+            (0..schema.fields().len()).partition(|&column| is_empty(column));
+        let mask = ProjectionMask::roots(self.metadata.metadata().file_metadata().schema_descr(), filled);
+        let reader = self.reader().with_batch_size(batch_rows).with_projection(mask);
         let reader = reader.with_row_groups(run.collect()).build();
         let reader = reader.map_err(|source| self.unreadable(source))?;
         let (files, name) = (self.files.clone(), Arc::<str>::from(self.name.as_str()));
-        Ok(reader.map(move |batch| batch.map_err(|error| unreadable(&files, &name, error.into()))))
+        Ok(reader.map(move |batch| {
+            let whole = batch.and_then(|batch| with_nulls(&schema, &empty, &batch));
+            whole.map_err(|error| unreadable(&files, &name, error.into()))
+        }))
     }
+}
+
+/// The batch with the columns of `empty` places, which were not read.
+fn with_nulls(schema: &SchemaRef, empty: &[usize], batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let rows = batch.num_rows();
+    let mut read = batch.columns().iter();
+    let columns = schema.fields().iter().enumerate().filter_map(|(place, field)| {
+        if empty.contains(&place) {
+            Some(new_null_array(field.data_type(), rows))
+        } else {
+            read.next().cloned()
+        }
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect())
 }
 
 pub(crate) fn unreadable(files: &Files, name: &str, source: ParquetError) -> ArchiveError {

@@ -14,7 +14,7 @@ use crate::layout::Folder;
 use crate::manifest::Manifest;
 use crate::merge::{Input, Merge, batch_rows, failed};
 use crate::operation::{FileEntry, Replace, put};
-use crate::parquet_file::{Effort, Opened, Writer};
+use crate::parquet_file::{Effort, Opened, Writer, unreadable};
 use crate::plan::PartPlan;
 use crate::revise::Revisions;
 use crate::runs;
@@ -87,7 +87,8 @@ impl Publication<'_> {
         let unchecked = |name: &String| self.manifest.batches.get(name).is_some_and(|file| file.unchecked > 0);
         let unchecked = inputs.clone().any(unchecked);
         let over = folder.is_some_and(|folder| folder.is_over(self.clock.map(Time)));
-        let old = match self.manifest.parts.get(&part.name) {
+        let known = self.manifest.parts.get(&part.name);
+        let old = match known {
             Some(_) => Some(Opened::open(self.files, &part.name, true)?),
             None => None,
         };
@@ -97,7 +98,60 @@ impl Publication<'_> {
             Some(old) => runs::kept(&runs::sizes(old.metadata.metadata()), self.run_rows),
             None => 0,
         };
-        let merged = || self.merged(table, old.as_ref().map(|old| (old, kept)), &part.inputs);
+        let all_kept = old.as_ref().map_or(0, |old| old.runs().len()) == kept;
+        let alone = part
+            .inputs
+            .first()
+            .filter(|_| may_append && all_kept && part.inputs.len() == 1);
+        let as_it_lies = match alone {
+            Some(batch) => self.batch_as_it_lies(spec, batch)?,
+            None => None,
+        };
+        let is_copied = as_it_lies.is_some();
+        let (new, mut rows, dropped) = match as_it_lies {
+            Some((content, rows)) => (content, rows, 0),
+            None => self.in_order(table, part, (old.as_ref(), kept), (over, unchecked))?,
+        };
+        let mut content = new;
+        if kept > 0 || is_copied {
+            let unreadable = |source| unreadable(self.files, &part.name, source);
+            let whole = |content| runs::Whole::of(content).map_err(unreadable);
+            let old = match known.filter(|_| kept > 0) {
+                Some(known) => Some(whole(self.files.read_known(known)?.into())?),
+                None => None,
+            };
+            rows += old.as_ref().map_or(0, |old| old.rows(kept));
+            let appended = runs::appended(old.as_ref(), kept, &whole(content.into())?, self.operation);
+            content = appended.map_err(unreadable)?;
+        }
+        let mut entry = put(self.files, part.name.clone(), &content, rows, 0)?;
+        entry.runs = kept as u64 + 1;
+        Ok((entry, dropped))
+    }
+
+    /// A batch that need not be merged with anything: its bytes, if they have the columns of this version, and how many
+    /// rows they hold. Since nobody decodes them, they must be those that were written.
+    fn batch_as_it_lies(&self, spec: &Spec, name: &str) -> Result<Option<(Vec<u8>, u64)>, ArchiveError> {
+        let Some(known) = self.manifest.batches.get(name) else {
+            return Ok(None);
+        };
+        if !Opened::open(self.files, name, false)?.is_current(spec) {
+            return Ok(None);
+        }
+        Ok(Some((self.files.read_known(known)?, known.rows)))
+    }
+
+    /// A file of the old one's rows behind its first `kept` runs and those of the batches, in the table's order: its
+    /// bytes, how many rows it has, and how many were left out because they, or later ones, are there already.
+    fn in_order(
+        &self,
+        table: Table,
+        part: &PartPlan,
+        (old, kept): (Option<&Opened>, usize),
+        (over, unchecked): (bool, bool),
+    ) -> Result<(Vec<u8>, u64, u64), ArchiveError> {
+        let spec = table.spec();
+        let merged = || self.merged(table, old.map(|old| (old, kept)), &part.inputs);
         let mut revisions = if unchecked {
             Revisions::of(merged()?)?
         } else {
@@ -121,15 +175,8 @@ impl Publication<'_> {
             }
             revisions.dropped()
         };
-        let (mut content, mut rows) = writer.finish(dropped)?;
-        if let Some(old) = old.filter(|_| kept > 0) {
-            content = old.appended(kept, content)?;
-            let sizes = runs::sizes(old.metadata.metadata());
-            rows += sizes.iter().take(kept).map(|(rows, _)| rows).sum::<u64>();
-        }
-        let mut entry = put(self.files, part.name.clone(), &content, rows, 0)?;
-        entry.runs = kept as u64 + 1;
-        Ok((entry, dropped))
+        let (content, rows) = writer.finish(dropped)?;
+        Ok((content, rows, dropped))
     }
 
     /// A day that is over is written for good, if it is large enough to be worth it.

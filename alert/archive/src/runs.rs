@@ -12,11 +12,9 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::ChunkReader;
 use parquet::file::writer::SerializedFileWriter;
 
-use crate::files::Blob;
-use crate::parquet_file::CREATED_BY;
+use crate::parquet_file::{CREATED_BY, OPERATION};
 
 /// The key of the footer that names the first row group of each run; a file without it is one run.
 const RUNS: &str = "plume.runs";
@@ -66,14 +64,31 @@ pub(crate) fn sizes(metadata: &ParquetMetaData) -> Vec<(u64, u64)> {
     of(metadata).into_iter().map(size).collect()
 }
 
-/// The file that has the first `kept` runs of the old one as they lie, and behind them all of the new one as a run.
-/// Errors: a file that is no whole Parquet file, or cannot be read.
-pub(crate) fn appended(old: (&Blob, &ParquetMetaData), kept: usize, new: Vec<u8>) -> Result<Vec<u8>, ParquetError> {
-    let new = Bytes::from(new);
-    let new_metadata = ParquetMetaDataReader::new()
-        .with_page_index_policy(PageIndexPolicy::Optional)
-        .parse_and_finish(&new)?;
-    let runs: Vec<Range<usize>> = of(old.1).into_iter().take(kept).collect();
+/// A whole file in memory, with its footer and indexes.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    content: Bytes,
+    metadata: ParquetMetaData,
+}
+
+impl Whole {
+    /// Errors: bytes that are no Parquet file.
+    pub(crate) fn of(content: Bytes) -> Result<Self, ParquetError> {
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = reader.parse_and_finish(&content)?;
+        Ok(Self { content, metadata })
+    }
+
+    /// Rows in its first `kept` runs.
+    pub(crate) fn rows(&self, kept: usize) -> u64 {
+        sizes(&self.metadata).iter().take(kept).map(|(rows, _)| rows).sum()
+    }
+}
+
+/// The file that has the first `kept` runs of the old one as they lie, and behind them all of the new one, as it lies,
+/// as a run. The footer is the new one's, but for the operation. Errors: a file that is no whole Parquet file.
+pub(crate) fn appended(old: Option<&Whole>, kept: usize, new: &Whole, operation: u64) -> Result<Vec<u8>, ParquetError> {
+    let runs: Vec<Range<usize>> = old.map_or_else(Vec::new, |old| of(&old.metadata).into_iter().take(kept).collect());
     let old_groups = runs.last().map_or(0, |run| run.end);
     let starts: Vec<String> = runs
         .iter()
@@ -81,13 +96,17 @@ pub(crate) fn appended(old: (&Blob, &ParquetMetaData), kept: usize, new: Vec<u8>
         .chain([old_groups])
         .map(|start| start.to_string())
         .collect();
-    let mut footer = new_metadata
-        .file_metadata()
-        .key_value_metadata()
-        .cloned()
-        .unwrap_or_default();
-    footer.push(KeyValue::new(RUNS.to_owned(), starts.join(",")));
-    let sorting = new_metadata
+    let said = new.metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let said = said
+        .filter(|entry| entry.key != OPERATION && entry.key != RUNS)
+        .cloned();
+    let mut footer: Vec<KeyValue> = said.collect();
+    footer.push(KeyValue::new(OPERATION.to_owned(), operation.to_string()));
+    if starts.len() > 1 {
+        footer.push(KeyValue::new(RUNS.to_owned(), starts.join(",")));
+    }
+    let sorting = new
+        .metadata
         .row_groups()
         .first()
         .and_then(|group| group.sorting_columns().cloned());
@@ -96,22 +115,20 @@ pub(crate) fn appended(old: (&Blob, &ParquetMetaData), kept: usize, new: Vec<u8>
         .set_sorting_columns(sorting)
         .set_key_value_metadata(Some(footer))
         .build();
-    let schema = new_metadata.file_metadata().schema_descr().root_schema_ptr();
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    copy(&mut writer, old.0, old.1, 0..old_groups)?;
-    copy(&mut writer, &new, &new_metadata, 0..new_metadata.num_row_groups())?;
+    let schema = new.metadata.file_metadata().schema_descr().root_schema_ptr();
+    let room = new.content.len() + old.map_or(0, |old| old.content.len());
+    let mut writer = SerializedFileWriter::new(Vec::with_capacity(room), schema, Arc::new(properties))?;
+    if let Some(old) = old {
+        copy(&mut writer, old, 0..old_groups)?;
+    }
+    copy(&mut writer, new, 0..new.metadata.num_row_groups())?;
     writer.into_inner()
 }
 
 /// Copies row groups without decoding them.
-fn copy<R: ChunkReader>(
-    writer: &mut SerializedFileWriter<Vec<u8>>,
-    from: &R,
-    metadata: &ParquetMetaData,
-    groups: Range<usize>,
-) -> Result<(), ParquetError> {
-    let index = metadata.page_index();
-    for (number, group) in metadata.row_groups().iter().enumerate().take(groups.end) {
+fn copy(writer: &mut SerializedFileWriter<Vec<u8>>, from: &Whole, groups: Range<usize>) -> Result<(), ParquetError> {
+    let index = from.metadata.page_index();
+    for (number, group) in from.metadata.row_groups().iter().enumerate().take(groups.end) {
         let mut copied = writer.next_row_group()?;
         for (place, column) in group.columns().iter().enumerate() {
             let close = ColumnCloseResult {
@@ -122,7 +139,7 @@ fn copy<R: ChunkReader>(
                 column_index: index.and_then(|index| index.column_index(number, place)).cloned(),
                 offset_index: index.and_then(|index| index.offset_index(number, place)).cloned(),
             };
-            copied.append_column(from, close)?;
+            copied.append_column(&from.content, close)?;
         }
         copied.close()?;
     }

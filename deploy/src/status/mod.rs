@@ -31,6 +31,8 @@ const ONE: ReadLimit = ReadLimit {
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Data may wait this long for the judge: a restart catches up within it.
 const JUDGE_LATE_MS: i64 = 2 * MINUTE_MS;
+/// Data may wait this much longer than a batch lasts for the archive: a restart writes it within.
+const ARCHIVE_LATE_MS: i64 = 15 * MINUTE_MS;
 /// Events may wait this long for the desk.
 const DESK_LATE_LOOKS: u32 = 20;
 /// A notice may be over its time so long: retries of a slow channel take minutes.
@@ -222,7 +224,7 @@ impl Watcher {
             (
                 ARCHIVE,
                 &ARCHIVED[..],
-                3 * batch_ms + 5 * MINUTE_MS,
+                batch_ms + ARCHIVE_LATE_MS,
                 &words::ARCHIVE_BEHIND,
             ),
         ];

@@ -72,8 +72,7 @@ fn main() -> Outcome<()> {
         },
         batch_records: 50_000,
         batch_bytes: 16 << 20,
-        // Who publishes once a day wants to see many days soon: a batch a day will do.
-        batch_every_s: if publish_hours == 24 { 86_400 } else { 300 },
+        batch_every_s: publish_hours * 3_600,
         publish_every_s: publish_hours * 3_600,
         run_rows: 144_000,
         keep_days: 0,
@@ -90,6 +89,7 @@ fn main() -> Outcome<()> {
     let mut plants = (0..outlets)
         .map(|n| Plant::new(n, &mut chance))
         .collect::<Outcome<Vec<_>>>()?;
+    archive.introduce(0, &plant::registry(&plants)?);
     let start = Time::parse_stamp(b"20261121000000").ok_or("no such day")?;
     let (mut offset, mut raw_bytes, mut spent, mut floor) = (0, 0, Spent::default(), Floor::default());
     for minute in (0..minutes).step_by(step) {

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use plume_schemas::decimal::Decimal;
 use plume_schemas::ids::{ContentId, FactorCode, IngestId, Inline, Mn, OutletId};
 use plume_schemas::reading::{Basis, Flag, Reading, ReportKind, Statistic, Value};
+use plume_schemas::registry::Registry;
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
 use plume_schemas::time::{MINUTE_MS, Time};
+use serde_json::json;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -69,6 +71,20 @@ pub(crate) struct Plant {
     flow: Process,
     gases: [(&'static str, f64, Process); 3],
     others: [(&'static str, f64, Process); 4],
+}
+
+/// Whose the outlets are, as a registry says it.
+pub(crate) fn registry(plants: &[Plant]) -> Outcome<Registry> {
+    let outlets = plants.iter().map(|plant| {
+        let id = plant.outlet.as_str();
+        let (enterprise, number) = id.split_once(':').ok_or("an outlet without an enterprise")?;
+        let said = json!({ "id": id, "enterprise": enterprise, "number": number });
+        Ok(serde_json::from_value(said)?)
+    });
+    Ok(Registry {
+        outlets: outlets.collect::<Outcome<_>>()?,
+        ..Registry::default()
+    })
 }
 
 impl Plant {

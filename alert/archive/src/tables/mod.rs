@@ -12,6 +12,7 @@ pub(crate) mod readings;
 pub(crate) mod registry;
 mod rows;
 pub(crate) mod windows;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -165,6 +166,8 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) form: Form,
     pub(crate) null: bool,
+    /// Empty in most files: what is known to hold nothing is not read when files are merged.
+    pub(crate) seldom: bool,
     /// Unit, where it has one.
     pub(crate) unit: &'static str,
     pub(crate) zh: &'static str,
@@ -177,6 +180,7 @@ impl Column {
             name,
             form,
             null: false,
+            seldom: false,
             unit: "",
             zh,
             en,
@@ -186,6 +190,12 @@ impl Column {
     /// May be empty.
     const fn or_null(mut self) -> Self {
         self.null = true;
+        self
+    }
+
+    /// May be empty, and nearly always is.
+    const fn or_mostly_null(mut self) -> Self {
+        (self.null, self.seldom) = (true, true);
         self
     }
 

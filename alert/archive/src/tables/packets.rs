@@ -103,7 +103,7 @@ pub(crate) const SPEC: Spec = Spec {
             "解析中发现的问题（JSON）",
             "what was wrong with it (JSON)",
         )
-        .or_null(),
+        .or_mostly_null(),
         Column::new("ingest", Form::Word, "接入进程", "ingest process"),
         Column::new("peer", Form::Word, "对端地址", "the peer's address"),
         Column::new(
@@ -112,7 +112,7 @@ pub(crate) const SPEC: Spec = Spec {
             "所依据的档案版本",
             "registry revision that led to the outlet",
         ),
-        Column::new("key_id", Form::Word, "解密所用密钥编号", "which key opened it").or_null(),
+        Column::new("key_id", Form::Word, "解密所用密钥编号", "which key opened it").or_mostly_null(),
         Column::new("log_partition", Form::Small, "日志分区", "partition of the log"),
         Column::new("log_offset", Form::Count, "日志位置", "offset in the log"),
         Column::new(

@@ -73,7 +73,7 @@ pub(crate) const SPEC: Spec = Spec {
             "无法用 value 准确表示的原文",
             "the text where `value` cannot show it exactly",
         )
-        .or_null(),
+        .or_mostly_null(),
         Column::new("flag", Form::Word, "数据标记，N 为正常", "data flag, N is normal"),
         Column::new(
             "maker_flag",
@@ -81,7 +81,7 @@ pub(crate) const SPEC: Spec = Spec {
             "厂家标记 EFlag 或未知标记原文",
             "the maker's own flag",
         )
-        .or_null(),
+        .or_mostly_null(),
         Column::new(
             REVISION,
             Form::Small,

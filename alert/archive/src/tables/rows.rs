@@ -2,13 +2,13 @@
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
-    StringDictionaryBuilder, TimestampMillisecondBuilder,
+    TimestampMillisecondBuilder,
 };
 use arrow::compute::take_record_batch;
-use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
 use plume_schemas::time::{HOUR_MS, Time};
 
+use super::words::WordBuilder;
 use super::{Form, Spec, Words};
 use crate::ArchiveError;
 use crate::merge::failed;
@@ -59,7 +59,7 @@ pub(crate) const fn moment(wall_clock_ms: i64) -> Time {
 }
 
 enum Builder {
-    Word(StringDictionaryBuilder<Int32Type>),
+    Word(WordBuilder),
     Text(StringBuilder),
     Bytes(BinaryBuilder),
     Small(Int32Builder),
@@ -72,7 +72,7 @@ enum Builder {
 impl Builder {
     fn of(form: Form) -> Self {
         match form {
-            Form::Word => Self::Word(StringDictionaryBuilder::new()),
+            Form::Word => Self::Word(WordBuilder::default()),
             Form::Text => Self::Text(StringBuilder::new()),
             Form::Bytes => Self::Bytes(BinaryBuilder::new()),
             Form::Small => Self::Small(Int32Builder::new()),
@@ -86,7 +86,7 @@ impl Builder {
     /// Takes a cell; one of the wrong kind becomes null, which a column that must be filled then refuses.
     fn push(&mut self, cell: Cell<'_>) {
         match (self, cell) {
-            (Self::Word(column), Cell::Text(text)) => column.append_value(text),
+            (Self::Word(column), Cell::Text(text)) => column.push(text),
             (Self::Text(column), Cell::Text(text)) => column.append_value(text),
             (Self::Bytes(column), Cell::Bytes(bytes)) => column.append_value(bytes),
             (Self::Small(column), Cell::Int(number)) => column.append_value(i32::try_from(number).unwrap_or(i32::MAX)),
@@ -94,7 +94,7 @@ impl Builder {
             (Self::Number(column), Cell::Number(number)) => column.append_value(number),
             (Self::Bool(column), Cell::Bool(yes)) => column.append_value(yes),
             (Self::Time(column), Cell::Time(at)) => column.append_value(wall_clock_ms(at)),
-            (Self::Word(column), _) => column.append_null(),
+            (Self::Word(column), _) => column.push_null(),
             (Self::Text(column), _) => column.append_null(),
             (Self::Bytes(column), _) => column.append_null(),
             (Self::Small(column), _) => column.append_null(),
@@ -107,7 +107,7 @@ impl Builder {
 
     fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Word(column) => ArrayBuilder::finish(column),
+            Self::Word(column) => column.finish(),
             Self::Text(column) => ArrayBuilder::finish(column),
             Self::Bytes(column) => ArrayBuilder::finish(column),
             Self::Small(column) => ArrayBuilder::finish(column),

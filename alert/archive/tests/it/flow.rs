@@ -122,11 +122,11 @@ fn every_table_gets_its_rows_and_the_books_balance() {
 fn an_hour_of_the_log_ends_the_batch_and_is_published_without_being_asked() {
     let disk = SimFs::new();
     let mut archive = open(Path::new(ROOT), Arc::new(disk.clone()), &config()).unwrap();
-    let start = at("20261121120000");
+    let start = at("20261121121000");
     let mut records = vec![of_judgement(0, &judgement(1, Span::hour_of(start), 3))];
     records.extend((0..130).map(|n| of_report(n, minute(1, start.plus(i64::try_from(n).unwrap() * MINUTE_MS), 1))));
     let committed = drive(&mut archive, &records).unwrap();
-    // 12:00 to 12:58 arrive before 13:00, then 60 minutes more; the judgement goes with the first hour.
+    // 12:10 to 13:08 arrive before 13:10, then 60 minutes more; the judgement goes with the first hour.
     let ends: Vec<String> = committed.iter().map(|c| format!("{} {}", c.at, c.next)).collect();
     assert_eq!(ends, ["reports/0 59", "judgements/0 1", "reports/0 119"]);
     assert!(
@@ -159,7 +159,7 @@ fn a_batch_ends_at_its_limits() {
         ),
     ] {
         let mut archive = open(Path::new(ROOT), Arc::new(SimFs::new()), &config).unwrap();
-        let start = at("20261121120000");
+        let start = at("20261121121000");
         let records = (0..25).map(|n| of_report(n, minute(1, start.plus(i64::try_from(n).unwrap() * MINUTE_MS), 1)));
         let committed = drive(&mut archive, &records.collect::<Vec<_>>()).unwrap();
         assert_eq!(committed[0].next, expected, "{config:?}");

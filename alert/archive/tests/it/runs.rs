@@ -21,7 +21,7 @@ const READINGS: &str = "/archive/readings/kind=minute/date=2026-11-21/part-0.par
 
 /// Three minutes an hour of two outlets; a correction of the hour before comes with each.
 fn hours(hours: Range<i64>) -> Vec<Record> {
-    let start = at("20261121120500");
+    let start = at("20261121121500");
     let mut records = Vec::new();
     let mut told = |body: EntryBody| records.push(entry(records.len() as u64, &body));
     told(registry(2, start));
@@ -165,7 +165,7 @@ fn a_correction_of_a_week_ago_is_compared_with_all_runs() {
     let mut say = |body: EntryBody| records.push(entry(records.len() as u64, &body));
     say(tick(later("20261121000500")));
     // The same as what stands already, and another value of the same minute.
-    for (minute_at, salt) in [("20261121130500", 90), ("20261121140500", 77)] {
+    for (minute_at, salt) in [("20261121131500", 90), ("20261121141500", 77)] {
         let mut report = minute(1, at(minute_at), salt);
         report.times.received_at = later("20261121001000");
         say(EntryBody::Report(Box::new(report)));
@@ -227,4 +227,42 @@ fn a_day_is_over_by_the_clock_of_the_log_alone() {
     records.push(entry(records.len() as u64, &tick(midnight)));
     run(&disk, &records, 3).unwrap();
     assert_eq!(runs_of_readings(&disk), 1);
+}
+
+/// The first batch of readings that waits, by the manifest.
+fn waiting_batch(disk: &SimFs) -> String {
+    let manifest = String::from_utf8(disk.content(Path::new("/archive/manifest.jsonl")).unwrap()).unwrap();
+    let last: serde_json::Value = serde_json::from_str(manifest.lines().last().unwrap()).unwrap();
+    let files = last["files"].as_array().unwrap().iter();
+    let mut names = files.map(|file| file["name"].as_str().unwrap());
+    let name = names.find(|name| name.starts_with("log/readings/")).unwrap();
+    format!("/archive/{name}")
+}
+
+#[test]
+fn what_is_copied_unread_is_what_was_written() {
+    for of_batch in [true, false] {
+        let disk = SimFs::new();
+        run(&disk, &hours(0..1), 3).unwrap();
+        let mut archive = opened(&disk, 3).unwrap();
+        drive(&mut archive, &hours(0..2)).unwrap();
+        archive.write(REPORTS).unwrap();
+        let batch = waiting_batch(&disk);
+        let changed = Path::new(if of_batch { batch.as_str() } else { READINGS });
+        let whole = disk.content(changed).unwrap();
+        // A byte of a page: no footer says what it must be.
+        let mut content = whole.clone();
+        content[60] ^= 1;
+        disk.replace(changed, content);
+        let error = archive.publish().unwrap_err();
+        assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
+        disk.replace(changed, whole);
+        archive.publish().unwrap();
+        assert_eq!(runs_of_readings(&disk), 2);
+        assert_eq!(reader(&disk).verify().unwrap().problems, []);
+        // The batch lies in the file as it was.
+        let merged = SimFs::new();
+        run(&merged, &hours(0..2), 1_000_000).unwrap();
+        assert_eq!(everything(&reader(&disk)), everything(&reader(&merged)));
+    }
 }
