@@ -405,7 +405,11 @@ mod tests {
         let body = String::from_utf8(opened(last).unwrap().0)
             .unwrap()
             .replace("\"v\":1", "\"v\":2");
-        let line = format!("{}{}\n", &body[..body.len() - 1], seal_of(&sha256_hex(body.as_bytes())));
+        let line = format!(
+            "{}{}\n",
+            body.strip_suffix('}').unwrap(),
+            seal_of(&sha256_hex(body.as_bytes()))
+        );
         let start = content.len() - last.len() - 1;
         let changed = [&content[..start], line.as_bytes()].concat();
         disk.replace(Path::new("/a/manifest.jsonl"), changed);

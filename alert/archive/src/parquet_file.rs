@@ -37,7 +37,7 @@ const FINE_PAGE_ROWS: usize = 4_096;
 const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Values beyond so many different bytes are written plainly: a larger dictionary costs more than it saves
 /// (docs/adr/0001).
-const VALUE_DICTIONARY_BYTES: usize = 128 << 10;
+const VALUE_DICTIONARY_BYTES: usize = 64 << 10;
 /// Words are few; this holds tens of thousands.
 const WORD_DICTIONARY_BYTES: usize = 1 << 20;
 /// While the day lasts, a file is written again every hour: higher levels take two to five times as long for 3 % less.
