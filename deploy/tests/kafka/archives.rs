@@ -11,7 +11,7 @@ use crate::{brokers, conclude, fleet, talk, verdict};
 /// Answers between two looks.
 const SOME_ANSWERS: usize = 100;
 /// An archive that has not begun with what became its own after so long never will.
-const NOTICE_LIMIT: Duration = Duration::from_mins(2);
+const NOTICE_LIMIT: Duration = Duration::from_mins(5);
 
 /// Two archives share the partitions, each with files of its own; one ends and its partitions go to the other, and come
 /// back. Together their files hold everything once.

@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, Part};
 use crate::{brokers, now, readers};
 
 /// A process looks when it starts, and each minute; after so long it does not notice.
-const NOTICE_LIMIT: Duration = Duration::from_mins(3);
+const NOTICE_LIMIT: Duration = Duration::from_mins(5);
 /// Of the seven days that records are kept: over 50 %, and over 80 %.
 const LATE_HOURS: i64 = 4 * 24;
 const VERY_LATE_HOURS: i64 = 6 * 24;

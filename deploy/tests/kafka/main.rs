@@ -55,7 +55,7 @@ const USUAL_KILLS: u64 = 8;
 /// Answers within which a kill falls.
 const MOST_ANSWERS: u64 = 500;
 /// Answers that do not come for so long will not come.
-const ANSWER_LIMIT: Duration = Duration::from_mins(3);
+const ANSWER_LIMIT: Duration = Duration::from_mins(5);
 
 #[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn setting(name: &str) -> Option<String> {

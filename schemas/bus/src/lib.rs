@@ -42,7 +42,7 @@ pub use findings::{Finding, FindingKind};
 #[cfg(feature = "kafka")]
 pub use kafka::{AGE_STEPS, Ends, Generation, HEARD_WITHIN, KafkaTopics, TopicAdmin};
 pub use kafka_url::KafkaUrl;
-pub use membership::{Change, Membership, Released};
+pub use membership::{Change, Membership, RELEASE_LIMIT, Released};
 pub use options::{AHEAD_BYTES, BusOptions, BusUrl, ClockKind, Pinning, Recovery};
 pub use record::{
     ConsumerId, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewRecord, ReadLimit, Record,

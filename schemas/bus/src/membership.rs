@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 /// A partition that is taken away is waited for so long: what is under way is finished meanwhile. Whoever is not done
 /// by then is refused by the brokers, not trusted.
-const RELEASE_LIMIT: Duration = Duration::from_secs(20);
+pub const RELEASE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A change of what is this process's to work on.
 #[derive(Debug)]

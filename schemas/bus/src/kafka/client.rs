@@ -1,6 +1,6 @@
 //! What every client of the brokers has in common: its options, its errors in plume's words, its names.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -12,6 +12,18 @@ use crate::record::{ConsumerId, Topic};
 
 /// How long one question to the brokers may take. A leader change or a broker that starts again takes less.
 pub(super) const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// What the client library is asked to do comes back by its own limits; after so long it is not waited for any more.
+/// The longest is a transaction: its offsets, its end tried three times, and its abort, 30 s each.
+const CALL_LIMIT: Duration = Duration::from_mins(3);
+/// A request that a broker does not answer for so long counts as lost, milliseconds: as long as one question.
+const REQUEST_LIMIT_MS: &str = "30000";
+/// Brokers that came back are found within this time, milliseconds: sooner than the shortest session that is sensible
+/// ends, so that a restart costs no member its place.
+const RECONNECT_LIMIT_MS: &str = "2000";
+/// The brokers are asked anew what topics they have within this time, milliseconds. One that is just starting says that
+/// it has none; the library believes it, and would ask again in five minutes only: nothing is written, read or given to
+/// a member of a group until then.
+const TOPICS_AGAIN_MS: &str = "10000";
 /// Pause before a partition without a leader is asked again.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
 /// A record that is not in all in-sync replicas after so long is given back to the caller as an error, milliseconds.
@@ -35,6 +47,9 @@ fn common(url: &KafkaUrl, own: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &url.brokers);
     config.set("client.id", "plume");
+    config.set("socket.timeout.ms", REQUEST_LIMIT_MS);
+    config.set("reconnect.backoff.max.ms", RECONNECT_LIMIT_MS);
+    config.set("topic.metadata.refresh.interval.ms", TOPICS_AGAIN_MS);
     for (name, value) in own {
         config.set(*name, *value);
     }
@@ -159,13 +174,10 @@ pub(super) fn patiently_while<T>(
     may_pass: impl Fn(&KafkaError) -> bool,
     mut ask: impl FnMut() -> KafkaResult<T>,
 ) -> KafkaResult<T> {
-    let mut tries = ASK_LIMIT.as_millis() / LEADER_PAUSE.as_millis();
+    let until = Instant::now() + ASK_LIMIT;
     loop {
         match ask() {
-            Err(error) if tries > 0 && may_pass(&error) => {
-                tries -= 1;
-                std::thread::sleep(LEADER_PAUSE);
-            }
+            Err(error) if Instant::now() < until && may_pass(&error) => std::thread::sleep(LEADER_PAUSE),
             answered => return answered,
         }
     }
@@ -195,4 +207,26 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, BusError> {
     // A panic or a runtime that shuts down: either way the bus is no more.
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(BusError::Closed))
+}
+
+/// [`blocking`], for what the client library bounds by itself: whoever asked does not wait for ever where it does not
+/// come back all the same. What is left behind on its thread ends by itself, and claims nothing when it does.
+pub(super) async fn bounded<T: Send + 'static>(
+    action: &'static str,
+    place: impl Into<String>,
+    work: impl FnOnce() -> Result<T, BusError> + Send + 'static,
+) -> Result<T, BusError> {
+    match tokio::time::timeout(CALL_LIMIT, blocking(work)).await {
+        Ok(done) => done,
+        Err(_) => Err(silent(action, place, CALL_LIMIT)),
+    }
+}
+
+/// The brokers were waited for, and nothing came.
+pub(super) fn silent(action: &'static str, place: impl Into<String>, limit: Duration) -> BusError {
+    BusError::Broker {
+        action,
+        place: place.into(),
+        reason: format!("nothing came within {} s", limit.as_secs()),
+    }
 }

@@ -11,7 +11,7 @@
 //! Offsets never go back, since "later" is what they say (D1): those of a generation count from its base, which lies
 //! above every offset before it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -20,7 +20,7 @@ use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{ASK_LIMIT, consumer as options, failed, producer};
+use super::client::{ASK_LIMIT, consumer as options, failed, producer, silent};
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::record::Topic;
@@ -169,25 +169,20 @@ pub(super) fn read(url: &KafkaUrl) -> Result<Standing, BusError> {
     list.add_partition_offset(&topic, 0, Offset::Beginning)
         .map_err(reading())?;
     reader.assign(&list).map_err(reading())?;
-    let mut last = Standing::FIRST;
+    let (mut last, mut heard) = (Standing::FIRST, Instant::now());
     loop {
         match reader.poll(ASK_LIMIT) {
             Some(Ok(message)) => {
+                heard = Instant::now();
                 let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
                 last = Standing::parse(&text).ok_or_else(|| BusError::Topics {
                     problems: vec![format!("`{topic}` says `{text}`, which this plume does not know")],
                 })?;
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
-            // The library tries again by itself; an answer or the limit ends it.
-            Some(Err(error)) => tracing::debug!(topic, %error, "reading the generation"),
-            None => {
-                return Err(BusError::Broker {
-                    action: "read",
-                    place: topic,
-                    reason: format!("nothing came within {} s", ASK_LIMIT.as_secs()),
-                });
-            }
+            // The library tries again by itself, and says so as often as it does; a record or the limit ends it.
+            Some(Err(error)) if heard.elapsed() < ASK_LIMIT => tracing::debug!(topic, %error, "reading the generation"),
+            Some(Err(_)) | None => return Err(silent("read", topic, ASK_LIMIT)),
         }
     }
 }

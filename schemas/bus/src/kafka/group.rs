@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::client::{ASK_LIMIT, blocking, consumer as options, failed, from_brokers, group_name, patiently};
+use super::client::{ASK_LIMIT, bounded, consumer as options, failed, from_brokers, group_name, patiently};
 use super::client::{to_brokers, topic_name};
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -164,7 +164,8 @@ impl Groups {
     ) -> Result<(), BusError> {
         let (member, list) = (self.member(consumer).await?, self.list(commits)?);
         let group = group_name(&self.url, consumer);
-        blocking(move || {
+        // The library waits for the answer without a limit of its own.
+        bounded("commit the offsets of", group.clone(), move || {
             let done = patiently(|| member.client().commit(&list, CommitMode::Sync));
             done.map_err(failed("commit the offsets of", group))
         })
@@ -174,7 +175,7 @@ impl Groups {
     pub(super) async fn committed(&self, consumer: &ConsumerId, at: TopicPartition) -> Result<Option<u64>, BusError> {
         let (member, name) = (self.member(consumer).await?, topic_name(&self.url, at.topic));
         let (group, url) = (group_name(&self.url, consumer), self.url.clone());
-        blocking(move || {
+        bounded("ask for the offsets of", group.clone(), move || {
             let mut list = TopicPartitionList::new();
             list.add_partition(&name, i32::try_from(at.partition).unwrap_or(i32::MAX));
             let found = patiently(|| member.client().committed_offsets(list.clone(), ASK_LIMIT));

@@ -19,8 +19,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::client::{ASK_LIMIT, blocking, consumer, failed, from_brokers, is_moving, patiently, patiently_while};
-use super::client::{to_brokers, topic_name};
+use super::client::{
+    ASK_LIMIT, blocking, bounded, consumer, failed, from_brokers, is_moving, patiently, patiently_while,
+};
+use super::client::{silent, to_brokers, topic_name};
 use super::generation::{self, Standing};
 use super::known::Known;
 use crate::BusError;
@@ -168,7 +170,7 @@ impl Reader {
     pub(super) async fn range(&self, at: TopicPartition) -> Result<Range<u64>, BusError> {
         let client = self.client().await?;
         let (name, url) = (topic_name(&self.url, at.topic), self.url.clone());
-        let range = blocking(move || {
+        let range = bounded("ask for the ends of", at.to_string(), move || {
             let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
             let (low, high) = patiently(|| client.fetch_watermarks(&name, partition, ASK_LIMIT))
                 .map_err(failed("ask for the ends of", at.to_string()))?;
@@ -263,11 +265,7 @@ impl Reader {
                 .is_err()
                 && Instant::now() >= deadline
             {
-                return Err(BusError::Broker {
-                    action: "read",
-                    place: at.to_string(),
-                    reason: format!("nothing came within {} s", ASK_LIMIT.as_secs()),
-                });
+                return Err(silent("read", at.to_string(), ASK_LIMIT));
             }
         }
     }
@@ -331,7 +329,7 @@ impl Reader {
         let arrived = Arc::clone(&line.arrived);
         queue.set_nonempty_callback(move || arrived.notify_waiters());
         let (turns, turn) = (line.turns.clone(), line.turns.next());
-        blocking(move || {
+        bounded("read", at.to_string(), move || {
             turns.carry_out(turn, || {
                 let mut list = TopicPartitionList::new();
                 let place = list.add_partition_offset(&name, partition, Offset::Offset(raw));
@@ -358,7 +356,8 @@ impl Reader {
         // Until this has ended the cursor stands nowhere, also for whoever comes after a caller that gave up.
         cursor.next = u64::MAX;
         let (turns, turn) = (line.turns.clone(), line.turns.next());
-        blocking(move || turns.carry_out(turn, || seek_to(&client, &name, at, raw))).await?;
+        let seek = move || turns.carry_out(turn, || seek_to(&client, &name, at, raw));
+        bounded("seek in", at.to_string(), seek).await?;
         cursor.begin(offset);
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! writers at once fail the checksum, and then there is no value.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -19,7 +20,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{ASK_LIMIT, consumer as options, failed, generation};
+use super::client::{ASK_LIMIT, consumer as options, failed, generation, silent};
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
 use crate::record::{ConsumerId, TopicPartition};
@@ -154,24 +155,22 @@ fn read_all(url: &KafkaUrl, at: TopicPartition, name: &str) -> Result<HashMap<St
         .map_err(reading())?;
     reader.assign(&list).map_err(reading())?;
     let mut records = HashMap::new();
+    let mut heard = Instant::now();
     loop {
         match reader.poll(ASK_LIMIT) {
             Some(Ok(message)) => {
+                heard = Instant::now();
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
                 if key.starts_with(name) {
                     records.insert(key, message.payload().unwrap_or_default().to_vec());
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
-            // The library tries again by itself; an answer or the limit ends it.
-            Some(Err(error)) => tracing::debug!(line = %at, %error, "reading kept state"),
-            None => {
-                return Err(BusError::Broker {
-                    action: "read the state of",
-                    place: at.to_string(),
-                    reason: format!("nothing came within {} s", ASK_LIMIT.as_secs()),
-                });
+            // The library tries again by itself, and says so as often as it does; a record or the limit ends it.
+            Some(Err(error)) if heard.elapsed() < ASK_LIMIT => {
+                tracing::debug!(line = %at, %error, "reading kept state");
             }
+            Some(Err(_)) | None => return Err(silent("read the state of", at.to_string(), ASK_LIMIT)),
         }
     }
 }

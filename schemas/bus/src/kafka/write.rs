@@ -14,7 +14,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use super::client::transactional;
-use super::client::{ASK_LIMIT, blocking, failed, from_brokers, generation, group_name, producer, topic_name};
+use super::client::{ASK_LIMIT, blocking, bounded, failed, from_brokers, generation, group_name, producer, topic_name};
 use super::group::Groups;
 use crate::BusError;
 use crate::kafka_url::KafkaUrl;
@@ -120,7 +120,7 @@ impl Writer {
         let line = generation(&self.url).name(at.topic);
         let id = format!("{}.{line}-{}", group_name(&self.url, consumer), at.partition);
         let url = self.url.clone();
-        blocking(move || {
+        bounded("begin to transact as", id.clone(), move || {
             let made: FutureProducer = transactional(&url, &id)
                 .create()
                 .map_err(failed("make a producer for", url.brokers.clone()))?;
@@ -177,7 +177,7 @@ impl Writer {
             }
         };
         let commit = commit(producer, list, member, consumer.clone(), line);
-        let (producer, committed) = blocking(move || Ok(commit())).await?;
+        let (producer, committed) = bounded("commit a transaction on", line.to_string(), move || Ok(commit())).await?;
         slot.producer = producer;
         committed?;
         let mut offsets = Vec::with_capacity(outputs.len());
@@ -263,7 +263,7 @@ fn commit(
 }
 
 async fn end(producer: FutureProducer) -> Option<FutureProducer> {
-    let aborted = blocking(move || {
+    let aborted = bounded("abort on", "the brokers", move || {
         let done = producer
             .abort_transaction(ASK_LIMIT)
             .map_err(failed("abort on", "the brokers"));
