@@ -24,12 +24,9 @@ pub(crate) async fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         );
     }
     if args.now
-        && let Some(written) = running::ask(&data_dir, "POST", "/archive").await
+        && let Reached::Log(bus) = reach((&config, &data_dir), ("POST", "/archive", "")).await?
     {
-        let (well, body) = written?;
-        if !well {
-            bail!("the running plume says: {}", body.trim());
-        }
+        bus?.close().await?;
     }
     let query = if args.json { "" } else { "?text" };
     let (balanced, text) = match reach((&config, &data_dir), ("GET", &format!("/stats{query}"), "")).await? {

@@ -31,3 +31,9 @@ pub(crate) fn is_away(error: &anyhow::Error) -> bool {
         Some(BusError::Broker { .. } | BusError::Sealed { .. })
     )
 }
+
+/// True where the brokers refuse what this process writes to a line, because another one has claimed it since, or
+/// because they ended a transaction that took too long. Claiming the line anew mends it, where it is still one's own.
+pub(crate) fn is_refused(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(BusError::Fenced { .. }))
+}

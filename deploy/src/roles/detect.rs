@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::signals::Signals;
 use super::stop::Stop;
-use super::{Context, DETECT, DETECT_BEGIN, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer, is_away};
+use super::{
+    Context, DETECT, DETECT_BEGIN, DETECT_CHECKPOINT, READ_LIMIT, at, checkpoint, consumer, is_away, is_refused,
+};
 use crate::admin::Health;
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -25,6 +27,10 @@ use plume_schemas::wire;
 
 /// Records decoded together: enough for the judge to see what comes next, few enough to stay in the cache.
 const TOGETHER: usize = 256;
+
+/// Pause before a judge that was refused begins anew: longer than two heartbeats of its group, by which it hears
+/// whether the partition is still its own.
+const REFUSED_PAUSE: Duration = Duration::from_secs(7);
 
 /// One partition's judge with its place in the log.
 pub(crate) struct Judge {
@@ -63,6 +69,17 @@ pub(crate) async fn run(
                 Some(error) => context.brokers_away(DETECT, error, &stop).await,
                 None => return Err(error),
             },
+            // The group may know nothing of it: then nobody else judges the partition, and this one begins anew.
+            Err(error) if is_refused(&error) && !stop.told() => {
+                context.signals.refused(partition, &error);
+                context
+                    .health
+                    .complain(DETECT, format!("is refused by the brokers: {error:#}"));
+                tokio::select! {
+                    () = tokio::time::sleep(REFUSED_PAUSE) => {}
+                    () = stop.clone().wait() => {}
+                }
+            }
             ended => return ended,
         }
     }
@@ -83,7 +100,11 @@ async fn judge(
         health: context.health.clone(),
         catalogue: Arc::clone(&context.catalogue),
     };
-    let mut judge = Judge::open(&context.bus, &context.data_dir, partition, settings, told).await?;
+    let mut judge = tokio::select! {
+        opened = Judge::open(&context.bus, &context.data_dir, partition, settings, told) => opened?,
+        // Nothing was judged yet, so there is nothing to finish.
+        () = stop.clone().wait() => return Ok(()),
+    };
     let mut last_checkpoint = Instant::now();
     while !stop.told() {
         tokio::select! {

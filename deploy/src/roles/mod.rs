@@ -43,7 +43,7 @@ use plume_schemas::registry::RegistryIndex;
 use plume_schemas::time::Clock;
 use tokio::sync::watch;
 
-pub(crate) use self::away::is_away;
+pub(crate) use self::away::{is_away, is_refused};
 use self::stop::Stop;
 use crate::cli::Role;
 

@@ -1,5 +1,7 @@
 //! What the role loops have to tell: one function per happening, logged and counted together.
 
+use std::time::Duration;
+
 use plume_bus::Record;
 use plume_detect::twin::Left;
 use plume_schemas::event::Event;
@@ -17,6 +19,7 @@ pub(crate) struct Signals {
     lag: IntGaugeVec,
     finding: IntGaugeVec,
     judged: IntGauge,
+    refusals: IntCounter,
     spooled: IntGaugeVec,
     unread_age: IntGauge,
     twins_left_out: IntGaugeVec,
@@ -80,6 +83,21 @@ fn recompute_metric(registry: &Registry) -> prometheus::Result<IntCounterVec> {
     Ok(recomputed)
 }
 
+/// What this process judges, and how often it was refused.
+fn judge_metrics(registry: &Registry) -> prometheus::Result<(IntGauge, IntCounter)> {
+    let judged = IntGauge::new(
+        "plume_deploy_judged_partitions",
+        "Partitions that this process judges: all on one machine, its share of them on Kafka",
+    )?;
+    registry.register(Box::new(judged.clone()))?;
+    let refusals = IntCounter::new(
+        "plume_deploy_judge_refusals_total",
+        "Times that brokers refused what a judge writes, as another had claimed its line or its transaction was ended",
+    )?;
+    registry.register(Box::new(refusals.clone()))?;
+    Ok((judged, refusals))
+}
+
 /// What the pairing of outlets found, and what it left out.
 fn twin_metrics(registry: &Registry) -> prometheus::Result<(IntCounter, IntGaugeVec)> {
     let twins_left_out = IntGaugeVec::new(
@@ -123,11 +141,7 @@ impl Signals {
             ),
             &["code", "grade"],
         )?;
-        let judged = IntGauge::new(
-            "plume_deploy_judged_partitions",
-            "Partitions that this process judges: all on one machine, its share of them on Kafka",
-        )?;
-        registry.register(Box::new(judged.clone()))?;
+        let (judged, refusals) = judge_metrics(registry)?;
         let spooled = IntGaugeVec::new(
             Opts::new(
                 "plume_deploy_spooled_records",
@@ -155,6 +169,7 @@ impl Signals {
             lag,
             finding,
             judged,
+            refusals,
             spooled,
             unread_age,
             twins_left_out,
@@ -205,15 +220,27 @@ impl Signals {
         tracing::info!(partition, "judging");
     }
 
-    /// A partition is no longer this process's to judge: `why` where it was not let go in order.
-    pub(crate) fn let_go(&self, partition: u32, why: Option<&anyhow::Error>) {
+    /// A partition is no longer this process's to judge.
+    pub(crate) fn let_go(&self, partition: u32) {
         self.judged.dec();
-        match why {
-            None => tracing::info!(partition, "let go"),
-            Some(error) => {
-                tracing::warn!(partition, error = %format_args!("{error:#}"), "taken over before it was let go");
-            }
-        }
+        tracing::info!(partition, "let go");
+    }
+
+    /// A judge that was to let its partition go has not come to its end in time, and is not waited for.
+    pub(crate) fn given_up(&self, partition: u32, limit: Duration) {
+        self.judged.dec();
+        let limit_s = limit.as_secs();
+        tracing::warn!(
+            partition,
+            limit_s,
+            "let go, although its judge has not finished what it was at"
+        );
+    }
+
+    /// The brokers refuse what a judge writes: another has its line, or they ended its transaction.
+    pub(crate) fn refused(&self, partition: u32, error: &anyhow::Error) {
+        self.refusals.inc();
+        tracing::warn!(partition, error = %format_args!("{error:#}"), "what the judge writes is refused");
     }
 
     /// Something else is said of windows that the judge no longer remembered.

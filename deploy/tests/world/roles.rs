@@ -12,7 +12,7 @@ pub(crate) mod signals;
 #[path = "../../src/roles/stop.rs"]
 pub(crate) mod stop;
 
-pub(crate) use away::is_away;
+pub(crate) use away::{is_away, is_refused};
 
 use std::path::PathBuf;
 use std::sync::Arc;
