@@ -76,8 +76,8 @@ mod tests {
             }
             let column = built.finish();
             let column = column.as_dictionary::<Int32Type>();
-            let back: Vec<Option<String>> =
-                column.downcast_dict::<arrow::array::StringArray>().unwrap().into_iter().map(|word| word.map(str::to_owned)).collect();
+            let back = column.downcast_dict::<arrow::array::StringArray>().unwrap().into_iter();
+            let back: Vec<Option<String>> = back.map(|word| word.map(str::to_owned)).collect();
             prop_assert_eq!(&back, &words);
             let different: std::collections::BTreeSet<_> = words.iter().flatten().collect();
             prop_assert_eq!(column.values().len(), different.len());
