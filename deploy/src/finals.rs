@@ -5,14 +5,15 @@
 //! What depends on arrival (silence, charts, warnings while the hour runs) is not reproducible from it. Nor is why an
 //! hour was not judged where that was plume's own silence, or the device's word that a value cannot be corrected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use anyhow::bail;
-use plume_archive::Reader;
+use anyhow::{Context as _, bail};
+use plume_archive::{Reader, StandingDay, StandingReport};
 use plume_schemas::entry::{Entry, EntryBody, LogPosition, Mark, Tick};
-use plume_schemas::ids::{ContentId, IngestId, Inline, Mn, OutletId};
-use plume_schemas::reading::{Reading, ReportKind};
+use plume_schemas::ids::{ContentId, IngestId, Inline, OutletId};
+use plume_schemas::reading::ReportKind;
 use plume_schemas::registry::Registry;
 use plume_schemas::report::{Dialect, Evidence, Origin, Report, Times};
 use plume_schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Span, Time};
@@ -35,22 +36,42 @@ const AFTER_DAYS: i64 = 2;
 /// Beijing's midnight against that of UTC.
 const BEIJING_MS: i64 = 8 * HOUR_MS;
 
-/// Entries by the time at which they come; of one moment the registry first, then ticks, marks and reports.
-type Due = BTreeMap<(Time, u8), Vec<EntryBody>>;
+/// Entries given out together, while those before are judged.
+const STRETCH: usize = 5_000;
 
-/// Goes through the days of an archive.
+/// Entries by the time at which they come; of one moment the registry first, then ticks, marks and reports.
+type Due = BTreeMap<(Time, u8), VecDeque<EntryBody>>;
+/// The readings of a day, of each of [`KINDS`].
+type Day = Vec<StandingDay>;
+
+/// The place of ticks and of reports among what comes at one moment.
+const TICK: u8 = 1;
+const REPORT: u8 = 3;
+
+/// Goes through the days of an archive. The next day is read while one is given out.
 pub(crate) struct Finals {
-    reader: Arc<Reader>,
-    /// Readings of this outlet alone.
-    only: Option<OutletId>,
+    /// Days with readings, one after the other; the thread that reads them ends with this.
+    days: Receiver<anyhow::Result<Day>>,
     first: i64,
     next: i64,
     /// Last day with readings.
     full: i64,
     last: i64,
+    /// Registry and marks.
     due: Due,
+    /// Reports, those of earlier days first, with their place in [`KINDS`].
+    reports: Vec<(usize, StandingDay)>,
+    tick: Time,
     offset: u64,
     ingest: IngestId,
+}
+
+/// What comes next.
+#[derive(Clone, Copy)]
+enum Next {
+    Due,
+    Tick,
+    Report(usize),
 }
 
 impl Finals {
@@ -81,7 +102,7 @@ impl Finals {
                     }
                     other => (other.received_at(), 0),
                 };
-                due.entry(at).or_default().push(body);
+                due.entry(at).or_default().push_back(body);
             }
         }
         if !due
@@ -103,7 +124,7 @@ impl Finals {
     ) -> Self {
         let mut due = Due::new();
         let from = midnight(first);
-        due.insert((from, 0), vec![EntryBody::Registry(Box::new(registry))]);
+        due.insert((from, 0), VecDeque::from([EntryBody::Registry(Box::new(registry))]));
         let days = Span {
             start: from,
             end: midnight(last + 1),
@@ -111,20 +132,24 @@ impl Finals {
         let touches = |mark: &&Mark| mark.outlet == outlet && mark.span.start < days.end && days.start < mark.span.end;
         for mark in marks.iter().filter(touches) {
             let at = (mark.span.start.max(from), 2);
-            due.entry(at).or_default().push(EntryBody::Mark(mark.clone()));
+            due.entry(at).or_default().push_back(EntryBody::Mark(mark.clone()));
         }
         Self::new(reader, Some(outlet), (first, last), due)
     }
 
     fn new(reader: Arc<Reader>, only: Option<OutletId>, (first, full): (i64, i64), due: Due) -> Self {
+        // One day is given out, one is read, and none waits: their memory is what a replay takes.
+        let (sender, days) = sync_channel(0);
+        std::thread::spawn(move || read_days(&reader, only, first..=full, &sender));
         Self {
-            reader,
-            only,
+            days,
             first,
             next: first,
             full,
             last: full + AFTER_DAYS,
             due,
+            reports: Vec::new(),
+            tick: midnight(first),
             offset: 0,
             ingest: IngestId::new("readings").unwrap_or_default(),
         }
@@ -136,87 +161,123 @@ impl Finals {
         (days(self.next), days(self.last + 1))
     }
 
-    /// The entries of the next day; `None` at the end.
+    /// The next entries; `None` at the end.
     pub(crate) fn next(&mut self) -> anyhow::Result<Option<Vec<Entry>>> {
-        if self.next > self.last {
-            return Ok(None);
-        }
-        let (day, end) = (self.next, midnight(self.next + 1));
-        self.next += 1;
-        if day <= self.full {
-            for kind in KINDS {
-                self.read(kind, day)?;
-            }
-        }
-        for minute in 0..DAY_MS / MINUTE_MS {
-            let received_at = midnight(day).plus(minute * MINUTE_MS);
-            let tick = Tick {
-                ingest: self.ingest,
-                received_at,
+        let mut entries = Vec::with_capacity(STRETCH);
+        while entries.len() < STRETCH {
+            let Some(body) = self.take()? else { break };
+            let at = LogPosition {
+                partition: 0,
+                offset: self.offset,
             };
-            self.due
-                .entry((received_at, 1))
-                .or_default()
-                .push(EntryBody::Tick(tick));
+            self.offset += 1;
+            entries.push(Entry { at, body });
         }
-        let later = self.due.split_off(&(end, 0));
-        let bodies = std::mem::replace(&mut self.due, later).into_values().flatten();
-        let first = self.offset;
-        let entries: Vec<Entry> = (first..)
-            .zip(bodies)
-            .map(|(offset, body)| Entry {
-                at: LogPosition { partition: 0, offset },
-                body,
-            })
-            .collect();
-        self.offset += entries.len() as u64;
-        Ok(Some(entries))
+        Ok(Some(entries).filter(|entries| !entries.is_empty()))
     }
 
-    /// Makes the reports of a kind and day.
-    fn read(&mut self, (kind, period_ms, cn): (ReportKind, i64, u16), day: i64) -> anyhow::Result<()> {
-        let standing = self.reader.standing_readings(kind, day, self.only).map_err(hinted)?;
-        let mut reports: BTreeMap<(Time, OutletId, Mn), Vec<Reading>> = BTreeMap::new();
-        for one in standing {
-            let of = (one.measured_at, one.outlet, one.mn);
-            reports.entry(of).or_default().push(one.reading);
+    fn take(&mut self) -> anyhow::Result<Option<EntryBody>> {
+        // Nothing of a day comes before its midnight.
+        if self.next <= self.last && self.tick >= midnight(self.next) {
+            if self.next <= self.full {
+                let day = self.days.recv().context("the thread that reads the archive ended")??;
+                self.reports.retain(|(_, reports)| reports.measured_at().is_some());
+                self.reports.extend(day.into_iter().enumerate());
+            }
+            self.next += 1;
         }
-        for ((measured_at, outlet, mn), readings) in reports {
-            let received_at = measured_at.plus(period_ms + COMES_MS);
-            let packet = [kind.code(), outlet.as_str(), mn.as_str(), &measured_at.stamp17()];
-            let report = Report {
-                outlet,
-                kind,
-                times: Times {
-                    measured_at,
-                    sent_at: None,
-                    received_at,
-                },
-                origin: Origin {
-                    mn,
-                    st: Inline::default(),
-                    dialect: Dialect::Hj2017,
-                    ingest: self.ingest,
-                    peer: Inline::default(),
-                    registry_revision: 0,
-                },
-                backfill: false,
-                readings,
-                complaints: Vec::new(),
-                evidence: Evidence {
-                    packet: ContentId::of(&packet.map(str::as_bytes)),
-                    raw: Vec::new(),
-                    share: (0, 1),
-                    cn,
-                    qn: Inline::default(),
-                    part: (0, 0),
-                    key_id: None,
-                },
-            };
-            let due = self.due.entry((received_at, 3)).or_default();
-            due.push(EntryBody::Report(Box::new(report)));
+        let end = midnight(self.last + 1);
+        let Some((_, next)) = self.first_due().filter(|((at, _), _)| *at < end) else {
+            return Ok(None);
+        };
+        Ok(match next {
+            Next::Due => self.due.first_entry().and_then(|mut due| {
+                let body = due.get_mut().pop_front();
+                if due.get().is_empty() {
+                    due.remove();
+                }
+                body
+            }),
+            Next::Tick => {
+                let (ingest, received_at) = (self.ingest, self.tick);
+                self.tick = self.tick.plus(MINUTE_MS);
+                Some(EntryBody::Tick(Tick { ingest, received_at }))
+            }
+            Next::Report(place) => self.reports.get_mut(place).and_then(|(kind, reports)| {
+                let kind = *KINDS.get(*kind)?;
+                let report = report(kind, reports.next()?, self.ingest);
+                Some(EntryBody::Report(Box::new(report)))
+            }),
+        })
+    }
+
+    /// When what comes next comes, and what it is.
+    fn first_due(&self) -> Option<((Time, u8), Next)> {
+        let due = self.due.first_key_value().map(|(&key, _)| (key, Next::Due));
+        let tick = ((self.tick, TICK), Next::Tick);
+        let reports = self.reports.iter().enumerate().filter_map(|(place, (kind, reports))| {
+            let &(_, period_ms, _) = KINDS.get(*kind)?;
+            let comes = reports.measured_at()?.plus(period_ms + COMES_MS);
+            Some(((comes, REPORT), Next::Report(place)))
+        });
+        // Of equal ones the first.
+        due.into_iter().chain([tick]).chain(reports).min_by_key(|(key, _)| *key)
+    }
+}
+
+/// Reads one day after the other, for as long as somebody takes them.
+fn read_days(
+    reader: &Reader,
+    only: Option<OutletId>,
+    days: std::ops::RangeInclusive<i64>,
+    to: &SyncSender<anyhow::Result<Day>>,
+) {
+    for day in days {
+        let kinds = KINDS.iter().map(|(kind, ..)| reader.standing_day(*kind, day, only));
+        let day = kinds.collect::<Result<Day, _>>().map_err(hinted);
+        let failed = day.is_err();
+        if to.send(day).is_err() || failed {
+            return;
         }
-        Ok(())
+    }
+}
+
+fn report((kind, period_ms, cn): (ReportKind, i64, u16), standing: StandingReport, ingest: IngestId) -> Report {
+    let StandingReport {
+        outlet,
+        mn,
+        measured_at,
+        readings,
+    } = standing;
+    let packet = [kind.code(), outlet.as_str(), mn.as_str(), &measured_at.stamp17()];
+    Report {
+        outlet,
+        kind,
+        times: Times {
+            measured_at,
+            sent_at: None,
+            received_at: measured_at.plus(period_ms + COMES_MS),
+        },
+        origin: Origin {
+            mn,
+            st: Inline::default(),
+            dialect: Dialect::Hj2017,
+            ingest,
+            peer: Inline::default(),
+            registry_revision: 0,
+        },
+        backfill: false,
+        readings,
+        complaints: Vec::new(),
+        evidence: Evidence {
+            packet: ContentId::of(&packet.map(str::as_bytes)),
+            raw: Vec::new(),
+            share: (0, 1),
+            cn,
+            qn: Inline::default(),
+            part: (0, 0),
+            key_id: None,
+        },
     }
 }
 

@@ -32,6 +32,7 @@ mod memory;
 mod merge;
 mod operation;
 mod order;
+mod packet_rows;
 mod parquet_file;
 mod plan;
 mod prune;
@@ -44,6 +45,7 @@ mod rowset;
 mod runs;
 mod scan;
 mod signals;
+mod standing;
 mod stats;
 #[cfg(feature = "s3")]
 mod store;
@@ -74,12 +76,12 @@ pub use reader::Reader;
 pub use rowset::{FieldType, Rowset};
 pub use scan::Progress;
 pub use signals::Signals;
+pub use standing::{StandingDay, StandingReport};
 pub use stats::{LineStats, Stats, TableStats};
 #[cfg(feature = "s3")]
 pub use store::StoreFs;
 pub use tables::checkpoints::MAX_CHECKPOINT_BYTES;
 pub use tables::{SCHEMA_VERSION, Table};
-pub use typed::StandingReading;
 pub use verify::{Problem, Verification};
 pub use xlsx::write_xlsx;
 

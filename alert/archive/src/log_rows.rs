@@ -13,6 +13,7 @@ use plume_schemas::time::Time;
 
 use crate::ArchiveError;
 use crate::layout::{self, Folder};
+use crate::packet_rows::Packets;
 use crate::prune::Want;
 use crate::reader::Reader;
 use crate::scan::Scan;
@@ -177,8 +178,7 @@ impl Reader {
             ]
         };
         let mut shared = false;
-        self.each(Table::Packets, days, wants(), |batch, row| {
-            let (offset, packet) = packet(batch, row);
+        self.each_packet(days, wants(), |(offset, packet)| {
             let day = packet.received_at.beijing_day();
             found.days = Some(
                 found
@@ -270,8 +270,7 @@ impl Reader {
         ];
         let mut carriers = std::collections::HashMap::new();
         let days = Some((first.beijing_day(), last.beijing_day()));
-        self.each(Table::Packets, days, wants, |batch, row| {
-            let (_, packet) = packet(batch, row);
+        self.each_packet(days, wants, |(_, packet)| {
             let key = packet.of();
             carriers.entry(key).or_insert(packet.raw);
         })?;
@@ -279,6 +278,26 @@ impl Reader {
             if let Some(raw) = carriers.get(&packet.of()) {
                 packet.raw.clone_from(raw);
             }
+        }
+        Ok(())
+    }
+
+    fn each_packet(
+        &self,
+        days: Option<(i64, i64)>,
+        wants: Vec<Want>,
+        mut take: impl FnMut((u64, LogPacket)),
+    ) -> Result<(), ArchiveError> {
+        let scan = Scan {
+            table: Table::Packets,
+            kind: None,
+            days,
+            wants,
+        };
+        for batch in self.scan(scan) {
+            let (_, batch) = batch?;
+            let packets = Packets::of(&batch);
+            (0..batch.num_rows()).for_each(|row| take(packets.row(row)));
         }
         Ok(())
     }
@@ -341,7 +360,12 @@ impl<'a> Cells<'a> {
     }
 
     pub(crate) fn word(self, name: &str) -> Option<String> {
-        Some(self.column(name)?.as_string::<i32>().value(self.row).to_owned())
+        let column = self.column(name)?;
+        let Some(numbered) = column.as_dictionary_opt::<Int32Type>() else {
+            return Some(column.as_string::<i32>().value(self.row).to_owned());
+        };
+        let word = numbered.key(self.row)?;
+        Some(numbered.values().as_string::<i32>().value(word).to_owned())
     }
 
     pub(crate) fn text(self, name: &str) -> String {
@@ -355,15 +379,6 @@ impl<'a> Cells<'a> {
         u64::try_from(number).unwrap_or(0)
     }
 
-    fn small(self, name: &str) -> i32 {
-        self.column(name)
-            .map_or(0, |column| column.as_primitive::<Int32Type>().value(self.row))
-    }
-
-    fn short(self, name: &str) -> u16 {
-        u16::try_from(self.small(name)).unwrap_or(0)
-    }
-
     pub(crate) fn time(self, name: &str) -> Option<Time> {
         let column = self.column(name)?;
         Some(moment(
@@ -375,38 +390,6 @@ impl<'a> Cells<'a> {
         self.column(name)
             .map_or_else(Vec::new, |column| column.as_binary::<i32>().value(self.row).to_vec())
     }
-}
-
-fn packet(batch: &RecordBatch, row: usize) -> (u64, LogPacket) {
-    let cells = Cells { batch, row };
-    let is_repeat = cells.column("repeat_of").is_some();
-    let packet = LogPacket {
-        outlet: cells.text("outlet"),
-        packet: cells.count("packet"),
-        repeat_of: is_repeat.then(|| cells.count("repeat_of")),
-        kind: cells.text("kind"),
-        mn: cells.text("mn"),
-        st: cells.text("st"),
-        cn: cells.short("cn"),
-        dialect: cells.text("dialect"),
-        measured_at: cells.time("measured_at").unwrap_or_default(),
-        sent_at: cells.time("sent_at"),
-        received_at: cells.time("received_at").unwrap_or_default(),
-        qn: cells.text("qn"),
-        part: (cells.short("part"), cells.short("parts")),
-        share: (cells.short("share"), cells.short("shares")),
-        backfill: cells
-            .column("backfill")
-            .is_some_and(|column| column.as_boolean().value(row)),
-        readings: usize::try_from(cells.small("readings")).unwrap_or(0),
-        complaints: cells.word("complaints"),
-        ingest: cells.text("ingest"),
-        peer: cells.text("peer"),
-        registry_revision: u64::try_from(cells.small("registry_revision")).unwrap_or(0),
-        key_id: cells.word("key_id"),
-        raw: cells.bytes("raw"),
-    };
-    (cells.count("log_offset"), packet)
 }
 
 fn entry(batch: &RecordBatch, row: usize) -> (u64, LogRow) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::array::{Array, AsArray, BooleanArray, StringArray};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::RowSelection;
@@ -43,8 +43,15 @@ impl Want {
         let column = batch.column_by_name(self.column())?;
         let met = match self {
             Self::Word(_, word) => {
-                let words = column.as_string_opt::<i32>()?;
-                words.iter().map(|found| Some(found == Some(word.as_str()))).collect()
+                let is_it = |found: Option<&str>| Some(found == Some(word.as_str()));
+                match column.as_dictionary_opt::<Int32Type>() {
+                    Some(numbered) => numbered
+                        .downcast_dict::<StringArray>()?
+                        .into_iter()
+                        .map(is_it)
+                        .collect(),
+                    None => column.as_string_opt::<i32>()?.iter().map(is_it).collect(),
+                }
             }
             Self::Between(_, low, high) => {
                 let inside = |number: Option<i64>| Some(number.is_some_and(|number| *low <= number && number <= *high));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
+use parquet::arrow::ProjectionMask;
 use plume_schemas::reading::ReportKind;
 use plume_schemas::time::Time;
 
@@ -33,6 +34,14 @@ pub(crate) struct Scan {
 struct Part {
     folder: Folder,
     files: Vec<String>,
+}
+
+/// How rows lie in memory, and which columns of them.
+#[derive(Clone, Copy, Debug)]
+struct RowForm {
+    words: Words,
+    /// All where none are named; those of the key are always among them.
+    columns: &'static [&'static str],
 }
 
 /// How far a scan is: files of days opened, of all that can hold what is looked for.
@@ -65,6 +74,7 @@ impl Progress {
 pub(crate) struct Rows<'a> {
     reader: &'a Reader,
     scan: Scan,
+    form: RowForm,
     parts: std::vec::IntoIter<Part>,
     current: Option<(Option<ReportKind>, Input)>,
     pub(crate) progress: Progress,
@@ -79,6 +89,20 @@ impl std::fmt::Debug for Rows<'_> {
 impl Reader {
     /// Goes through a table.
     pub(crate) fn scan(&self, scan: Scan) -> Rows<'_> {
+        let form = RowForm {
+            words: Words::Text,
+            columns: &[],
+        };
+        self.rows(scan, form)
+    }
+
+    /// Goes through some columns of a table, with words as numbers of dictionaries.
+    pub(crate) fn scan_numbered(&self, scan: Scan, columns: &'static [&'static str]) -> Rows<'_> {
+        let words = Words::Numbered;
+        self.rows(scan, RowForm { words, columns })
+    }
+
+    fn rows(&self, scan: Scan, form: RowForm) -> Rows<'_> {
         let mut parts: BTreeMap<(Option<ReportKind>, Option<i64>, String), Part> = BTreeMap::new();
         // Published files first: of equal rows theirs came earlier.
         for name in self.manifest.parts.keys().chain(self.manifest.batches.keys()) {
@@ -105,6 +129,7 @@ impl Reader {
         Rows {
             reader: self,
             scan,
+            form,
             progress: Progress::of(parts.len()),
             parts: parts.into_iter(),
             current: None,
@@ -128,6 +153,10 @@ impl Rows<'_> {
             let ahead = opened
                 .operation()
                 .is_some_and(|operation| operation >= self.reader.manifest.seq);
+            let opened = match self.form.words {
+                Words::Text => opened,
+                Words::Numbered => opened.with_numbered_words(part.folder.table.spec())?,
+            };
             let plan = |run| prune::plan(opened.metadata.metadata(), &run, &self.scan.wants);
             let plans = opened.runs().into_iter().map(plan);
             let found = plans.filter(|plan| !plan.row_groups.is_empty());
@@ -140,13 +169,18 @@ impl Rows<'_> {
         let inputs = runs
             .into_iter()
             .map(|(opened, plan)| self.rows_of(&opened, plan, batch_rows));
-        let inputs: Vec<Input> = inputs.collect::<Result<_, _>>()?;
-        let spec = part.folder.table.spec();
-        let merged = Merge::new(spec, Words::Text, inputs)?;
+        let mut inputs: Vec<Input> = inputs.collect::<Result<_, _>>()?;
+        let (spec, words) = (part.folder.table.spec(), self.form.words);
+        let merged: Input = if inputs.len() == 1 {
+            // One sorted run is in order as it lies.
+            inputs.remove(0)
+        } else {
+            Box::new(Merge::new(spec, words, inputs)?)
+        };
         if spec.latest > 0 {
-            return Ok(Box::new(Latest::new(spec, Words::Text, merged)?));
+            return Ok(Box::new(Latest::new(spec, words, merged)?));
         }
-        Ok(Box::new(merged))
+        Ok(merged)
     }
 
     /// The rows of a run that meet what is wanted.
@@ -156,15 +190,29 @@ impl Rows<'_> {
             .with_batch_size(batch_rows)
             .with_row_groups(plan.row_groups)
             .with_row_selection(plan.rows)
+            .with_projection(self.projection(opened))
             .build()
             .map_err(|source| opened.unreadable(source))?;
         let (spec, wants) = (self.scan.table.spec(), self.scan.wants.clone());
         let rows = reader.map(move |batch| {
             let batch = batch.map_err(|source| failed(spec, source))?;
+            if wants.is_empty() {
+                return Ok(batch);
+            }
             let kept = prune::meets(&batch, &wants);
             filter_record_batch(&batch, &kept).map_err(|source| failed(spec, source))
         });
         Ok(Box::new(rows))
+    }
+
+    fn projection(&self, opened: &Opened) -> ProjectionMask {
+        let RowForm { columns, .. } = self.form;
+        if columns.is_empty() {
+            return ProjectionMask::all();
+        }
+        let schema = opened.metadata.metadata().file_metadata().schema_descr();
+        let key = self.scan.table.spec().key;
+        ProjectionMask::columns(schema, key.iter().chain(columns).copied())
     }
 
     fn step(&mut self) -> Result<Option<(Option<ReportKind>, RecordBatch)>, ArchiveError> {

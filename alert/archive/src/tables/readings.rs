@@ -214,6 +214,14 @@ impl Typed {
     }
 }
 
+/// The whole number that a value typed with so many digits is made of; `None` where only its text says it.
+#[expect(clippy::cast_possible_truncation, reason = "fewer than sixteen digits")]
+pub(crate) fn mantissa_of(value: f64, decimals: u8) -> Option<i64> {
+    // Off by two roundings at most, a quarter for the largest: the nearest whole number is what was typed.
+    let whole = (value * POWERS_OF_TEN.get(usize::from(decimals))?).round();
+    (whole.abs() < SURELY_SHOWN as f64).then_some(whole as i64)
+}
+
 /// A value with the digits that were typed.
 pub(crate) fn show(value: f64, decimals: u8) -> String {
     format!("{value:.places$}", places = usize::from(decimals))
@@ -260,6 +268,7 @@ mod tests {
             prop_assert_eq!(typed.text, None);
             let nearest: f64 = decimal.to_string().parse().unwrap();
             prop_assert_eq!(typed.value, Some(nearest));
+            prop_assert!(scale > 15 || mantissa_of(nearest, scale) == Some(mantissa));
             prop_assert_eq!(show(nearest, scale), decimal.to_string());
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use plume_archive::{LogRow, LogRows, Reader};
 use plume_schemas::entry::{Entry, EntryBody, LogPosition};
 use plume_schemas::factors::Catalogue;
@@ -13,11 +14,11 @@ use plume_schemas::reading::{Reading, ReportKind};
 use plume_schemas::report::Dialect;
 use plume_schemas::wire;
 
-use super::rebuild::Rebuild;
+use super::rebuild::{Rebuild, Registries};
 use crate::commands::view::hinted;
 
-/// Rows read together: with a kilobyte each, 200 MB. Packets lie by outlet in a day's file, so each reading goes
-/// through the whole file.
+/// Rows read together: with a kilobyte each, 200 MB, and as much again of those before, which are made into entries
+/// meanwhile. Packets lie by outlet in a day's file, so each reading goes through the whole file.
 const READ: u64 = 200_000;
 /// Entries made again together, while those before are judged.
 const STRETCH: usize = 10_000;
@@ -25,22 +26,51 @@ const STRETCH: usize = 10_000;
 /// Readings of polled packets: of an outlet and kind, by packet.
 type Polled = HashMap<(String, String), BTreeMap<u64, Vec<Reading>>>;
 
-/// Goes through the archived entries of a partition.
+/// Goes through the archived entries of a partition: one thread reads ahead, all cores make entries of what was read.
 pub(super) struct Archived {
-    reader: Arc<Reader>,
+    rows: Coming,
     partition: u32,
     first: u64,
     next: u64,
     end: u64,
-    /// Read and not made into entries yet; up to `read_to`, with the readings of polled packets among them.
+    /// Read and not made into entries yet.
+    read: Stretch,
+    /// One for each core.
+    rebuild: Vec<Rebuild>,
+}
+
+/// Rows that follow each other, and where the partition is known to begin since.
+#[derive(Default)]
+struct Stretch {
     rows: VecDeque<(u64, LogRow)>,
+    /// The readings of polled packets among them.
     polled: Polled,
+    first: u64,
+    /// The offset behind them.
+    end: u64,
+}
+
+/// Where rows come from.
+enum Coming {
+    /// Nothing was asked for yet.
+    Idle(Rows),
+    /// From the thread that reads ahead; it ends with this.
+    Ahead(Receiver<anyhow::Result<Stretch>>),
+    /// No more.
+    Ended,
+}
+
+/// Reads rows in stretches.
+struct Rows {
+    reader: Arc<Reader>,
+    partition: u32,
+    first: u64,
     read_to: u64,
+    end: u64,
     /// Whether offsets without a record are the rule: the markers of transactions on Kafka.
     markers: bool,
     /// Days in which the last entries were received.
     days: Option<(i64, i64)>,
-    rebuild: Rebuild,
 }
 
 impl Archived {
@@ -50,32 +80,40 @@ impl Archived {
         let (Some(first), Some((range, markers))) = (first, reader.log_range(partition)) else {
             return Ok(None);
         };
-        let mut rebuild = Rebuild::new(Arc::new(Catalogue::embedded()?));
+        let mut registries = Registries::default();
         for (_, bytes) in reader.log_entries(partition, &["registry"], u64::MAX).map_err(hinted)? {
             if let EntryBody::Registry(part) = wire::decode_entry(&bytes)? {
-                rebuild.learn(&part);
+                registries.learn(&part);
             }
         }
+        let (catalogue, registries) = (Arc::new(Catalogue::embedded()?), Arc::new(registries));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let rebuild = || Rebuild::new(Arc::clone(&catalogue), Arc::clone(&registries));
         Ok(Some(Self {
-            reader,
+            rows: Coming::Idle(Rows {
+                reader,
+                partition,
+                first,
+                read_to: first,
+                end: range.end,
+                markers: markers > 0,
+                days: None,
+            }),
             partition,
             first,
             next: first,
             end: range.end,
-            rows: VecDeque::new(),
-            polled: Polled::new(),
-            read_to: first,
-            markers: markers > 0,
-            days: None,
-            rebuild,
+            read: Stretch::default(),
+            rebuild: std::iter::repeat_with(rebuild).take(cores).collect(),
         }))
     }
 
-    /// Goes on from this offset.
+    /// Begins at this offset. What was taken already is not gone back to.
     pub(super) fn seek(&mut self, offset: u64) {
-        self.next = offset.max(self.first);
-        self.read_to = self.next;
-        self.rows.clear();
+        if let Coming::Idle(rows) = &mut self.rows {
+            self.next = offset.max(self.first);
+            rows.read_to = self.next;
+        }
     }
 
     /// Offset of the first entry that is there.
@@ -90,30 +128,92 @@ impl Archived {
 
     /// The next entries; `None` at the end. Errors: one that cannot be made again as it was, or is missing.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Vec<Entry>>> {
-        while self.rows.is_empty() {
-            if self.read_to >= self.end {
-                return Ok(None);
+        while self.read.rows.is_empty() {
+            match std::mem::replace(&mut self.rows, Coming::Ended) {
+                Coming::Idle(rows) => {
+                    self.read.end = rows.read_to;
+                    // One stretch is used, one is read, and none waits.
+                    let (sender, coming) = sync_channel(0);
+                    std::thread::spawn(move || rows.read_ahead(&sender));
+                    self.rows = Coming::Ahead(coming);
+                }
+                Coming::Ahead(coming) => {
+                    let Ok(stretch) = coming.recv() else {
+                        let (read, end) = (self.read.end, self.end);
+                        ensure!(
+                            read >= end,
+                            "the thread that reads the archive ended at {read} of {end}"
+                        );
+                        continue;
+                    };
+                    self.read = stretch?;
+                    self.first = self.read.first;
+                    self.rows = Coming::Ahead(coming);
+                }
+                Coming::Ended => return Ok(None),
             }
-            self.read_on()?;
         }
-        let count = self.rows.len().min(STRETCH);
-        let mut entries = Vec::with_capacity(count);
-        for (offset, row) in self.rows.drain(..count) {
-            self.next = offset + 1;
-            let readings = readings_of(&row, &self.polled);
-            let body = self.rebuild.entry(row, readings);
-            let at = LogPosition {
-                partition: self.partition,
-                offset,
-            };
-            let body = body.with_context(|| format!("log position {at}"))?;
-            entries.extend(body.map(|body| Entry { at, body }));
+        let count = self.read.rows.len().min(STRETCH);
+        let rows: Vec<(u64, LogRow)> = self.read.rows.drain(..count).collect();
+        self.next = rows.last().map_or(self.next, |(offset, _)| offset + 1);
+        self.entries(rows).map(Some)
+    }
+
+    /// Makes entries, each core some that follow each other.
+    fn entries(&mut self, mut rows: Vec<(u64, LogRow)>) -> anyhow::Result<Vec<Entry>> {
+        let (partition, polled) = (self.partition, &self.read.polled);
+        let all = rows.len();
+        let share = all.div_ceil(self.rebuild.len().max(1));
+        let made = std::thread::scope(|scope| {
+            let mut working = Vec::new();
+            // The last ones first: what is split off needs no moving.
+            for (number, rebuild) in self.rebuild.iter_mut().enumerate().rev() {
+                let some = rows.split_off(rows.len().min(number * share));
+                working.push(scope.spawn(move || entries_of(some, (partition, polled), rebuild)));
+            }
+            let made = working.into_iter().rev().map(std::thread::ScopedJoinHandle::join);
+            made.collect::<Vec<_>>()
+        });
+        let mut entries = Vec::with_capacity(all);
+        for some in made {
+            let some = some.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            entries.append(&mut some?);
         }
-        Ok(Some(entries))
+        Ok(entries)
+    }
+}
+
+/// Makes the entries of some rows.
+fn entries_of(
+    rows: Vec<(u64, LogRow)>,
+    (partition, polled): (u32, &Polled),
+    rebuild: &mut Rebuild,
+) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(rows.len());
+    for (offset, row) in rows {
+        let readings = readings_of(&row, polled);
+        let body = rebuild.entry(row, readings);
+        let at = LogPosition { partition, offset };
+        let body = body.with_context(|| format!("log position {at}"))?;
+        entries.extend(body.map(|body| Entry { at, body }));
+    }
+    Ok(entries)
+}
+
+impl Rows {
+    /// Reads for as long as somebody takes it.
+    fn read_ahead(mut self, to: &SyncSender<anyhow::Result<Stretch>>) {
+        while self.read_to < self.end {
+            let stretch = self.stretch();
+            let failed = stretch.is_err();
+            if to.send(stretch).is_err() || failed {
+                return;
+            }
+        }
     }
 
     /// Reads the next rows.
-    fn read_on(&mut self) -> anyhow::Result<()> {
+    fn stretch(&mut self) -> anyhow::Result<Stretch> {
         let offsets = self.read_to..self.end.min(self.read_to + READ);
         let mut found = self.read(&offsets)?;
         let expected = offsets.end - offsets.start;
@@ -123,9 +223,13 @@ impl Archived {
         // What follows was received on these days or the next one: files of other days need not be opened.
         self.days = found.days.map(|(first, last)| (first - 1, last + 1));
         self.read_to = offsets.end;
-        self.polled = self.polled_of(&found)?;
-        self.rows = found.rows.into();
-        Ok(())
+        let polled = self.polled_of(&found)?;
+        Ok(Stretch {
+            rows: found.rows.into(),
+            polled,
+            first: self.first,
+            end: offsets.end,
+        })
     }
 
     fn read(&self, offsets: &Range<u64>) -> anyhow::Result<LogRows> {

@@ -37,14 +37,29 @@ pub(super) enum RebuildError {
     Wire(#[from] wire::WireError),
 }
 
-/// Makes entries again, one after the other in the log's order.
-#[derive(Debug)]
-pub(super) struct Rebuild {
-    again: Again,
-    registries: BTreeMap<u64, RegistryIndex>,
+/// The registries that packets may have been taken by.
+#[derive(Debug, Default)]
+pub(super) struct Registries {
+    by_revision: BTreeMap<u64, RegistryIndex>,
     assembly: Assembly,
     /// By which a device that was not registered was taken.
     none: RegistryIndex,
+}
+
+impl Registries {
+    /// Takes a registry, or a part of it.
+    pub(super) fn learn(&mut self, part: &Registry) {
+        if let Some(whole) = self.assembly.take(part) {
+            self.by_revision.insert(whole.revision, RegistryIndex::new(whole));
+        }
+    }
+}
+
+/// Makes entries again; each by itself, so that several can share the work.
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    again: Again,
+    registries: Arc<Registries>,
 }
 
 /// A complaint as the archive has it.
@@ -56,19 +71,10 @@ struct Said {
 }
 
 impl Rebuild {
-    pub(super) fn new(catalogue: Arc<Catalogue>) -> Self {
+    pub(super) fn new(catalogue: Arc<Catalogue>, registries: Arc<Registries>) -> Self {
         Self {
             again: Again::new(catalogue),
-            registries: BTreeMap::new(),
-            assembly: Assembly::default(),
-            none: RegistryIndex::default(),
-        }
-    }
-
-    /// Takes a registry that packets may have been taken by, or a part of it.
-    pub(super) fn learn(&mut self, part: &Registry) {
-        if let Some(whole) = self.assembly.take(part) {
-            self.registries.insert(whole.revision, RegistryIndex::new(whole));
+            registries,
         }
     }
 
@@ -142,8 +148,8 @@ impl Rebuild {
 
     fn read(&mut self, packet: &LogPacket, of: Of) -> Result<(ContentId, Vec<Reading>), RebuildError> {
         let revision = packet.registry_revision;
-        let registry = match (revision, self.registries.get(&revision)) {
-            (0, _) => &self.none,
+        let registry = match (revision, self.registries.by_revision.get(&revision)) {
+            (0, _) => &self.registries.none,
             (_, Some(registry)) => registry,
             (_, None) => {
                 let outlet = packet.outlet.clone();
