@@ -305,7 +305,9 @@ impl Outlet {
 
     /// Notes that data of an hour changed. Where it is judged already it will be judged again once things are quiet.
     pub(crate) fn touched(&mut self, ctx: &Ctx<'_>, plan: &OutletPlan, i: usize, hour: i64) {
-        if self.closing.is_none_or(|closing| hour >= closing) {
+        // An hour before those remembered has no bit of its own.
+        let is_remembered = |closing: i64| (closing - REACH..closing).contains(&hour);
+        if !self.closing.is_some_and(is_remembered) {
             return;
         }
         let touch = |series: &mut Series| {
