@@ -317,4 +317,10 @@ impl Signals {
             .with_label_values(&labels)
             .set(i64::try_from(records).unwrap_or(i64::MAX));
     }
+
+    /// The log does not say how far anybody is.
+    pub(crate) fn lag_unknown(&self) {
+        tracing::debug!("the log does not say how far anybody is: no lag among the metrics");
+        self.lag.reset();
+    }
 }

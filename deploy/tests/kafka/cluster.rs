@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use plume_bus::{Bus, KafkaUrl};
+
 use crate::fleet::{Chance, registry};
+use crate::restore::open_bus;
 use crate::support::{Running, Site, command, show_end};
 use crate::{readers, verdict};
 
@@ -225,6 +228,18 @@ impl Cluster {
 
     pub(crate) fn begin(&mut self, part: Part) {
         self.begin_with(part, &[]);
+    }
+
+    /// A part that reaches these brokers, whatever way the others go; `options` of the client library.
+    pub(crate) fn begin_by(&mut self, part: Part, brokers: &str, options: &str) {
+        let url = format!("kafka://{brokers}/{}?session.timeout.ms=6000{options}", self.prefix);
+        self.begin_with(part, &["--bus", &url]);
+    }
+
+    /// The topics of this cluster, for the test itself.
+    pub(crate) async fn bus(&self) -> Bus {
+        let url = KafkaUrl::parse(&format!("kafka://{}/{}", self.brokers, self.prefix)).unwrap();
+        open_bus(url, self.partitions).await
     }
 
     fn begin_with(&mut self, part: Part, more: &[&str]) {

@@ -9,22 +9,40 @@ use std::thread::JoinHandle;
 /// Bytes carried at a time.
 const CARRIED: usize = 64 << 10;
 
-/// Whether anything is carried.
+/// What is carried.
+#[derive(Default)]
+struct State {
+    cut: bool,
+    /// Behind so many bytes to the brokers at once nothing comes back.
+    deaf_behind: Option<usize>,
+    deaf: bool,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToBrokers,
+    Back,
+}
+
 #[derive(Default)]
 struct Cable {
-    cut: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Cable {
-    fn set(&self, cut: bool) {
-        *self.cut.lock().unwrap() = cut;
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
         self.changed.notify_all();
     }
 
-    fn wait(&self) {
-        let held = self.cut.lock().unwrap();
-        drop(self.changed.wait_while(held, |cut| *cut).unwrap());
+    /// Waits until so many bytes may go on that way.
+    fn wait(&self, way: Way, count: usize) {
+        let held = self.state.lock().unwrap();
+        let holds = |state: &mut State| state.cut || (state.deaf && way == Way::Back);
+        let mut state = self.changed.wait_while(held, holds).unwrap();
+        state.deaf |= way == Way::ToBrokers && state.deaf_behind.is_some_and(|limit| count > limit);
     }
 }
 
@@ -74,33 +92,43 @@ impl Network {
 
     /// Nothing is carried from here on, in either direction; no connection ends.
     pub(crate) fn cut(&self) {
-        self.cable.set(true);
+        self.cable.set(|state| state.cut = true);
+    }
+
+    /// Once more than so many bytes went to the brokers at once, what they say is not carried any more.
+    pub(crate) fn deafen_behind(&self, bytes: usize) {
+        self.cable.set(|state| state.deaf_behind = Some(bytes));
+    }
+
+    /// True once what they say is not carried any more.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.cable.state.lock().unwrap().deaf
     }
 
     /// Everything goes on where it was.
     pub(crate) fn mend(&self) {
-        self.cable.set(false);
+        self.cable.set(|state| *state = State::default());
     }
 }
 
 fn accept(listener: &TcpListener, inner: SocketAddr, cable: &Arc<Cable>, closed: &AtomicBool) {
     for client in listener.incoming().map_while(Result::ok) {
-        cable.wait();
+        cable.wait(Way::ToBrokers, 0);
         if closed.load(Ordering::Acquire) {
             return;
         }
         let Ok(broker) = TcpStream::connect(inner) else {
             continue;
         };
-        for (mut from, mut to) in [
-            (client.try_clone().unwrap(), broker.try_clone().unwrap()),
-            (broker, client),
+        for (way, mut from, mut to) in [
+            (Way::ToBrokers, client.try_clone().unwrap(), broker.try_clone().unwrap()),
+            (Way::Back, broker, client),
         ] {
             let cable = Arc::clone(cable);
             std::thread::spawn(move || {
                 let mut buffer = vec![0; CARRIED];
                 while let Ok(count @ 1..) = from.read(&mut buffer) {
-                    cable.wait();
+                    cable.wait(way, count);
                     if to.write_all(&buffer[..count]).is_err() {
                         break;
                     }

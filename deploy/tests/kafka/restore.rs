@@ -40,8 +40,13 @@ async fn fresh(brokers: &str) -> Bus {
         retention_days: 7,
     };
     TopicAdmin::new(&url, topics).unwrap().init().await.unwrap();
+    open_bus(url, 1).await
+}
+
+/// Topics that are there, as a role opens them.
+pub(crate) async fn open_bus(url: KafkaUrl, partitions: u32) -> Bus {
     let options = BusOptions {
-        partitions: 1,
+        partitions,
         clock: ClockKind::System,
         segment_bytes: 64 << 20,
         keep_bytes: 1 << 30,
