@@ -94,9 +94,9 @@ pub(crate) fn text(said: &[Said], trial: bool) -> String {
     lines.push(match (count, trial) {
         (0, _) => "结论不变 / nothing is said otherwise".to_owned(),
         (_, true) => {
-            format!("{count} 个时段将改判（未写入） / {count} windows would be said otherwise; nothing written")
+            format!("{count} 个时段将改判（未写入） / {count} window(s) would be said otherwise; nothing written")
         }
-        (_, false) => format!("{count} 个时段已改判 / {count} windows are said otherwise"),
+        (_, false) => format!("{count} 个时段已改判 / {count} window(s) are said otherwise"),
     });
     lines.join("\n") + "\n"
 }
