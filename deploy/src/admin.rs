@@ -116,8 +116,8 @@ async fn no_browsers(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// What is counted. It is wanted above all while the log cannot be asked: then there is no lag in it, rather than an old
-/// one.
+/// What is counted. It is wanted above all while the log cannot be asked: then there is no lag in it, and not an
+/// old one.
 async fn metrics(State(context): State<Context>) -> Response {
     let measured = tokio::time::timeout(LAG_PATIENCE, measure_lag(&context)).await;
     if !matches!(measured, Ok(Ok(_))) {

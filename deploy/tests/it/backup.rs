@@ -13,7 +13,7 @@ use crate::support::{Link, MN, Running, Site, minute_packet};
 
 /// Small segments and batches, so that log and archive turn over while they are copied.
 const BUSY: &str = "[bus]\nsegment_bytes = 65536\nkeep_bytes = 65536\nmax_bytes = 67108864\n\
-                    [archive]\nbatch_records = 50\nbatch_every_s = 1\npublish_every_s = 1\n";
+                    [archive]\nbatch_records = 50\nbatch_every_s = 1\npublish_every_s = 5\n";
 
 /// A device that sends until it is told to stop.
 struct Traffic {

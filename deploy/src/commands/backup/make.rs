@@ -26,7 +26,7 @@ use crate::{clock, out, roles};
 const LOCK: &str = ".plume-backup.lock";
 /// How often the archive may change under a copy before it is given up. A turn copies what came since the last one, so
 /// the turns become short, and what is open is not lost by being replaced: only opening it has to be quick.
-const ARCHIVE_TRIES: usize = 20;
+const ARCHIVE_TRIES: usize = 100;
 /// Files of the archive that are open together: an hour's worth of files and more, and far from the 1,024 that a
 /// process may have open where nobody allows it more.
 const OPEN_FILES: usize = 256;
